@@ -1,0 +1,47 @@
+# Reprofile: what people and CI run. `make` lists the targets.
+#
+# One feature set and one target folder for everything in the dev profile: demo and tests share one build.
+
+# MiniStack, boto3, cfn-lint and pytest, pinned; made by the first target that needs it.
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+LOCAL  := tests/local_aws
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-local lint build release clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
+
+demo: build $(VENV)/ready ## break and heal an instance on a local AWS, told as a story
+	$(PYTHON) $(LOCAL)/demo.py --bootstrap target/debug/bootstrap
+
+test: test-rust test-local ## run every test
+
+test-rust: ## run the Rust tests: pure ones, adapters, the model of IAM and EC2
+	cargo test --locked
+
+test-local: build $(VENV)/ready ## run the end-to-end tests: the real function, deployed on a local AWS
+	$(VENV)/bin/pytest $(LOCAL)
+
+lint: $(VENV)/ready ## formatting, clippy, rustdoc and the template, warnings denied
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	$(VENV)/bin/cfn-lint template.yaml
+
+build: ## build everything as the tests do; the first time takes about ten minutes
+	@test -x target/debug/bootstrap || echo "Building. The AWS SDK takes most of about ten minutes the first time; cargo shows how far it is."
+	cargo build --locked --all-targets
+
+release: ## build the function as it is deployed, for this machine's architecture
+	cargo build --locked --release --bin bootstrap
+
+clean: ## remove what was built and installed
+	cargo clean
+	rm -rf $(VENV)
+
+$(VENV)/ready: $(LOCAL)/requirements.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

@@ -1,0 +1,132 @@
+//! What Reprofile did to each instance, with proof, and what it left and why.
+//!
+//! Invariant: each told instance is listed, or counted where there are more than [`INSTANCES`]; the broken first.
+
+use super::document::{Line, Section};
+use super::facts::{Facts, Standing};
+use super::plain::{MESSAGE, SHORT, code, count, listed, minute, quoted};
+use crate::model::Case;
+use crate::plan::Hindrance;
+use crate::reason::{AwsError, Reason};
+use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome};
+
+/// How many instances are listed.
+pub(super) const INSTANCES: usize = 20;
+
+/// The instances, those with the same lot together.
+pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
+    let shown = &facts.told[..facts.told.len().min(INSTANCES)];
+    let mut groups: Vec<(String, Vec<&InstanceReport>)> = Vec::new();
+    for (_, one) in shown {
+        let lot = lot(facts, one);
+        match groups.iter_mut().find(|(other, _)| *other == lot) {
+            Some((_, instances)) => instances.push(one),
+            None => groups.push((lot, vec![one])),
+        }
+    }
+    let mut lines = Vec::new();
+    for (lot, instances) in groups {
+        lines.push(Line::Item(lot));
+        lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
+    }
+    lines.extend(the_rest(&facts.told[shown.len()..]).map(Line::Item));
+    if facts.told.iter().any(|(_, one)| matches!(one.outcome, Outcome::Healed { .. } | Outcome::Failed(_))) {
+        lines.push(Line::Say(format!(
+            "The calls were Reprofile's, not a person's: ec2:ReplaceIamInstanceProfileAssociation, to the instance profile of \
+             the same name, before {}. Reprofile changed nothing in IAM.",
+            minute(facts.report.at)
+        )));
+    }
+    if facts.report.healthy > 0 {
+        let others = count(facts.report.healthy, "other instance holds", "other instances hold");
+        lines.push(Line::Say(format!("{others} the present profile already.")));
+    }
+    Section::of("What Reprofile did", lines)
+}
+
+fn instance(one: &InstanceReport) -> String {
+    let found = &one.found;
+    let name = quoted(found.instance.name.as_deref().unwrap_or_default(), SHORT, "(no name)");
+    format!("{} {} {} {name}", code(&found.instance.id), found.region, found.instance.state)
+}
+
+fn the_rest(rest: &[(Standing, &InstanceReport)]) -> Option<String> {
+    let words = [
+        (Standing::Failed, "failed"),
+        (Standing::Broken, "not touched"),
+        (Standing::Pending, "not repaired yet"),
+        (Standing::Healed, "re-associated"),
+        (Standing::Over, "in no need of it"),
+    ];
+    let counts: Vec<String> = words
+        .into_iter()
+        .map(|(standing, word)| (rest.iter().filter(|(one, _)| *one == standing).count(), word))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"))
+        .collect();
+    (!rest.is_empty()).then(|| format!("... and {} more: {}.", rest.len(), listed(&counts)))
+}
+
+/// What became of an instance, with the ids that prove it.
+fn lot(facts: &Facts, one: &InstanceReport) -> String {
+    let held = &one.found.association.held;
+    let proof = match (facts.live(), &one.outcome) {
+        (_, Outcome::Healed { now }) => format!("held {}, now {}", code(held), code(now)),
+        (Some(live), _) if live.id == *held => format!("holds {}, as IAM has it", code(held)),
+        (Some(live), _) => format!("held {}, IAM has {}", code(held), code(&live.id)),
+        (None, _) => format!("held {}, which is gone", code(held)),
+    };
+    format!("{} ({}; {proof}):", deed(&one.outcome), case(facts, one))
+}
+
+fn case(facts: &Facts, one: &InstanceReport) -> String {
+    let stale_too = one.found.case == Case::RoleLess && facts.is_stale(one);
+    if stale_too { "case: role-less and stale".to_owned() } else { format!("case: {}", one.found.case) }
+}
+
+fn deed(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Healed { .. } => "Re-associated, and read back from EC2 and IAM".to_owned(),
+        Outcome::Left(Left::Hindered(Hindrance::Stopped)) => {
+            "Not touched: stopped, and a stopped instance can only be detached and attached again".to_owned()
+        }
+        Outcome::Left(Left::Hindered(hindrance)) if !hindrance.passes() => format!("Not touched: {hindrance}"),
+        Outcome::Left(Left::Hindered(hindrance)) | Outcome::Deferred(Deferral::InTransition(hindrance)) => {
+            format!("Not repaired yet: {hindrance}")
+        }
+        Outcome::Deferred(Deferral::OutOfTime) => {
+            "Not finished: the time of this run was over, and Reprofile tries again by itself".to_owned()
+        }
+        Outcome::Left(Left::Ended) => "Nothing to repair: the instance was terminated meanwhile".to_owned(),
+        Outcome::Left(Left::AlreadyHealthy) => "Nothing to repair: already right when its turn came".to_owned(),
+        Outcome::Left(Left::ChangedByOther) => {
+            "Left alone: somebody else changed its instance profile meanwhile".to_owned()
+        }
+        Outcome::Failed(Failure::Refused(error)) => format!("FAILED: {}", refusal(error)),
+        Outcome::Failed(Failure::Unreadable(error)) => {
+            format!(
+                "FAILED: re-associated, but not confirmed, for what EC2 holds could not be read: {}",
+                refusal(error)
+            )
+        }
+        Outcome::Failed(failure) => format!("FAILED: {}", Outcome::Failed(failure.clone())),
+    }
+}
+
+/// An error of AWS in words, and as AWS said it.
+pub(super) fn refusal(error: &AwsError) -> String {
+    let why = match error.reason {
+        Reason::Denied => "Reprofile lacks the permission",
+        Reason::Throttled => "too many calls at a time",
+        Reason::NotPropagated => "EC2 did not know the new instance profile in time",
+        Reason::StateChanged => "the instance or its association changed meanwhile",
+        Reason::Unavailable => "AWS did not answer, or had a fault",
+        Reason::RegionDisabled => "the region is not enabled for this account",
+        Reason::Credentials => "Reprofile's credentials are missing, expired or unknown to AWS",
+        Reason::NotFound => "AWS does not know it",
+        Reason::Refused => "AWS refused the call",
+    };
+    let code = quoted(&error.code, SHORT, "no code");
+    let message = quoted(&error.message, MESSAGE, "no message");
+    format!("{why} ({}: {code}, {message})", error.operation)
+}

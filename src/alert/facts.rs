@@ -1,0 +1,197 @@
+//! What is known from a report: who is still broken, since when, which role, and what may be claimed.
+//!
+//! Invariant: nothing here guesses. What the report does not show is `None`, or a bound that says so.
+
+use crate::event::{CallName, Change, Subject};
+use crate::model::{Case, InstanceState, Profile, Timestamp, Trust};
+use crate::names::RoleName;
+use crate::reason::Reason;
+use crate::report::{Failure, InstanceReport, Left, Outcome, ProfileReport};
+
+/// How an instance stands after the run, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// A repair was tried and is not done, or not confirmed.
+    Failed,
+    /// Broken, and not touched.
+    Broken,
+    /// Broken, and between two states, or the time was over.
+    Pending,
+    /// Healed by this run.
+    Healed,
+    /// Ended, or put right by somebody else.
+    Over,
+}
+
+impl Standing {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Failed(_) => Self::Failed,
+            Outcome::Left(Left::Hindered(hindrance)) if hindrance.passes() => Self::Pending,
+            Outcome::Left(Left::Hindered(_)) => Self::Broken,
+            Outcome::Deferred(_) => Self::Pending,
+            Outcome::Healed { .. } => Self::Healed,
+            Outcome::Left(_) => Self::Over,
+        }
+    }
+}
+
+/// Since when something has been broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// An event says so.
+    At(Timestamp),
+    /// It broke then, or before.
+    AtLatest(Timestamp),
+    /// Nothing says when.
+    Unknown,
+}
+
+/// A report, looked at from the side of those who are told.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    /// The report.
+    pub(super) report: &'a ProfileReport,
+    /// The told instances, the worst first.
+    pub(super) told: Vec<(Standing, &'a InstanceReport)>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(report: &'a ProfileReport) -> Self {
+        let mut told: Vec<_> = report.told().map(|one| (Standing::of(&one.outcome), one)).collect();
+        told.sort_by_key(|(standing, _)| *standing);
+        Self { report, told }
+    }
+
+    pub(super) fn live(&self) -> Option<&'a Profile> {
+        self.report.live.as_ref()
+    }
+
+    pub(super) fn count(&self, standing: Standing) -> usize {
+        self.told.iter().filter(|(one, _)| *one == standing).count()
+    }
+
+    /// The instances that are still broken.
+    pub(super) fn open(&self) -> impl Iterator<Item = (Standing, &'a InstanceReport)> {
+        self.told.iter().copied().filter(|(standing, _)| *standing < Standing::Healed)
+    }
+
+    /// Whether an instance that is still broken may be running, so that something fails, or will.
+    pub(super) fn open_and_running(&self) -> bool {
+        self.open().any(|(_, one)| may_run(one))
+    }
+
+    /// Whether EC2 held another profile id for it than IAM has.
+    pub(super) fn is_stale(&self, one: &InstanceReport) -> bool {
+        self.live().is_some_and(|live| live.id != one.found.association.held)
+    }
+
+    /// What the trust policy of the role in the profile says of EC2.
+    pub(super) fn trust(&self) -> Option<Trust> {
+        Some(self.live()?.role.as_ref()?.trust)
+    }
+
+    /// Whether the healed are of no use yet: the role in the profile does not let EC2 use it.
+    pub(super) fn healed_but_untrusted(&self) -> bool {
+        self.trust() == Some(Trust::No) && self.count(Standing::Healed) > 0
+    }
+
+    /// The changes made by this call to the profile itself, oldest first.
+    pub(super) fn of_profile(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
+        let name = &self.report.profile;
+        let is_it = move |change: &&Change| matches!(&change.subject, Subject::Profile(of, _) if of == name);
+        self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
+    }
+
+    /// The changes made by this call to the role that the profile holds or held; to any role where that is not known.
+    pub(super) fn of_role(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
+        let name = self.role();
+        let is_it = move |change: &&Change| match &change.subject {
+            Subject::Role(role) => name.is_none_or(|name| name == role),
+            Subject::Profile(..) => false,
+        };
+        self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
+    }
+
+    /// The role in the profile; where it holds none, the one that the changes say was in it last.
+    pub(super) fn role(&self) -> Option<&'a RoleName> {
+        let in_it = self.live().and_then(|live| live.role.as_ref()).map(|role| &role.name);
+        in_it.or_else(|| {
+            self.report.changes.iter().rev().find_map(|change| match &change.subject {
+                Subject::Profile(name, role) if *name == self.report.profile => role.as_ref(),
+                _ => None,
+            })
+        })
+    }
+
+    /// Whether the role was deleted, as far as the changes tell, and not made again since.
+    pub(super) fn role_is_deleted(&self) -> bool {
+        let last = |call| self.of_role(call).next_back();
+        match (last(CallName::DeleteRole), last(CallName::CreateRole)) {
+            (Some(deleted), Some(created)) => deleted.at > created.at,
+            (deleted, None) => deleted.is_some(),
+            (None, _) => false,
+        }
+    }
+
+    /// Whether the changes tell that the role in the profile was made anew.
+    pub(super) fn role_is_new(&self) -> bool {
+        self.has_role() && [CallName::DeleteRole, CallName::CreateRole].into_iter().any(|call| self.saw_role(call))
+    }
+
+    /// Whether the role in the profile is younger than the start of an instance that was attached to the old profile.
+    pub(super) fn role_is_younger(&self) -> bool {
+        let Some(role) = self.live().and_then(|live| live.role.as_ref()) else { return false };
+        let started_before = |one: &InstanceReport| one.found.instance.launched.is_some_and(|at| at < role.created);
+        self.told.iter().any(|(_, one)| self.is_stale(one) && started_before(one))
+    }
+
+    /// Whether this call was made to the role.
+    pub(super) fn saw_role(&self, call: CallName) -> bool {
+        self.of_role(call).next().is_some()
+    }
+
+    /// Whether the profile is there and holds a role.
+    pub(super) fn has_role(&self) -> bool {
+        self.live().is_some_and(|live| live.role.is_some())
+    }
+
+    /// Since when the gravest case has been so.
+    pub(super) fn since(&self) -> Since {
+        let at = |change: &Change| change.at;
+        let young = || self.live().map_or(Since::Unknown, |live| Since::AtLatest(live.created));
+        let known = |at: Option<Timestamp>| at.map(Since::At);
+        match self.report.case() {
+            Case::Gone => known(self.of_profile(CallName::DeleteInstanceProfile).next_back().and_then(at))
+                .unwrap_or(Since::Unknown),
+            Case::RoleLess => known(self.of_profile(CallName::RemoveRoleFromInstanceProfile).next_back().and_then(at))
+                .unwrap_or_else(|| if self.all_stale() { young() } else { Since::Unknown }),
+            Case::Stale | Case::RoleReplaced => {
+                known(self.of_profile(CallName::DeleteInstanceProfile).find_map(at)).unwrap_or_else(young)
+            }
+            Case::Untrusted => known(self.of_role(CallName::UpdateAssumeRolePolicy).next_back().and_then(at))
+                .or_else(|| known(self.of_profile(CallName::AddRoleToInstanceProfile).next_back().and_then(at)))
+                .unwrap_or(Since::Unknown),
+            Case::Healthy => Since::Unknown,
+        }
+    }
+
+    /// Whether every told instance holds another profile id than IAM has.
+    pub(super) fn all_stale(&self) -> bool {
+        self.told.iter().all(|(_, one)| self.is_stale(one))
+    }
+}
+
+/// Whether the instance runs, or may run.
+pub(super) fn may_run(one: &InstanceReport) -> bool {
+    matches!(one.found.instance.state, InstanceState::Running | InstanceState::Unknown)
+}
+
+/// Whether the repair may have taken effect, though it was not seen.
+pub(super) fn is_unconfirmed(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(Failure::NotConfirmed | Failure::Unreadable(_)) => true,
+        Outcome::Failed(Failure::Refused(error)) => error.reason == Reason::Unavailable,
+        _ => false,
+    }
+}

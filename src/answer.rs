@@ -1,0 +1,218 @@
+//! The Lambda's outside: a payload goes in, the answer and the tally come out. Pure but for the run in between.
+//!
+//! Invariant: a message of a batch fails alone; what is ignored is said with its reason.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::event::{Event, Message, Payload, Trigger, parse};
+use crate::metrics::Tally;
+use crate::model::Timestamp;
+use crate::pipeline::{Context, Run, run};
+use crate::ports::Account;
+use crate::report::{InstanceReport, ProfileReport};
+
+/// What is answered to an invocation.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To an event that was handed over directly: what came of it.
+    Report(Report),
+    /// To an event that asks for nothing.
+    Ignored {
+        /// Why it was.
+        ignored: String,
+    },
+    /// To an SQS batch: the messages to be tried again.
+    Batch(SqsBatchResponse),
+}
+
+/// The report of a run, as JSON: the contract of the README's section on payloads.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The call that set it off, or `Sweep`.
+    pub trigger: &'static str,
+    /// The account.
+    pub account: String,
+    /// The profiles that were looked at.
+    pub profiles: Vec<Profile>,
+    /// The regions that could not be read.
+    pub unread_regions: Vec<UnreadRegion>,
+}
+
+/// A profile in a [`Report`].
+#[derive(Debug, Serialize)]
+pub struct Profile {
+    profile: String,
+    live_id: Option<String>,
+    role: Option<String>,
+    status: &'static str,
+    healthy: usize,
+    instances: Vec<Instance>,
+}
+
+/// An affected instance in a [`Report`].
+#[derive(Debug, Serialize)]
+pub struct Instance {
+    instance: String,
+    region: String,
+    state: String,
+    case: &'static str,
+    held_id: String,
+    step: Option<String>,
+    outcome: &'static str,
+    detail: String,
+}
+
+/// A region that could not be read, in a [`Report`].
+#[derive(Debug, Serialize)]
+pub struct UnreadRegion {
+    region: String,
+    reason: &'static str,
+}
+
+impl Report {
+    /// Renders what came of a run.
+    #[must_use]
+    pub fn new(trigger: &Trigger, run: &Run) -> Self {
+        let unread = run.unread.iter();
+        Self {
+            trigger: trigger.what.as_str(),
+            account: trigger.account.to_string(),
+            profiles: run.profiles.iter().map(Profile::new).collect(),
+            unread_regions: unread
+                .map(|one| UnreadRegion { region: one.region.to_string(), reason: one.error.reason.as_str() })
+                .collect(),
+        }
+    }
+}
+
+impl Profile {
+    fn new(report: &ProfileReport) -> Self {
+        let live = report.live.as_ref();
+        Self {
+            profile: report.profile.to_string(),
+            live_id: live.map(|live| live.id.to_string()),
+            role: live.and_then(|live| live.role.as_ref()).map(|role| role.name.to_string()),
+            status: report.status().as_str(),
+            healthy: report.healthy,
+            instances: report.instances.iter().map(Instance::new).collect(),
+        }
+    }
+}
+
+impl Instance {
+    fn new(report: &InstanceReport) -> Self {
+        let found = &report.found;
+        Self {
+            instance: found.instance.id.to_string(),
+            region: found.region.to_string(),
+            state: found.instance.state.to_string(),
+            case: found.case.as_str(),
+            held_id: found.association.held.to_string(),
+            step: report.step.map(|step| step.to_string()),
+            outcome: report.outcome.as_str(),
+            detail: report.outcome.to_string(),
+        }
+    }
+}
+
+/// Takes a payload all the way, and answers it.
+pub async fn answer<A: Account>(
+    context: &Context<A>,
+    payload: &Value,
+    deadline: Option<Timestamp>,
+) -> (Result<Answer, Error>, Tally) {
+    match parse(payload) {
+        Err(error) => (Err(error.into()), Tally::default()),
+        Ok(Payload::Single(event)) => single(context, event, deadline).await,
+        Ok(Payload::Batch(messages)) => batch(context, messages, deadline).await,
+    }
+}
+
+/// Leaves out what happened in other accounts.
+fn of_this_account<A>(context: &Context<A>, event: Event) -> Event {
+    match event {
+        Event::Trigger(trigger) if trigger.account != context.account => {
+            Event::Ignored(format!("event of account {}, which this function does not look after", trigger.account))
+        }
+        event => event,
+    }
+}
+
+async fn single<A: Account>(
+    context: &Context<A>,
+    event: Event,
+    deadline: Option<Timestamp>,
+) -> (Result<Answer, Error>, Tally) {
+    let trigger = match of_this_account(context, event) {
+        Event::Ignored(why) => {
+            tracing::info!(why, "an event was ignored");
+            return (Ok(Answer::Ignored { ignored: why }), Tally { ignored: 1, ..Tally::default() });
+        }
+        Event::Trigger(trigger) => trigger,
+    };
+    let run = run(context, std::slice::from_ref(&trigger), deadline).await;
+    let report = Report::new(&trigger, &run);
+    log(&report);
+    let answer = match run.failure(0) {
+        Some(error) => Err(error.clone()),
+        None => Ok(Answer::Report(report)),
+    };
+    (answer, Tally::of(&run))
+}
+
+async fn batch<A: Account>(
+    context: &Context<A>,
+    messages: Vec<Message>,
+    deadline: Option<Timestamp>,
+) -> (Result<Answer, Error>, Tally) {
+    let mut failed = Vec::new();
+    let mut ids = Vec::new();
+    let mut triggers = Vec::new();
+    let mut ignored = 0;
+    for Message { id, event } in messages {
+        match event.map(|event| of_this_account(context, event)) {
+            Err(error) => {
+                tracing::error!(message_id = id, error = %error, "a message is no event and goes to the dead-letter queue");
+                failed.push(id);
+            }
+            Ok(Event::Ignored(why)) => {
+                tracing::info!(message_id = id, why, "an event was ignored");
+                ignored += 1;
+            }
+            Ok(Event::Trigger(trigger)) => {
+                ids.push(id);
+                triggers.push(trigger);
+            }
+        }
+    }
+    let run = run(context, &triggers, deadline).await;
+    if let Some(first) = triggers.first() {
+        log(&Report::new(first, &run));
+    }
+    for (index, id) in ids.into_iter().enumerate() {
+        if let Some(error) = run.failure(index) {
+            tracing::error!(message_id = id, kind = error.name(), error = %error, "a message failed and is tried again");
+            failed.push(id);
+        }
+    }
+    let mut answer = SqsBatchResponse::default();
+    answer.batch_item_failures = failed.into_iter().map(failure).collect();
+    (Ok(Answer::Batch(answer)), Tally { ignored, ..Tally::of(&run) })
+}
+
+fn failure(id: String) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = id;
+    failure
+}
+
+fn log(report: &Report) {
+    match serde_json::to_string(report) {
+        Ok(report) => tracing::info!(report, "a run is over"),
+        Err(error) => tracing::error!(%error, "the report could not be written"),
+    }
+}

@@ -1,0 +1,183 @@
+//! The EC2 port on `aws-sdk-ec2`: associations and instances, in every region.
+//!
+//! Invariant: one client a region, made when it is first asked; a filter never goes out without a value (EC2 might
+//! answer with everything) nor with more than it takes.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::{self, Config, Region as SdkRegion};
+use aws_sdk_ec2::types::{self, Filter, IamInstanceProfileSpecification};
+
+use crate::model::{Association, Instance};
+use crate::names::{AssociationId, InstanceId, ProfileArn, Region};
+use crate::ports::{Ec2, MAX_FILTER_VALUES, Page};
+use crate::reason::AwsError;
+
+use super::calls::Calls;
+use super::error;
+use super::rows::{need, next_page, readable};
+
+mod from_sdk;
+#[cfg(test)]
+mod tests;
+
+/// The most that EC2 puts on a page.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
+const MAX_RESULTS: i32 = 1000;
+
+/// The documented values of the `state` filter but none that is over, so that ended associations don't fill the pages.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
+const LIVE_STATES: [&str; 3] = ["associating", "associated", "disassociating"];
+
+/// EC2 of one account, in every region.
+#[derive(Debug)]
+pub struct Ec2Api {
+    config: SdkConfig,
+    calls: Calls,
+    /// Regions are asked as one account: the struct is of one account, and so is the cache.
+    clients: Mutex<BTreeMap<Region, Client>>,
+}
+
+impl Ec2Api {
+    pub(super) fn new(config: SdkConfig, calls: Calls) -> Self {
+        Self { config, calls, clients: Mutex::default() }
+    }
+
+    fn client(&self, region: &Region) -> Client {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.entry(region.clone()).or_insert_with(|| self.new_client(Some(region))).clone()
+    }
+
+    /// The client of the region that the configuration names, kept like the others.
+    fn home_client(&self) -> Client {
+        match self.config.region().map(|region| Region::new(region.as_ref())) {
+            Some(Ok(home)) => self.client(&home),
+            _ => self.new_client(None),
+        }
+    }
+
+    /// A client of `region`; without, of the region that the configuration names.
+    fn new_client(&self, region: Option<&Region>) -> Client {
+        let mut builder = config::Builder::from(&self.config).interceptor(self.calls.clone());
+        if let Some(region) = region {
+            builder = builder.region(SdkRegion::new(region.to_string()));
+        }
+        Client::from_conf(builder.build())
+    }
+}
+
+impl Ec2 for Ec2Api {
+    /// Without `AllRegions`, EC2 lists those that are enabled; asked in the configuration's own region.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html>
+    async fn regions(&self) -> Result<Vec<Region>, AwsError> {
+        const OPERATION: &str = "ec2:DescribeRegions";
+        let request = self.home_client().describe_regions();
+        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
+        Ok(readable(OPERATION, answer.regions(), types::Region::region_name, from_sdk::region))
+    }
+
+    /// Without those that are over: they would fill pages, and nothing is decided by them.
+    async fn associations(
+        &self,
+        region: &Region,
+        instances: Option<&[InstanceId]>,
+        next: Option<&str>,
+    ) -> Result<Page<Association>, AwsError> {
+        const OPERATION: &str = "ec2:DescribeIamInstanceProfileAssociations";
+        if instances.is_some_and(<[_]>::is_empty) {
+            return Ok(nothing());
+        }
+        let of_instances = instances.map(|instances| by_instance(OPERATION, instances)).transpose()?;
+        let request = self
+            .client(region)
+            .describe_iam_instance_profile_associations()
+            .set_filters(Some(of_instances.into_iter().chain([filter("state", LIVE_STATES)]).collect()))
+            .max_results(MAX_RESULTS)
+            .set_next_token(next.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
+        Ok(Page {
+            items: readable(
+                OPERATION,
+                answer.iam_instance_profile_associations(),
+                |row| row.association_id().or(row.instance_id()),
+                from_sdk::association,
+            ),
+            next: next_page(answer.next_token()),
+        })
+    }
+
+    /// By filter and not by `InstanceIds`, which fails as a whole for one unknown id. With those that a service manages:
+    /// an account may hide them (`IncludeManagedResources`), while their associations are shown [I].
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>
+    async fn instances(
+        &self,
+        region: &Region,
+        instances: &[InstanceId],
+        next: Option<&str>,
+    ) -> Result<Page<Instance>, AwsError> {
+        const OPERATION: &str = "ec2:DescribeInstances";
+        if instances.is_empty() {
+            return Ok(nothing());
+        }
+        let request = self
+            .client(region)
+            .describe_instances()
+            .filters(by_instance(OPERATION, instances)?)
+            .include_managed_resources(true)
+            .max_results(MAX_RESULTS)
+            .set_next_token(next.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
+        let items = answer
+            .reservations()
+            .iter()
+            .flat_map(|launch| {
+                readable(OPERATION, launch.instances(), types::Instance::instance_id, from_sdk::instance)
+            })
+            .collect();
+        Ok(Page { items, next: next_page(answer.next_token()) })
+    }
+
+    /// By ARN, so that the path is right as well. An answer that can't be read is an error, code `MalformedAnswer`: the
+    /// association may have been replaced.
+    async fn replace_association(
+        &self,
+        region: &Region,
+        association: &AssociationId,
+        profile: &ProfileArn,
+    ) -> Result<Association, AwsError> {
+        const OPERATION: &str = "ec2:ReplaceIamInstanceProfileAssociation";
+        let request = self
+            .client(region)
+            .replace_iam_instance_profile_association()
+            .association_id(association.as_str())
+            .iam_instance_profile(IamInstanceProfileSpecification::builder().arn(profile.to_string()).build());
+        // Attempted once: after a lost answer `act` looks before it sends again, which the SDK's own retry would not.
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let answer = request.customize().config_override(once).send().await;
+        let answer = answer.map_err(|error| error::of(OPERATION, &error))?;
+        need("iamInstanceProfileAssociation", answer.iam_instance_profile_association())
+            .and_then(from_sdk::association)
+            .map_err(|odd| odd.into_error(OPERATION))
+    }
+}
+
+fn nothing<T>() -> Page<T> {
+    Page { items: Vec::new(), next: None }
+}
+
+fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
+}
+
+/// One filter on the instances, refused where EC2 would refuse it.
+fn by_instance(operation: &'static str, instances: &[InstanceId]) -> Result<Filter, AwsError> {
+    if instances.len() > MAX_FILTER_VALUES {
+        let message = format!("a filter takes at most {MAX_FILTER_VALUES} instances, not {}", instances.len());
+        return Err(AwsError::new(operation, "FilterLimitExceeded", &message));
+    }
+    Ok(filter("instance-id", instances.iter().map(InstanceId::as_str)))
+}

@@ -1,0 +1,158 @@
+//! An HTTP client for tests: gives prepared answers, and keeps what it was asked.
+//!
+//! Invariant: no test of this folder reaches a network; a request for which no answer was prepared fails its test.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use aws_config::{Region, SdkConfig};
+use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use percent_encoding::percent_decode_str;
+
+use crate::names::{AccountId, Partition};
+
+use super::AwsAccount;
+
+/// What comes back.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    /// A status and a body.
+    Http(u16, String),
+    /// The connection was refused.
+    Refused,
+    /// Nothing, ever.
+    Silence,
+}
+
+/// A 200 with that body.
+pub(super) fn ok(body: &str) -> Answer {
+    Answer::Http(200, body.to_owned())
+}
+
+/// An error as IAM and SNS write it.
+pub(super) fn query_error(status: u16, code: &str, message: &str) -> Answer {
+    Answer::Http(
+        status,
+        format!(
+            r#"<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">
+                 <Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>
+                 <RequestId>7a62c49f-347e-4fc4-9331-6e8eEXAMPLE</RequestId>
+               </ErrorResponse>"#
+        ),
+    )
+}
+
+/// An error as EC2 writes it.
+pub(super) fn ec2_error(status: u16, code: &str, message: &str) -> Answer {
+    Answer::Http(
+        status,
+        format!(
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+               <Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>
+               <RequestID>ea966190-f9aa-478e-9ede-example</RequestID></Response>"#
+        ),
+    )
+}
+
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    /// The host that it went to.
+    pub(super) host: String,
+    /// Its headers, as `name: value` lines.
+    pub(super) headers: String,
+    /// The fields of its form body, decoded, one a line.
+    pub(super) form: String,
+}
+
+/// AWS as a script of answers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FakeHttp {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+impl FakeHttp {
+    pub(super) fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), sent: Arc::default() }
+    }
+
+    /// An account whose every client speaks to this, with the production settings.
+    pub(super) fn account(&self) -> AwsAccount {
+        self.account_in("us-east-1", None)
+    }
+
+    /// The same at home elsewhere, or with a topic.
+    pub(super) fn account_in(&self, home: &'static str, topic_arn: Option<&str>) -> AwsAccount {
+        let credentials = Credentials::builder()
+            .access_key_id("AKIAIOSFODNN7EXAMPLE")
+            .secret_access_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            .provider_name("test")
+            .build();
+        self.account_with(SharedCredentialsProvider::new(credentials), home, topic_arn)
+    }
+
+    /// The same with other credentials.
+    pub(super) fn account_with(
+        &self,
+        credentials: SharedCredentialsProvider,
+        home: &'static str,
+        topic_arn: Option<&str>,
+    ) -> AwsAccount {
+        let connector = SharedHttpConnector::new(self.clone());
+        let config = SdkConfig::builder()
+            .region(Region::new(home))
+            .credentials_provider(credentials)
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build();
+        let (id, partition) = (AccountId::new("111122223333").unwrap(), Partition::new("aws").unwrap());
+        let topic = topic_arn.map(|arn| crate::config::TopicArn::parse(arn).unwrap());
+        AwsAccount::new(&config, id, partition, topic.as_ref())
+    }
+
+    /// All that was sent.
+    pub(super) fn sent(&self) -> Vec<Sent> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// The one request that was sent.
+    pub(super) fn only(&self) -> Sent {
+        let [sent] = self.sent().try_into().expect("one request was sent");
+        sent
+    }
+}
+
+impl HttpConnector for FakeHttp {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.sent.lock().unwrap().push(read(&request));
+        let answer = self.answers.lock().unwrap().pop_front().expect("an answer was prepared for this request");
+        match answer {
+            Answer::Http(status, body) => HttpConnectorFuture::ready(Ok(HttpResponse::new(
+                status.try_into().expect("a status is three digits"),
+                SdkBody::from(body),
+            ))),
+            Answer::Refused => HttpConnectorFuture::ready(Err(ConnectorError::io("connection refused".into()))),
+            Answer::Silence => HttpConnectorFuture::new(std::future::pending()),
+        }
+    }
+}
+
+fn read(request: &HttpRequest) -> Sent {
+    let body = std::str::from_utf8(request.body().bytes().expect("a form is in memory")).expect("a form is text");
+    let mut form = String::new();
+    for field in body.split('&') {
+        let (name, value) = field.split_once('=').expect("a form's field has a value");
+        let value = value.replace('+', " ");
+        writeln!(form, "{name}={}", percent_decode_str(&value).decode_utf8().expect("a value is text")).unwrap();
+    }
+    Sent {
+        host: request.uri().trim_start_matches("https://").trim_end_matches('/').to_owned(),
+        headers: request.headers().iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\n"),
+        form,
+    }
+}

@@ -1,0 +1,119 @@
+//! The IAM port on `aws-sdk-iam`: instance profiles, with their role and its trust.
+//!
+//! Invariant: `NoSuchEntity` alone becomes "does not exist". IAM is global: one client, whatever the region.
+
+use aws_config::SdkConfig;
+use aws_sdk_iam::{Client, config, types};
+use aws_smithy_types::DateTime;
+
+use crate::model::{Profile, Role, Timestamp, Trust};
+use crate::names::{ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+use crate::ports::{Iam, Page};
+use crate::reason::{AwsError, Reason};
+use crate::trust;
+
+use super::calls::Calls;
+use super::clock::timestamp;
+use super::error;
+use super::rows::{OddRow, need, next_page, readable};
+
+#[cfg(test)]
+mod tests;
+
+/// The most that IAM puts on a page.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html>
+const MAX_ITEMS: i32 = 1000;
+
+/// IAM of one account.
+#[derive(Debug)]
+pub struct IamApi {
+    client: Client,
+}
+
+impl IamApi {
+    pub(super) fn new(config: &SdkConfig, calls: &Calls) -> Self {
+        Self { client: Client::from_conf(config::Builder::from(config).interceptor(calls.clone()).build()) }
+    }
+}
+
+impl Iam for IamApi {
+    /// An answer that can't be read is an error, code `MalformedAnswer`: the profile is there.
+    async fn instance_profile(&self, name: &ProfileName) -> Result<Option<Profile>, AwsError> {
+        const OPERATION: &str = "iam:GetInstanceProfile";
+        match self.client.get_instance_profile().instance_profile_name(name.as_str()).send().await {
+            Ok(answer) => need("InstanceProfile", answer.instance_profile())
+                .and_then(profile)
+                .map(Some)
+                .map_err(|odd| odd.into_error(OPERATION)),
+            Err(error) => absent_is(None, error::of(OPERATION, &error)),
+        }
+    }
+
+    /// IAM leaves the tags out of this list: [`Profile::tags`] is empty. A row that can't be read is left out, so that a
+    /// profile is known to be gone only by [`Self::instance_profile`].
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html>
+    async fn instance_profiles(&self, marker: Option<&str>) -> Result<Page<Profile>, AwsError> {
+        const OPERATION: &str = "iam:ListInstanceProfiles";
+        let request = self.client.list_instance_profiles().max_items(MAX_ITEMS).set_marker(marker.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
+        Ok(Page {
+            items: readable(OPERATION, answer.instance_profiles(), |row| Some(row.arn()), profile),
+            next: next_page(answer.marker()),
+        })
+    }
+
+    async fn instance_profiles_for_role(
+        &self,
+        role: &RoleName,
+        marker: Option<&str>,
+    ) -> Result<Page<ProfileName>, AwsError> {
+        const OPERATION: &str = "iam:ListInstanceProfilesForRole";
+        let request = self
+            .client
+            .list_instance_profiles_for_role()
+            .role_name(role.as_str())
+            .max_items(MAX_ITEMS)
+            .set_marker(marker.map(str::to_owned));
+        match request.send().await {
+            Ok(answer) => Ok(Page {
+                items: readable(
+                    OPERATION,
+                    answer.instance_profiles(),
+                    |row| Some(row.arn()),
+                    |row| Ok(ProfileName::new(row.instance_profile_name())?),
+                ),
+                next: next_page(answer.marker()),
+            }),
+            Err(error) => absent_is(Page { items: Vec::new(), next: None }, error::of(OPERATION, &error)),
+        }
+    }
+}
+
+/// `NoSuchEntity` is an answer; every other error stays one.
+fn absent_is<T>(nothing: T, error: AwsError) -> Result<T, AwsError> {
+    if error.reason == Reason::NotFound { Ok(nothing) } else { Err(error) }
+}
+
+fn profile(row: &types::InstanceProfile) -> Result<Profile, OddRow> {
+    Ok(Profile {
+        arn: ProfileArn::parse(row.arn())?,
+        id: ProfileId::new(row.instance_profile_id())?,
+        created: created(row.create_date())?,
+        role: row.roles().first().map(role).transpose()?,
+        tags: row.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+    })
+}
+
+fn role(row: &types::Role) -> Result<Role, OddRow> {
+    Ok(Role {
+        name: RoleName::new(row.role_name())?,
+        id: RoleId::new(row.role_id())?,
+        created: created(row.create_date())?,
+        trust: row.assume_role_policy_document().map_or(Trust::Unsure, trust::of_policy),
+    })
+}
+
+/// The SDK puts 1970 where a required date is missing: taken for a date, it would make every role an old one.
+fn created(date: &DateTime) -> Result<Timestamp, OddRow> {
+    need("CreateDate", timestamp(*date).filter(|date| date.unix_timestamp() != 0))
+}

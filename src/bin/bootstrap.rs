@@ -1,0 +1,84 @@
+//! The Lambda function: reads the configuration, builds the context, and hands payloads through the one door.
+//!
+//! Invariant: wiring and no more. A wrong configuration is answered to every invocation, where people see it, instead of
+//! ending the process before the first.
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use reprofile::answer::{Answer, answer};
+use reprofile::aws::{self, AwsAccount, SystemClock};
+use reprofile::config::Config;
+use reprofile::error::Error;
+use reprofile::invocation::{self, Invoked};
+use reprofile::metrics::Tally;
+use reprofile::pipeline::Context;
+use reprofile::ports::Clock;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let function = Function { environment: environment(), context: OnceCell::new() };
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_max_level(invocation::log_level(function.environment.log_level.as_deref()))
+        .init();
+    lambda_runtime::run(service_fn(|event| function.invoke(event))).await
+}
+
+/// What the process is told by its environment.
+struct Environment {
+    config: Result<Config, Error>,
+    log_level: Option<String>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the bin is where the environment is read")]
+fn environment() -> Environment {
+    let look_up = |name: &str| std::env::var(name).ok();
+    Environment { config: Config::read(look_up).map_err(Error::from), log_level: look_up("AWS_LAMBDA_LOG_LEVEL") }
+}
+
+struct Function {
+    environment: Environment,
+    /// Clients, caches and rates, made at the first invocation and kept.
+    context: OnceCell<Context<AwsAccount>>,
+}
+
+impl Function {
+    async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {
+        let (payload, lambda) = event.into_parts();
+        let (result, tally, calls) = match self.context(&lambda.invoked_function_arn).await {
+            Err(error) => (Err(error), Tally::default(), 0),
+            Ok(context) => {
+                let before = context.aws.calls();
+                let deadline = invocation::deadline(lambda.deadline, SystemClock.now());
+                let (result, tally) = answer(context, &payload, deadline).await;
+                (result, tally, context.aws.calls() - before)
+            }
+        };
+        println!("{}", tally.line(SystemClock.now(), calls, result.is_err()));
+        result.map_err(|error| {
+            tracing::error!(kind = error.name(), %error, "the invocation failed");
+            Diagnostic { error_type: error.name().to_owned(), error_message: error.to_string() }
+        })
+    }
+
+    async fn context(&self, invoked_function_arn: &str) -> Result<&Context<AwsAccount>, Error> {
+        let config = self.environment.config.as_ref().map_err(Clone::clone)?;
+        self.context
+            .get_or_try_init(|| async {
+                let sdk = aws::load().await;
+                let Invoked { account, partition } = match Invoked::by_arn(invoked_function_arn) {
+                    Some(invoked) => invoked,
+                    // Local emulators hand over something else than an ARN: ask whose credentials these are.
+                    None => aws::caller(&sdk).await.map_err(Error::AccountUnknown)?,
+                };
+                let topic = config.topic.as_ref();
+                let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), topic);
+                tracing::info!(%account, level = ?config.bounds.level, topic = topic.is_some(), "ready");
+                Ok(Context::new(account, partition, aws, config.clone()))
+            })
+            .await
+    }
+}

@@ -1,0 +1,328 @@
+//! The environment becomes a configuration, or every error in it at once. Pure: it is handed a look-up function.
+//!
+//! Invariant: a setting that this version does not carry out is an error, never silently without effect.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::alert::Format;
+use crate::glob::Globs;
+use crate::names::{Malformed, Region};
+use crate::plan::{Bounds, Level};
+
+/// The regions to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Regions {
+    /// Every region that is enabled for the account.
+    All,
+    /// These.
+    Only(Vec<Region>),
+}
+
+/// The ARN of an SNS topic: `arn:aws:sns:us-east-1:111122223333:reprofile`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicArn {
+    /// The ARN.
+    pub arn: String,
+    /// The region in it: a topic takes messages in its own region only.
+    pub region: Region,
+}
+
+impl TopicArn {
+    /// Reads it; `None` where it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts[..] {
+            ["arn", partition, "sns", region, account, name]
+                if partition.starts_with("aws") && account.len() == 12 && !name.is_empty() =>
+            {
+                Some(Self { arn: text.to_owned(), region: Region::new(region).ok()? })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How Reprofile is to work: section by section of the README's table.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The level and the globs that bound every plan.
+    pub bounds: Bounds,
+    /// Where alerts go; `None`: to the log alone.
+    pub topic: Option<TopicArn>,
+    /// Where to look.
+    pub regions: Regions,
+    /// How alerts are written.
+    pub format: Format,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The variable.
+    pub variable: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What is allowed, or what to do.
+    pub allowed: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?}: {}", self.variable, self.value, self.allowed)
+    }
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration has {} error(s): {}", .0.len(), .0.iter().map(Wrong::to_string).collect::<Vec<_>>().join("; "))]
+pub struct InvalidConfig(pub Vec<Wrong>);
+
+impl Config {
+    /// Reads the configuration; a variable that is unset or empty has its default, but for an empty `REPROFILE_IGNORE`,
+    /// which ignores nothing.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`], naming every variable that is wrong, its value, and what is allowed.
+    pub fn read(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
+        let mut reader = Reader { look_up, wrong: Vec::new() };
+        let config = Self {
+            bounds: Bounds {
+                level: reader.level(),
+                ignore: reader.ignore(),
+                scope: reader.globs("REPROFILE_SCOPE", "*"),
+            },
+            topic: reader.topic(),
+            regions: reader.regions(),
+            format: reader.format(),
+        };
+        reader.ahead_of_their_time();
+        if reader.wrong.is_empty() { Ok(config) } else { Err(InvalidConfig(reader.wrong)) }
+    }
+}
+
+/// Reads variable by variable and gathers what is wrong.
+struct Reader<F> {
+    look_up: F,
+    wrong: Vec<Wrong>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    fn get(&self, variable: &str) -> Option<String> {
+        (self.look_up)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn refuse(&mut self, variable: &'static str, value: String, allowed: impl Into<String>) {
+        self.wrong.push(Wrong { variable, value, allowed: allowed.into() });
+    }
+
+    fn level(&mut self) -> Level {
+        const LEVEL: &str = "REPROFILE_LEVEL";
+        let Some(value) = self.get(LEVEL) else { return Level::Reassociate };
+        match value.as_str() {
+            "alert" => return Level::Alert,
+            "reassociate" => return Level::Reassociate,
+            "relink" | "restore" => {
+                self.refuse(
+                    LEVEL,
+                    value,
+                    "this level needs a memory, which this version lacks: use alert or reassociate",
+                );
+            }
+            _ => self.refuse(LEVEL, value, "allowed are alert and reassociate"),
+        }
+        Level::Alert
+    }
+
+    /// Set but empty: nothing is ignored.
+    fn ignore(&mut self) -> Globs {
+        const IGNORE: &str = "REPROFILE_IGNORE";
+        if (self.look_up)(IGNORE).is_some_and(|value| value.trim().is_empty()) {
+            return Globs::none();
+        }
+        self.globs(IGNORE, "/karpenter/* /aws-service-role/* /aws-reserved/*")
+    }
+
+    fn globs(&mut self, variable: &'static str, default: &str) -> Globs {
+        let value = self.get(variable).unwrap_or_else(|| default.to_owned());
+        Globs::parse(&value).unwrap_or_else(|bad| {
+            let allowed = format!(
+                "globs of profile names separated by spaces, or of path and name if they begin with /; these can match nothing: {}",
+                bad.join(" ")
+            );
+            self.refuse(variable, value, allowed);
+            Globs::none()
+        })
+    }
+
+    fn topic(&mut self) -> Option<TopicArn> {
+        const TOPIC: &str = "REPROFILE_TOPIC_ARN";
+        let value = self.get(TOPIC)?;
+        let topic = TopicArn::parse(&value);
+        if topic.is_none() {
+            self.refuse(
+                TOPIC,
+                value,
+                "it must be the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:reprofile",
+            );
+        }
+        topic
+    }
+
+    fn regions(&mut self) -> Regions {
+        const REGIONS: &str = "REPROFILE_REGIONS";
+        let Some(value) = self.get(REGIONS).filter(|value| value != "all") else { return Regions::All };
+        let words = value.split([' ', ',']).filter(|word| !word.is_empty());
+        let regions: Result<Vec<Region>, Malformed> = words.map(Region::new).collect();
+        match regions {
+            Ok(mut regions) => {
+                regions.sort();
+                regions.dedup();
+                Regions::Only(regions)
+            }
+            Err(error) => {
+                self.refuse(REGIONS, value, format!("all, or regions such as eu-west-1 us-east-1: {error}"));
+                Regions::All
+            }
+        }
+    }
+
+    fn format(&mut self) -> Format {
+        const FORMAT: &str = "REPROFILE_ALERT_FORMAT";
+        match self.get(FORMAT) {
+            None => Format::Text,
+            Some(value) if value == "text" => Format::Text,
+            Some(value) if value == "chat" => Format::Chat,
+            Some(value) => {
+                self.refuse(FORMAT, value, "allowed are text and chat");
+                Format::Text
+            }
+        }
+    }
+
+    /// What later versions carry out: a value that would have an effect there is an error here; times that only matter
+    /// with a memory are checked, so that they are right when it comes.
+    fn ahead_of_their_time(&mut self) {
+        for variable in [
+            "REPROFILE_TABLE",
+            "REPROFILE_QUEUE_URL",
+            "REPROFILE_MEMBER_ROLE",
+            "REPROFILE_EXTERNAL_ID",
+            "REPROFILE_MEMBERS",
+        ] {
+            if let Some(value) = self.get(variable) {
+                self.refuse(variable, value, "this version does not carry it out yet: unset it");
+            }
+        }
+        self.number("REPROFILE_SETTLE_SECONDS", 0..=900);
+        self.number("REPROFILE_CONFIRM_SECONDS", 0..=3600);
+        self.number("REPROFILE_REMIND_HOURS", 0..=168);
+        self.brake();
+    }
+
+    fn number(&mut self, variable: &'static str, allowed: RangeInclusive<u32>) {
+        let Some(value) = self.get(variable) else { return };
+        if !value.parse().is_ok_and(|number: u32| allowed.contains(&number)) {
+            self.refuse(variable, value, format!("a whole number from {} to {}", allowed.start(), allowed.end()));
+        }
+    }
+
+    fn brake(&mut self) {
+        const BRAKE: &str = "REPROFILE_BRAKE";
+        let Some(value) = self.get(BRAKE) else { return };
+        let whole = |number: &str| number.parse::<u32>().is_ok_and(|number| (1..=1000).contains(&number));
+        if !value.split_once('/').is_some_and(|(count, hours)| whole(count) && whole(hours)) {
+            self.refuse(BRAKE, value, "count/hours, such as 3/24");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Config, InvalidConfig> {
+        Config::read(|name| set.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn nothing_set_is_a_configuration() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.bounds.level, Level::Reassociate);
+        assert_eq!(config.regions, Regions::All);
+        assert_eq!(config.format, Format::Text);
+        assert_eq!(config.topic, None);
+        let arn = |text| crate::names::ProfileArn::parse(text).unwrap();
+        assert!(config.bounds.ignore.matches(&arn("arn:aws:iam::111122223333:instance-profile/karpenter/x")));
+        assert!(config.bounds.scope.matches(&arn("arn:aws:iam::111122223333:instance-profile/web-role")));
+    }
+
+    #[test]
+    fn an_empty_variable_is_an_unset_one() {
+        let config = read(&[("REPROFILE_LEVEL", ""), ("REPROFILE_TABLE", " "), ("REPROFILE_REGIONS", "")]).unwrap();
+        assert_eq!(config.bounds.level, Level::Reassociate);
+    }
+
+    #[test]
+    fn an_ignore_list_that_is_set_and_empty_ignores_nothing() {
+        let karpenter =
+            crate::names::ProfileArn::parse("arn:aws:iam::111122223333:instance-profile/karpenter/x").unwrap();
+        assert!(!read(&[("REPROFILE_IGNORE", "")]).unwrap().bounds.ignore.matches(&karpenter));
+    }
+
+    #[test]
+    fn everything_set_is_taken() {
+        let config = read(&[
+            ("REPROFILE_LEVEL", "alert"),
+            ("REPROFILE_TOPIC_ARN", "arn:aws-cn:sns:cn-north-1:111122223333:reprofile"),
+            ("REPROFILE_REGIONS", "us-east-1, eu-west-1 us-east-1"),
+            ("REPROFILE_ALERT_FORMAT", "chat"),
+            ("REPROFILE_SETTLE_SECONDS", "0"),
+            ("REPROFILE_BRAKE", "3/24"),
+        ])
+        .unwrap();
+        let region = |text| Region::new(text).unwrap();
+        assert_eq!(config.bounds.level, Level::Alert);
+        assert_eq!(config.topic.unwrap().region, region("cn-north-1"));
+        assert_eq!(config.regions, Regions::Only(vec![region("eu-west-1"), region("us-east-1")]));
+        assert_eq!(config.format, Format::Chat);
+    }
+
+    #[test]
+    fn every_error_is_listed_at_once_with_variable_value_and_what_is_allowed() {
+        let error = read(&[
+            ("REPROFILE_LEVEL", "heal"),
+            ("REPROFILE_IGNORE", "ok we[b]"),
+            ("REPROFILE_TOPIC_ARN", "arn:aws:sqs:us-east-1:111122223333:q"),
+            ("REPROFILE_REGIONS", "eu-west-1 Mars"),
+            ("REPROFILE_ALERT_FORMAT", "html"),
+            ("REPROFILE_TABLE", "reprofile"),
+            ("REPROFILE_MEMBERS", "444455556666"),
+            ("REPROFILE_SETTLE_SECONDS", "901"),
+            ("REPROFILE_REMIND_HOURS", "-1"),
+            ("REPROFILE_BRAKE", "3"),
+        ])
+        .unwrap_err();
+        insta::assert_snapshot!(error.0.iter().map(Wrong::to_string).collect::<Vec<_>>().join("\n"), @r#"
+        REPROFILE_LEVEL="heal": allowed are alert and reassociate
+        REPROFILE_IGNORE="ok we[b]": globs of profile names separated by spaces, or of path and name if they begin with /; these can match nothing: we[b]
+        REPROFILE_TOPIC_ARN="arn:aws:sqs:us-east-1:111122223333:q": it must be the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:reprofile
+        REPROFILE_REGIONS="eu-west-1 Mars": all, or regions such as eu-west-1 us-east-1: "Mars" is no region: a region looks like eu-west-1
+        REPROFILE_ALERT_FORMAT="html": allowed are text and chat
+        REPROFILE_TABLE="reprofile": this version does not carry it out yet: unset it
+        REPROFILE_MEMBERS="444455556666": this version does not carry it out yet: unset it
+        REPROFILE_SETTLE_SECONDS="901": a whole number from 0 to 900
+        REPROFILE_REMIND_HOURS="-1": a whole number from 0 to 168
+        REPROFILE_BRAKE="3": count/hours, such as 3/24
+        "#);
+    }
+
+    #[test]
+    fn levels_that_need_a_memory_are_refused_until_there_is_one() {
+        for level in ["relink", "restore"] {
+            let error = read(&[("REPROFILE_LEVEL", level)]).unwrap_err();
+            assert!(error.to_string().contains("needs a memory"), "{error}");
+        }
+    }
+}

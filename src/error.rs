@@ -1,0 +1,85 @@
+//! Why an invocation or a message fails, so that it is tried again and then kept.
+//!
+//! Invariant: a failure here is one that nobody was told of, or that trying again can mend. A step that failed and was
+//! told is no failure of the invocation.
+
+use crate::config::InvalidConfig;
+use crate::event::InvalidEvent;
+use crate::names::{ProfileName, Region};
+use crate::reason::AwsError;
+
+/// Why an invocation or a message fails.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The payload is not one that Reprofile takes.
+    #[error(transparent)]
+    InvalidEvent(#[from] InvalidEvent),
+    /// The configuration is wrong.
+    #[error(transparent)]
+    InvalidConfig(#[from] InvalidConfig),
+    /// Whose credentials the process has could not be found out.
+    #[error("whose credentials these are could not be found out: {0}")]
+    AccountUnknown(AwsError),
+    /// What IAM has under a profile's name could not be read.
+    #[error("the instance profile {profile} could not be read: {cause}")]
+    ProfileUnread {
+        /// The profile.
+        profile: ProfileName,
+        /// Why it was not.
+        cause: AwsError,
+    },
+    /// The profiles of a role, all profiles, or the enabled regions could not be listed.
+    #[error("where to look could not be found out: {0}")]
+    ScopeUnread(AwsError),
+    /// A region could not be read, though it is not closed to us.
+    #[error("region {region} could not be read: {cause}")]
+    RegionUnread {
+        /// The region.
+        region: Region,
+        /// Why it was not.
+        cause: AwsError,
+    },
+    /// Every region is closed: the function's permissions are missing.
+    #[error("no region at all may be read; check the function's policy: {0}")]
+    EveryRegionClosed(AwsError),
+    /// An alert was not delivered.
+    #[error("the alert on {profile} was not delivered: {cause}")]
+    AlertNotDelivered {
+        /// The profile.
+        profile: ProfileName,
+        /// Why it was not.
+        cause: AwsError,
+    },
+    /// The invocation's time was over before every step was done.
+    #[error("time was over before every instance of {0} was healed; what is left is tried again")]
+    OutOfTime(ProfileName),
+}
+
+impl Error {
+    /// The stable name of it, for `errorType`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidEvent(_) => "InvalidEvent",
+            Self::InvalidConfig(_) => "InvalidConfig",
+            Self::AccountUnknown(_)
+            | Self::ProfileUnread { .. }
+            | Self::ScopeUnread(_)
+            | Self::RegionUnread { .. }
+            | Self::EveryRegionClosed(_) => "StateUnread",
+            Self::AlertNotDelivered { .. } => "AlertNotDelivered",
+            Self::OutOfTime(_) => "OutOfTime",
+        }
+    }
+
+    /// The profile it concerns alone; `None`: all that the invocation looked at.
+    #[must_use]
+    pub fn profile(&self) -> Option<&ProfileName> {
+        match self {
+            Self::ProfileUnread { profile, .. }
+            | Self::AlertNotDelivered { profile, .. }
+            | Self::OutOfTime(profile) => Some(profile),
+            _ => None,
+        }
+    }
+}

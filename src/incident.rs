@@ -1,0 +1,245 @@
+//! What is told, when, and when to look again: an incident's life as one pure step after another.
+//!
+//! Invariant: time is a parameter, and the step is decided from what was read and remembered alone. Told is only what
+//! was published: the caller records it after that. An incident that is open has a recheck under way, or is old enough
+//! to be left to the sweep.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use crate::event::Change;
+use crate::memory::Memory;
+use crate::model::{Affected, Case, Timestamp};
+use crate::names::{InstanceId, ProfileId, ProfileName};
+use crate::report::{Outcome, ProfileReport, Status};
+
+/// When to look again after the settling: 2, 5, 10 minutes, then every 15, for a day; then the sweep goes on.
+const FIRST_RECHECKS: [Duration; 3] = [Duration::minutes(2), Duration::minutes(5), Duration::minutes(10)];
+const LATER_RECHECKS: Duration = Duration::minutes(15);
+const RECHECKED_FOR: Duration = Duration::days(1);
+
+/// The times that an incident's life is set by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a break may settle before it is told; `None`: there is no queue to come back by, so it is told at once.
+    pub settle: Option<Duration>,
+    /// How often an open incident is told again; zero: never.
+    pub remind: Duration,
+}
+
+/// A break that is being looked after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id, the same in every alert on it.
+    pub id: String,
+    /// When it was opened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub opened: Timestamp,
+    /// How many alerts were told.
+    pub revision: u32,
+    /// The recheck that counts; an older one is a redelivery.
+    pub sequence: u64,
+    /// How many rechecks have been since it settled.
+    pub rechecks: u32,
+    /// The changes that led to it.
+    pub changes: Vec<Change>,
+    /// What was healed and not yet told.
+    pub healed: Vec<Healed>,
+    /// What was told last.
+    pub told: Option<Told>,
+}
+
+/// An instance that was healed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healed {
+    /// The instance as it was found.
+    pub found: Affected,
+    /// The profile id that EC2 holds now.
+    pub now: ProfileId,
+}
+
+/// What was told last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+    /// The status.
+    pub status: Status,
+    /// The case.
+    pub case: Case,
+    /// The instances that were broken.
+    pub broken: BTreeSet<InstanceId>,
+}
+
+/// Why the profile was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Something changed; `breaking` where it is a change that can cut instances off.
+    Change {
+        /// Whether the change takes something away.
+        breaking: bool,
+    },
+    /// The recheck that counts came back.
+    Recheck,
+    /// The sweep passed.
+    Sweep,
+}
+
+/// What to do after a look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Next {
+    /// The incident from now on; `None`: there is none (any more).
+    pub incident: Option<Incident>,
+    /// What to tell, if anything.
+    pub tell: Option<Notice>,
+    /// When to look again, by a recheck with the incident's sequence.
+    pub recheck: Option<Duration>,
+}
+
+/// What is to be told: the revision it has, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The incident's id.
+    pub incident: String,
+    /// The alert's number in the incident, from 1.
+    pub revision: u32,
+    /// The status told.
+    pub status: Status,
+    /// What was healed before this look and is told now.
+    pub healed: Vec<Healed>,
+    /// Every change that led here.
+    pub changes: Vec<Change>,
+    /// Whether it only says again what was said.
+    pub is_reminder: bool,
+}
+
+impl Incident {
+    /// Opens an incident on a profile.
+    #[must_use]
+    pub fn open(profile: &ProfileName, now: Timestamp) -> Self {
+        Self {
+            id: format!("{profile}-{}", now.unix_timestamp()),
+            opened: now,
+            revision: 0,
+            sequence: 0,
+            rechecks: 0,
+            changes: Vec::new(),
+            healed: Vec::new(),
+            told: None,
+        }
+    }
+
+    fn has_settled(&self, occasion: Occasion, timing: Timing) -> bool {
+        timing.settle.is_none_or(Duration::is_zero) || occasion == Occasion::Recheck
+    }
+
+    fn next_recheck(&self, now: Timestamp) -> Option<Duration> {
+        let wait = usize::try_from(self.rechecks).ok().and_then(|index| FIRST_RECHECKS.get(index).copied());
+        (now - self.opened < RECHECKED_FOR).then_some(wait.unwrap_or(LATER_RECHECKS))
+    }
+}
+
+/// Decides what follows from a look at the profile: `report` is how it stands now that the steps have been taken.
+#[must_use]
+pub fn advance(
+    incident: Option<Incident>,
+    report: &ProfileReport,
+    occasion: Occasion,
+    now: Timestamp,
+    timing: Timing,
+) -> Next {
+    let broken = broken(report);
+    let healed: Vec<Healed> = report.healed().collect();
+    let is_well = broken.is_empty();
+    let known = incident.is_some();
+    if !known && is_well && healed.is_empty() {
+        // IAM's reads lag: what takes something away and still reads healthy is looked at once more.
+        let look_again = matches!(occasion, Occasion::Change { breaking: true }) && report.status() != Status::Unused;
+        return match timing.settle.filter(|_| look_again) {
+            Some(settle) => watch(Incident::open(&report.profile, now), report, settle.max(Duration::SECOND)),
+            None => Next::default(),
+        };
+    }
+    let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
+    Memory::add(&mut incident.changes, report.changes.iter().cloned());
+    incident.healed.extend(healed);
+    if !incident.has_settled(occasion, timing) {
+        // A sweep that passes while an incident's own recheck is under way leaves it to that.
+        let is_under_way = known && occasion == Occasion::Sweep && incident.next_recheck(now).is_some();
+        return match timing.settle {
+            Some(settle) if !is_under_way => watch(incident, report, settle),
+            _ => Next { incident: Some(incident), ..Next::default() },
+        };
+    }
+    if is_well { close(incident) } else { go_on(incident, report, broken, now, timing) }
+}
+
+/// Waits for the settling.
+fn watch(mut incident: Incident, report: &ProfileReport, settle: Duration) -> Next {
+    Memory::add(&mut incident.changes, report.changes.iter().cloned());
+    incident.sequence += 1;
+    incident.rechecks = 0;
+    Next { incident: Some(incident), tell: None, recheck: Some(settle) }
+}
+
+/// All is well: say so if anybody was told, or anything was touched.
+fn close(incident: Incident) -> Next {
+    let status = if !incident.healed.is_empty() {
+        Status::Healed
+    } else if incident.told.is_some() {
+        Status::Resolved
+    } else {
+        return Next::default();
+    };
+    Next { tell: Some(notice(&incident, status, false)), ..Next::default() }
+}
+
+/// It is broken: tell it once, once more where it is worse, and once a day.
+fn go_on(
+    mut incident: Incident,
+    report: &ProfileReport,
+    broken: BTreeSet<InstanceId>,
+    now: Timestamp,
+    timing: Timing,
+) -> Next {
+    let status = report.status();
+    let (is_news, is_reminder) = match &incident.told {
+        None => (true, false),
+        Some(told) => {
+            let is_worse = !broken.is_subset(&told.broken) || status > told.status || report.case() < told.case;
+            let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
+            (is_worse || is_due, !is_worse)
+        }
+    };
+    let tell = is_news.then(|| notice(&incident, status, is_reminder));
+    if let Some(notice) = &tell {
+        incident.revision = notice.revision;
+        incident.healed.clear();
+        incident.told = Some(Told { at: now, status, case: report.case(), broken });
+    }
+    let recheck = timing.settle.and_then(|_| incident.next_recheck(now));
+    if recheck.is_some() {
+        incident.sequence += 1;
+        incident.rechecks += 1;
+    }
+    Next { incident: Some(incident), tell, recheck }
+}
+
+fn notice(incident: &Incident, status: Status, is_reminder: bool) -> Notice {
+    Notice {
+        incident: incident.id.clone(),
+        revision: incident.revision + 1,
+        status,
+        healed: incident.healed.clone(),
+        changes: incident.changes.clone(),
+        is_reminder,
+    }
+}
+
+fn broken(report: &ProfileReport) -> BTreeSet<InstanceId> {
+    let is_broken = |outcome: &Outcome| !matches!(outcome, Outcome::Healed { .. }) && !outcome.is_well();
+    report.told().filter(|one| is_broken(&one.outcome)).map(|one| one.found.instance.id.clone()).collect()
+}

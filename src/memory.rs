@@ -1,0 +1,180 @@
+//! What is remembered of one profile: one document, changed as a whole or not at all.
+//!
+//! Invariant: absence never overwrites what was seen: a profile that is gone, or holds no role, keeps its last usable
+//! binding. The document is written only on the version that was read, so that no one's event, lease or swap is lost.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use crate::event::Change;
+use crate::incident::Incident;
+use crate::model::{Profile, Timestamp, Trust};
+use crate::names::{ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+
+/// The version of the stored shape: written with every document, so that a later one can read this one.
+pub const SHAPE: u16 = 1;
+
+/// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
+pub const MOST_CHANGES: usize = 40;
+
+/// What is remembered of one profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The shape it was stored in.
+    pub shape: u16,
+    /// The profile.
+    pub profile: ProfileName,
+    /// What it was when it was last seen well.
+    pub binding: Option<Binding>,
+    /// The incident that is open.
+    pub incident: Option<Incident>,
+    /// Who is at work on it.
+    pub lease: Option<Lease>,
+    /// What happened while somebody else was at work on it.
+    pub waiting: Vec<Change>,
+    /// When a profile was first seen under a new id: who keeps re-creating it is told from the fourth in a day.
+    #[serde(with = "times")]
+    pub recreated: Vec<Timestamp>,
+}
+
+/// What a profile was when it was last seen with a usable role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Its id.
+    pub id: ProfileId,
+    /// Its ARN, and with it the path.
+    pub arn: ProfileArn,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its last usable role.
+    pub role: Option<KnownRole>,
+    /// The one before.
+    pub former_role: Option<KnownRole>,
+    /// When it was seen so.
+    #[serde(with = "time::serde::rfc3339")]
+    pub seen: Timestamp,
+}
+
+/// A role that was seen in a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRole {
+    /// Its name.
+    pub name: RoleName,
+    /// Its id.
+    pub id: RoleId,
+}
+
+/// Who is at work on a profile, and until when at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The invocation.
+    pub owner: String,
+    /// When it ends, whatever became of its owner.
+    #[serde(with = "time::serde::rfc3339")]
+    pub until: Timestamp,
+}
+
+mod times {
+    //! A list of moments, as RFC 3339.
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use time::OffsetDateTime;
+
+    #[derive(Serialize, Deserialize)]
+    struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+
+    pub fn serialize<S: Serializer>(times: &[OffsetDateTime], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(times.iter().copied().map(Moment))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OffsetDateTime>, D::Error> {
+        Ok(Vec::<Moment>::deserialize(deserializer)?.into_iter().map(|moment| moment.0).collect())
+    }
+}
+
+impl Memory {
+    /// Nothing is known of the profile yet.
+    #[must_use]
+    pub fn blank(profile: ProfileName) -> Self {
+        Self {
+            shape: SHAPE,
+            profile,
+            binding: None,
+            incident: None,
+            lease: None,
+            waiting: Vec::new(),
+            recreated: Vec::new(),
+        }
+    }
+
+    /// Whether somebody else is at work on it.
+    #[must_use]
+    pub fn is_held(&self, owner: &str, now: Timestamp) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.owner != owner && lease.until > now)
+    }
+
+    /// How long what was seen stays good before it is written again, though nothing changed: entries expire, and what is
+    /// seen renews them.
+    const FRESH: Duration = Duration::days(7);
+
+    /// Takes in the profile as IAM has it now; `true` where that was news, so that it has to be stored.
+    pub fn learn(&mut self, live: Option<&Profile>, now: Timestamp) -> bool {
+        let Some(live) = live else { return false };
+        let usable = live.role.as_ref().filter(|role| role.trust != Trust::No);
+        let role = usable.map(|role| KnownRole { name: role.name.clone(), id: role.id.clone() });
+        let Some(known) = &mut self.binding else {
+            self.binding = Some(Binding {
+                id: live.id.clone(),
+                arn: live.arn.clone(),
+                tags: live.tags.clone(),
+                role,
+                former_role: None,
+                seen: now,
+            });
+            return true;
+        };
+        let mut news = now - known.seen >= Self::FRESH;
+        if known.id != live.id {
+            self.recreated.retain(|at| now - *at < Duration::days(1));
+            self.recreated.push(now);
+            news = true;
+        }
+        if role.is_some() && role != known.role {
+            known.former_role = known.role.take();
+            known.role = role;
+            news = true;
+        }
+        // A profile that has just been made again may not have its tags yet: the old ones are kept until it has a role.
+        let tags_changed = usable.is_some() && known.tags != live.tags;
+        news |= known.arn != live.arn || tags_changed;
+        known.id = live.id.clone();
+        known.arn = live.arn.clone();
+        if tags_changed {
+            known.tags = live.tags.clone();
+        }
+        if news {
+            known.seen = now;
+        }
+        news
+    }
+
+    /// The roles that the profile was seen with.
+    pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
+        self.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role)).map(|role| &role.name)
+    }
+
+    /// Adds changes that led here, each once, oldest first.
+    pub fn add(changes: &mut Vec<Change>, more: impl IntoIterator<Item = Change>) {
+        for change in more {
+            if !changes.contains(&change) {
+                changes.push(change);
+            }
+        }
+        changes.sort();
+        while changes.len() > MOST_CHANGES {
+            changes.remove(MOST_CHANGES / 2);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Reads what IAM has and what EC2 holds: the few calls a run needs, all regions at once, bounded.
+//!
+//! Invariant: only `NoSuchEntity` becomes "there is no such profile". Any other failure is an error of that profile, or
+//! an unread region, and never looks like "gone" or "nobody uses it". A region is read whole or counts as unread.
+//!
+//! Instances are found by paging the associations of a region and comparing the profile's *name* in code, rather than by
+//! `DescribeInstances` filtered on ARNs: an ARN filter needs to know every path and spelling that the name ever had, and
+//! what it does not know it silently misses. It is also one mechanism for an event and for a sweep, and gives the
+//! association ids that healing needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use futures_util::stream::{self, StreamExt};
+use time::Duration;
+
+use crate::config::Regions;
+use crate::diagnose::diagnose;
+use crate::model::{Affected, Association, Case, Instance, Profile, Timestamp};
+use crate::names::{InstanceId, ProfileName, Region, RoleName};
+use crate::ports::{Account, Clock, Ec2, Iam, MAX_FILTER_VALUES};
+use crate::reason::AwsError;
+use crate::report::UnreadRegion;
+
+/// How many regions are read at the same time, and how many profiles.
+const REGIONS_AT_ONCE: usize = 16;
+const PROFILES_AT_ONCE: usize = 8;
+
+/// Which profiles to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// These; with `true` also where IAM has no profile of that name (any more).
+    Profiles(BTreeMap<ProfileName, bool>),
+    /// Every profile that an instance holds.
+    Everything,
+}
+
+/// One profile and the instances that hold one of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// What IAM has under the name: `None` if nothing. An error if that could not be read.
+    pub live: Result<Option<Profile>, AwsError>,
+    /// The instances that are cut off.
+    pub affected: Vec<Affected>,
+    /// How many instances are well.
+    pub healthy: usize,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The profiles looked at; in a sweep, those with an affected instance.
+    pub profiles: BTreeMap<ProfileName, Observed>,
+    /// The regions that could not be read.
+    pub unread: Vec<UnreadRegion>,
+    /// How many regions were looked at, the unread ones included.
+    pub regions: usize,
+}
+
+/// The enabled regions, remembered for an hour.
+///
+/// What it can miss: a region enabled within the last hour, by an account that already has broken instances there.
+#[derive(Debug, Default)]
+pub struct RegionCache(Mutex<Option<(Timestamp, Vec<Region>)>>);
+
+impl RegionCache {
+    const FRESH: Duration = Duration::hours(1);
+
+    async fn regions<A: Account>(&self, account: &A, wanted: &Regions) -> Result<Vec<Region>, AwsError> {
+        if let Regions::Only(regions) = wanted {
+            return Ok(regions.clone());
+        }
+        let now = account.clock().now();
+        let cached = self.0.lock().ok().and_then(|cache| cache.clone());
+        if let Some((read, regions)) = cached
+            && now - read < Self::FRESH
+        {
+            return Ok(regions);
+        }
+        let regions = account.ec2().regions().await?;
+        if let Ok(mut cache) = self.0.lock() {
+            *cache = Some((now, regions.clone()));
+        }
+        Ok(regions)
+    }
+}
+
+/// The names of the profiles that hold the role now (`ListInstanceProfilesForRole`, to its last page).
+///
+/// # Errors
+/// The read that failed.
+pub async fn profiles_of_role<A: Account>(account: &A, role: &RoleName) -> Result<BTreeSet<ProfileName>, AwsError> {
+    let mut names = BTreeSet::new();
+    let mut next = None;
+    loop {
+        let page = account.iam().instance_profiles_for_role(role, next.as_deref()).await?;
+        names.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+/// Reads everything that deciding about `scope` needs.
+///
+/// # Errors
+/// Where not even the list of profiles or of regions could be read.
+pub async fn observe<A: Account>(
+    account: &A,
+    scope: &Scope,
+    wanted: &Regions,
+    cache: &RegionCache,
+) -> Result<Observation, AwsError> {
+    let mut lives = match scope {
+        Scope::Profiles(names) => live_profiles(account, names.keys().cloned()).await,
+        Scope::Everything => every_profile(account).await?,
+    };
+    if let Scope::Profiles(names) = scope {
+        lives.retain(|name, live| names[name] || !matches!(live, Ok(None)));
+        if lives.values().all(Result::is_err) {
+            // Nothing to look for, or nothing known to compare with: no region need be asked.
+            return Ok(Observation { profiles: unread_profiles(lives), unread: Vec::new(), regions: 0 });
+        }
+    }
+    let regions = cache.regions(account, wanted).await?;
+    let looked_at = regions.len();
+    let (suspects, unread) = suspects(account, &regions, scope, &lives).await;
+    if *scope == Scope::Everything {
+        // The list may be older than what EC2 holds, and being absent from it is not NoSuchEntity: ask again by name.
+        let names: BTreeSet<_> = suspects.found.values().flatten().map(|one| one.arn.name().clone()).collect();
+        lives = live_profiles(account, names.into_iter()).await;
+    }
+    let (profiles, unread) = join(account, lives, suspects, unread).await;
+    Ok(Observation { profiles, unread, regions: looked_at })
+}
+
+type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
+
+fn unread_profiles(lives: Lives) -> BTreeMap<ProfileName, Observed> {
+    lives.into_iter().map(|(name, live)| (name, Observed { live, affected: Vec::new(), healthy: 0 })).collect()
+}
+
+async fn live_profiles<A: Account>(account: &A, names: impl Iterator<Item = ProfileName>) -> Lives {
+    stream::iter(names)
+        .map(|name| async {
+            let live = account.iam().instance_profile(&name).await;
+            (name, live)
+        })
+        .buffer_unordered(PROFILES_AT_ONCE)
+        .collect()
+        .await
+}
+
+async fn every_profile<A: Account>(account: &A) -> Result<Lives, AwsError> {
+    let mut lives = Lives::new();
+    let mut next = None;
+    loop {
+        let page = account.iam().instance_profiles(next.as_deref()).await?;
+        lives.extend(page.items.into_iter().map(|profile| (profile.name().clone(), Ok(Some(profile)))));
+        next = page.next;
+        if next.is_none() {
+            return Ok(lives);
+        }
+    }
+}
+
+/// The associations that are not surely healthy, by region, and a count of those that are, by profile.
+#[derive(Default)]
+struct Suspects {
+    found: BTreeMap<Region, Vec<Association>>,
+    healthy: BTreeMap<ProfileName, usize>,
+}
+
+async fn suspects<A: Account>(
+    account: &A,
+    regions: &[Region],
+    scope: &Scope,
+    lives: &Lives,
+) -> (Suspects, Vec<UnreadRegion>) {
+    let in_regions = stream::iter(regions)
+        .map(|region| async move { (region, suspects_in(account, region, scope, lives).await) })
+        .buffer_unordered(REGIONS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let mut all = Suspects::default();
+    let mut unread = Vec::new();
+    for (region, read) in in_regions {
+        match read {
+            Ok((found, healthy)) => {
+                all.found.insert(region.clone(), found);
+                for (name, count) in healthy {
+                    *all.healthy.entry(name).or_default() += count;
+                }
+            }
+            Err(error) => unread.push(UnreadRegion { region: region.clone(), error }),
+        }
+    }
+    (all, unread)
+}
+
+/// Pages through a region's associations, keeping what may be broken: memory is bounded by the broken and a page.
+async fn suspects_in<A: Account>(
+    account: &A,
+    region: &Region,
+    scope: &Scope,
+    lives: &Lives,
+) -> Result<(Vec<Association>, BTreeMap<ProfileName, usize>), AwsError> {
+    let mut found = Vec::new();
+    let mut healthy: BTreeMap<ProfileName, usize> = BTreeMap::new();
+    let mut next = None;
+    loop {
+        let page = account.ec2().associations(region, None, next.as_deref()).await?;
+        for one in page.items.into_iter().filter(Association::is_held) {
+            let case = match (lives.get(one.arn.name()), scope) {
+                (Some(Ok(live)), _) => diagnose(live.as_ref(), &one.held),
+                (None, Scope::Everything) => Case::Gone,
+                (Some(Err(_)), _) | (None, Scope::Profiles(_)) => continue,
+            };
+            if case == Case::Healthy {
+                *healthy.entry(one.arn.name().clone()).or_default() += 1;
+            } else {
+                found.push(one);
+            }
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok((found, healthy));
+        }
+    }
+}
+
+/// Adds what EC2 says of the suspects' instances, and leaves out those that have ended.
+async fn join<A: Account>(
+    account: &A,
+    lives: Lives,
+    suspects: Suspects,
+    mut unread: Vec<UnreadRegion>,
+) -> (BTreeMap<ProfileName, Observed>, Vec<UnreadRegion>) {
+    let Suspects { found, mut healthy } = suspects;
+    let in_regions = stream::iter(found.into_iter().filter(|(_, found)| !found.is_empty()))
+        .map(|(region, found)| async move {
+            let ids: Vec<InstanceId> = found.iter().map(|one| one.instance.clone()).collect();
+            let instances = instances(account, &region, &ids).await;
+            (region, found, instances)
+        })
+        .buffer_unordered(REGIONS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+
+    let mut profiles = unread_profiles(lives);
+    for (name, observed) in &mut profiles {
+        observed.healthy = healthy.remove(name).unwrap_or_default();
+    }
+    for (region, found, instances) in in_regions {
+        let mut instances = match instances {
+            Ok(instances) => instances,
+            Err(error) => {
+                unread.push(UnreadRegion { region, error });
+                continue;
+            }
+        };
+        for association in found {
+            let Some(observed) = profiles.get_mut(association.arn.name()) else { continue };
+            let Ok(live) = &observed.live else { continue };
+            let case = diagnose(live.as_ref(), &association.held);
+            let instance = instances
+                .remove(&association.instance)
+                .unwrap_or_else(|| Instance::unseen(association.instance.clone()));
+            if case == Case::Healthy {
+                observed.healthy += 1;
+            } else if !instance.state.is_ended() {
+                observed.affected.push(Affected { region: region.clone(), instance, association, case });
+            }
+        }
+    }
+    for observed in profiles.values_mut() {
+        observed.affected.sort_by(|a, b| (&a.region, &a.instance.id).cmp(&(&b.region, &b.instance.id)));
+    }
+    unread.sort_by(|a, b| a.region.cmp(&b.region));
+    (profiles, unread)
+}
+
+/// What EC2 says of these instances, in filters of at most [`MAX_FILTER_VALUES`] values, to the last page.
+///
+/// # Errors
+/// The read that failed.
+pub async fn instances<A: Account>(
+    account: &A,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<BTreeMap<InstanceId, Instance>, AwsError> {
+    let mut instances = BTreeMap::new();
+    for some in ids.chunks(MAX_FILTER_VALUES) {
+        let mut next = None;
+        loop {
+            let page = account.ec2().instances(region, some, next.as_deref()).await?;
+            instances.extend(page.items.into_iter().map(|instance| (instance.id.clone(), instance)));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(instances)
+}
+
+/// What EC2 holds for these instances, in filters of at most [`MAX_FILTER_VALUES`] values, to the last page.
+///
+/// # Errors
+/// The read that failed.
+pub async fn associations<A: Account>(
+    account: &A,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<BTreeMap<InstanceId, Vec<Association>>, AwsError> {
+    let mut held: BTreeMap<InstanceId, Vec<Association>> = BTreeMap::new();
+    for some in ids.chunks(MAX_FILTER_VALUES) {
+        let mut next = None;
+        loop {
+            let page = account.ec2().associations(region, Some(some), next.as_deref()).await?;
+            for one in page.items {
+                held.entry(one.instance.clone()).or_default().push(one);
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(held)
+}

@@ -1,0 +1,235 @@
+//! Both decision tables, row by row, and the laws that hold for every state.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use time::macros::datetime;
+
+use super::*;
+use crate::diagnose::diagnose;
+use crate::model::{Association, Instance, Role, Trust};
+use crate::names::{RoleId, RoleName};
+
+const NEW: &str = "AIPAEXAMPLEEXAMPLE002";
+const OLD: &str = "AIPAEXAMPLEEXAMPLE001";
+
+fn arn(path_and_name: &str) -> ProfileArn {
+    ProfileArn::parse(&format!("arn:aws:iam::111122223333:instance-profile{path_and_name}")).unwrap()
+}
+
+fn live(path_and_name: &str, trust: Option<Trust>) -> Profile {
+    let created = datetime!(2026-11-21 12:05:11 UTC);
+    let role = trust.map(|trust| Role {
+        name: RoleName::new("web-role").unwrap(),
+        id: RoleId::new("AROAEXAMPLEEXAMPLE002").unwrap(),
+        created,
+        trust,
+    });
+    Profile { arn: arn(path_and_name), id: ProfileId::new(NEW).unwrap(), created, role, tags: BTreeMap::new() }
+}
+
+fn affected(live: Option<&Profile>, held: &str, state: InstanceState) -> Affected {
+    let id = InstanceId::new("i-0123456789abcdef0").unwrap();
+    let held = ProfileId::new(held).unwrap();
+    Affected {
+        region: Region::new("eu-west-1").unwrap(),
+        case: diagnose(live, &held),
+        association: Association {
+            id: AssociationId::new("iip-assoc-0123456789abcdef0").unwrap(),
+            instance: id.clone(),
+            state: AssociationState::Associated,
+            arn: arn("/web-role"),
+            held,
+        },
+        instance: Instance { state, ..Instance::unseen(id) },
+    }
+}
+
+fn bounds(level: Level) -> Bounds {
+    Bounds { level, ignore: Globs::parse("/karpenter/* muted-*").unwrap(), scope: Globs::parse("web-*").unwrap() }
+}
+
+fn decide_one(live: Option<&Profile>, one: Affected, level: Level) -> Decision {
+    let name = one.association.arn.name().clone();
+    let mut decisions = plan(&name, live, &[one], &bounds(level)).decisions;
+    assert_eq!(decisions.len(), 1);
+    decisions.remove(0)
+}
+
+#[test]
+fn the_table_of_cases() {
+    let case = |live: Option<Profile>, held: &str| diagnose(live.as_ref(), &ProfileId::new(held).unwrap());
+    assert_eq!(case(None, OLD), Case::Gone);
+    assert_eq!(case(Some(live("/web-role", None)), NEW), Case::RoleLess);
+    assert_eq!(case(Some(live("/web-role", None)), OLD), Case::RoleLess);
+    for trust in [Trust::Yes, Trust::Unsure, Trust::No] {
+        assert_eq!(case(Some(live("/web-role", Some(trust))), OLD), Case::Stale, "{trust:?}");
+    }
+    assert_eq!(case(Some(live("/web-role", Some(Trust::No))), NEW), Case::Untrusted);
+    assert_eq!(case(Some(live("/web-role", Some(Trust::Unsure))), NEW), Case::Healthy);
+    assert_eq!(case(Some(live("/web-role", Some(Trust::Yes))), NEW), Case::Healthy);
+}
+
+#[test]
+fn a_stale_running_instance_is_replaced_with_the_live_profile_of_its_name() {
+    let live = live("/app/Web-Role", Some(Trust::Yes));
+    let one = affected(Some(&live), OLD, InstanceState::Running);
+    let Decision::Do(step) = decide_one(Some(&live), one, Level::Reassociate) else { panic!("no step") };
+    assert_eq!(step.to_string(), format!("replace i-0123456789abcdef0 in eu-west-1: {OLD} -> {NEW} (stale)"));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap(), @r#"
+    {
+      "region": "eu-west-1",
+      "instance": "i-0123456789abcdef0",
+      "action": "replace",
+      "association": "iip-assoc-0123456789abcdef0",
+      "from": "AIPAEXAMPLEEXAMPLE001",
+      "to": "AIPAEXAMPLEEXAMPLE002",
+      "profile": "arn:aws:iam::111122223333:instance-profile/app/Web-Role",
+      "case": "stale"
+    }
+    "#);
+}
+
+#[test]
+fn a_stale_instance_is_replaced_even_where_the_trust_is_bad() {
+    let live = live("/web-role", Some(Trust::No));
+    let one = affected(Some(&live), OLD, InstanceState::Running);
+    assert!(matches!(decide_one(Some(&live), one, Level::Reassociate), Decision::Do(_)));
+}
+
+#[test]
+fn the_state_of_the_instance_decides_what_is_done() {
+    let live = live("/web-role", Some(Trust::Yes));
+    for (state, expected) in [
+        (InstanceState::Stopped, Hindrance::Stopped),
+        (InstanceState::Pending, Hindrance::InstanceInTransition),
+        (InstanceState::Stopping, Hindrance::InstanceInTransition),
+        (InstanceState::Unknown, Hindrance::InstanceInTransition),
+    ] {
+        let one = affected(Some(&live), OLD, state);
+        assert_eq!(decide_one(Some(&live), one, Level::Reassociate), Decision::Leave(expected), "{state}");
+    }
+}
+
+#[test]
+fn what_re_associating_cannot_cure_is_left() {
+    let leave = |live: Option<Profile>, held: &str| {
+        decide_one(live.as_ref(), affected(live.as_ref(), held, InstanceState::Running), Level::Reassociate)
+    };
+    assert_eq!(leave(None, OLD), Decision::Leave(Hindrance::NoProfile));
+    assert_eq!(leave(Some(live("/web-role", None)), OLD), Decision::Leave(Hindrance::NoRole));
+    assert_eq!(leave(Some(live("/web-role", Some(Trust::No))), NEW), Decision::Leave(Hindrance::TrustExcludesEc2));
+}
+
+#[test]
+fn whoever_asks_to_hold_back_is_heard() {
+    let stale = |change: fn(&mut Affected)| {
+        let live = live("/web-role", Some(Trust::Yes));
+        let mut one = affected(Some(&live), OLD, InstanceState::Running);
+        change(&mut one);
+        decide_one(Some(&live), one, Level::Reassociate)
+    };
+    assert_eq!(stale(|one| one.instance.hold = Some(Hold::Ignore)), Decision::Leave(Hindrance::InstanceIgnored));
+    assert_eq!(stale(|one| one.instance.hold = Some(Hold::Alert)), Decision::Leave(Hindrance::InstanceAlertOnly));
+    assert_eq!(stale(|one| one.instance.operator_managed = true), Decision::Leave(Hindrance::OperatorManaged));
+    assert_eq!(
+        stale(|one| one.association.state = AssociationState::Associating),
+        Decision::Leave(Hindrance::AssociationInTransition)
+    );
+}
+
+#[test]
+fn profiles_on_the_ignore_list_or_outside_the_scope_are_left() {
+    let left = |path_and_name: &str| {
+        let live = live(path_and_name, Some(Trust::Yes));
+        let mut one = affected(Some(&live), OLD, InstanceState::Running);
+        one.association.arn = arn(path_and_name);
+        decide_one(Some(&live), one, Level::Reassociate)
+    };
+    assert_eq!(left("/karpenter/web-1"), Decision::Leave(Hindrance::ProfileIgnored));
+    assert_eq!(left("/MUTED-x"), Decision::Leave(Hindrance::ProfileIgnored));
+    assert_eq!(left("/db-role"), Decision::Leave(Hindrance::OutsideScope));
+}
+
+#[test]
+fn a_profile_of_another_name_is_never_a_target() {
+    let other = live("/web-other", Some(Trust::Yes));
+    let one = affected(Some(&other), OLD, InstanceState::Running);
+    assert!(matches!(decide_one(Some(&other), one, Level::Reassociate), Decision::Leave(_)));
+}
+
+fn any_state() -> impl Strategy<Value = (Option<Profile>, Vec<Affected>)> {
+    let trust = prop_oneof![Just(None), Just(Some(Trust::Yes)), Just(Some(Trust::No)), Just(Some(Trust::Unsure))];
+    let name = prop_oneof![Just("/web-role"), Just("/app/WEB-role"), Just("/web-other"), Just("/karpenter/web-role")];
+    let profile = proptest::option::of((name, trust).prop_map(|(name, trust)| live(name, trust)));
+    let state = prop_oneof![
+        4 => Just(InstanceState::Running),
+        1 => Just(InstanceState::Stopped),
+        1 => Just(InstanceState::Pending),
+        1 => Just(InstanceState::Unknown),
+    ];
+    let hold = prop_oneof![4 => Just(None), 1 => Just(Some(Hold::Ignore)), 1 => Just(Some(Hold::Alert))];
+    let row = (any::<bool>(), state, hold, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1));
+    (profile, proptest::collection::vec(row, 0..6)).prop_map(|(profile, rows)| {
+        let affected = rows.into_iter().enumerate().map(|(index, (is_new, state, hold, managed, moving))| {
+            let mut one = affected(profile.as_ref(), if is_new { NEW } else { OLD }, state);
+            one.instance.id = InstanceId::new(&format!("i-0123456789abcde{index:02x}")).unwrap();
+            one.instance.hold = hold;
+            one.instance.operator_managed = managed;
+            if moving {
+                one.association.state = AssociationState::Associating;
+            }
+            one
+        });
+        let affected = affected.filter(|one| one.case != Case::Healthy).collect();
+        (profile, affected)
+    })
+}
+
+proptest! {
+    #[test]
+    fn at_level_alert_there_is_never_a_step((live, affected) in any_state()) {
+        let name = ProfileName::new("web-role").unwrap();
+        prop_assert_eq!(plan(&name, live.as_ref(), &affected, &bounds(Level::Alert)).steps().count(), 0);
+    }
+
+    #[test]
+    fn every_instance_gets_one_decision_and_at_most_one_step((live, affected) in any_state()) {
+        let name = ProfileName::new("web-role").unwrap();
+        let plan = plan(&name, live.as_ref(), &affected, &bounds(Level::Reassociate));
+        prop_assert_eq!(plan.decisions.len(), affected.len());
+        let mut instances: Vec<_> = plan.steps().map(|step| &step.instance).collect();
+        let steps = instances.len();
+        instances.sort();
+        instances.dedup();
+        prop_assert_eq!(instances.len(), steps);
+    }
+
+    #[test]
+    fn a_step_only_ever_leads_to_the_live_profile_of_the_same_name((live, affected) in any_state()) {
+        let name = ProfileName::new("web-role").unwrap();
+        for step in plan(&name, live.as_ref(), &affected, &bounds(Level::Reassociate)).steps() {
+            let live = live.as_ref().unwrap();
+            prop_assert_eq!(step.profile.name(), &name);
+            prop_assert_eq!((&step.profile, &step.to), (&live.arn, &live.id));
+            prop_assert!(live.role.is_some());
+            prop_assert_ne!(&step.from, &step.to);
+        }
+    }
+
+    #[test]
+    fn planning_on_the_healed_state_is_empty((live, affected) in any_state()) {
+        let name = ProfileName::new("web-role").unwrap();
+        let bounds = bounds(Level::Reassociate);
+        let first = plan(&name, live.as_ref(), &affected, &bounds);
+        let mut healed = affected;
+        for step in first.steps() {
+            for one in healed.iter_mut().filter(|one| one.instance.id == step.instance) {
+                one.association.held = step.to.clone();
+                one.case = diagnose(live.as_ref(), &one.association.held);
+            }
+        }
+        healed.retain(|one| one.case != Case::Healthy);
+        prop_assert_eq!(plan(&name, live.as_ref(), &healed, &bounds).steps().count(), 0);
+    }
+}

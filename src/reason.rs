@@ -1,0 +1,153 @@
+//! Why an AWS call did not succeed: one table from error codes to reasons, feeding logs, alerts, reports and exit codes.
+//!
+//! Invariant: only [`Reason::NotFound`] means that something does not exist. Whatever else went wrong is "unknown".
+
+use std::fmt;
+
+/// What an AWS error means for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The thing does not exist.
+    NotFound,
+    /// A policy does not allow the call.
+    Denied,
+    /// Too many calls; come back later.
+    Throttled,
+    /// EC2 does not know the profile yet: it was created seconds ago.
+    NotPropagated,
+    /// The instance or its association is not in the state that the call needs, or changed meanwhile: read again.
+    StateChanged,
+    /// No answer, or the service's own fault: come back later.
+    Unavailable,
+    /// The region is not enabled for the account.
+    RegionDisabled,
+    /// The credentials are missing, expired or unknown.
+    Credentials,
+    /// Anything else: the request is wrong, or a code that this version does not know.
+    Refused,
+}
+
+impl Reason {
+    /// The word for it in reports: `denied`, `throttled`, …
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Denied => "denied",
+            Self::Throttled => "throttled",
+            Self::NotPropagated => "not-propagated",
+            Self::StateChanged => "state-changed",
+            Self::Unavailable => "unavailable",
+            Self::RegionDisabled => "region-disabled",
+            Self::Credentials => "credentials",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The reason behind an error code of IAM, EC2 or SNS; the message decides where EC2 uses one code for several.
+    ///
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+    #[must_use]
+    pub fn of(code: &str, message: &str) -> Self {
+        match code {
+            "NoSuchEntity" | "NoSuchEntityException" | "InvalidInstanceID.NotFound" => Self::NotFound,
+            "UnauthorizedOperation"
+            | "AccessDenied"
+            | "AccessDeniedException"
+            | "AuthorizationError"
+            | "AuthorizationErrorException"
+            | "ExplicitDeny" => Self::Denied,
+            "RequestLimitExceeded"
+            | "Throttling"
+            | "ThrottlingException"
+            | "Throttled"
+            | "ThrottledException"
+            | "TooManyRequestsException"
+            | "RequestThrottled"
+            | "PriorRequestNotComplete"
+            | "EC2ThrottledException" => Self::Throttled,
+            // "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", the same of the
+            // ARN, and "has no associated IAM Roles": seen for 10 s and more after a creation.
+            "InvalidParameterValue" if is_not_propagated(message) => Self::NotPropagated,
+            "IncorrectState" | "IncorrectInstanceState" | "InvalidAssociationID.NotFound" => Self::StateChanged,
+            "OptInRequired"
+            | "AuthFailure"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "RegionDisabledException" => Self::RegionDisabled,
+            "InternalError"
+            | "InternalFailure"
+            | "InternalServerError"
+            | "InternalErrorException"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException"
+            | "ServiceFailure"
+            | "Unavailable"
+            | "RequestTimeout"
+            | "Timeout"
+            | "Connection" => Self::Unavailable,
+            _ => Self::Refused,
+        }
+    }
+}
+
+fn is_not_propagated(message: &str) -> bool {
+    ["Invalid IAM Instance Profile", "has no associated IAM Roles"].iter().any(|sign| message.contains(sign))
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An AWS call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {code}: {message}")]
+pub struct AwsError {
+    /// The operation as AWS spells it, such as `ec2:DescribeInstances`.
+    pub operation: &'static str,
+    /// The service's error code; `Timeout` and `Connection` where there was no answer.
+    pub code: String,
+    /// The service's message, for people.
+    pub message: String,
+    /// What it means.
+    pub reason: Reason,
+}
+
+impl AwsError {
+    /// An error by its code and message.
+    #[must_use]
+    pub fn new(operation: &'static str, code: &str, message: &str) -> Self {
+        Self { operation, code: code.to_owned(), message: message.to_owned(), reason: Reason::of(code, message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_no_such_entity_and_its_kin_mean_gone() {
+        for code in ["AccessDenied", "Throttling", "ServiceFailure", "ValidationError", "", "NewCodeOfNextYear"] {
+            assert_ne!(Reason::of(code, "not found"), Reason::NotFound, "{code}");
+        }
+        assert_eq!(Reason::of("NoSuchEntity", ""), Reason::NotFound);
+    }
+
+    #[test]
+    fn an_invalid_parameter_is_propagation_only_where_the_message_says_so() {
+        let says = |message| Reason::of("InvalidParameterValue", message);
+        assert_eq!(
+            says("Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"),
+            Reason::NotPropagated
+        );
+        assert_eq!(
+            says("Value (arn:…) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"),
+            Reason::NotPropagated
+        );
+        assert_eq!(says("IAM Instance Profile \"web\" has no associated IAM Roles"), Reason::NotPropagated);
+        assert_eq!(says("Value (5) for parameter maxResults is invalid"), Reason::Refused);
+    }
+}

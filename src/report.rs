@@ -1,0 +1,231 @@
+//! What came of a run: the values that the answer, the alert, the log and the metrics are all made from.
+//!
+//! Invariant: every affected instance is in the report of its profile exactly once, with one outcome.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::event::Change;
+use crate::model::{Affected, Case, Profile, Timestamp};
+use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region};
+use crate::plan::{Action, Hindrance};
+use crate::reason::{AwsError, Reason};
+
+/// What became of one affected instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Re-associated and verified: EC2 shows it `associated` with the live id, and IAM was read again.
+    Healed {
+        /// The profile id that EC2 holds now.
+        now: ProfileId,
+    },
+    /// Not touched, or no longer in need of it.
+    Left(Left),
+    /// Tried, and not done or not confirmed.
+    Failed(Failure),
+    /// Not finished in this run; to be looked at again.
+    Deferred(Deferral),
+}
+
+/// Why an instance was left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The plan said so.
+    Hindered(Hindrance),
+    /// It ended while it was being healed.
+    Ended,
+    /// It was already as it should be when its turn came.
+    AlreadyHealthy,
+    /// Somebody attached another profile, or took this one off, while it was being healed.
+    ChangedByOther,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// AWS refused the call.
+    Refused(AwsError),
+    /// EC2 accepted the call but did not show the live profile id in time.
+    NotConfirmed,
+    /// EC2 shows no association for the instance any more.
+    NoAssociation,
+    /// The profile was changed again in IAM while the step ran.
+    ProfileChangedAgain,
+    /// What EC2 holds could not be read back.
+    Unreadable(AwsError),
+}
+
+/// Why an instance is to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deferral {
+    /// The instance or its association is between two states.
+    InTransition(Hindrance),
+    /// The invocation's time was over.
+    OutOfTime,
+}
+
+impl Outcome {
+    /// The word for it in reports and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Healed { .. } => "healed",
+            Self::Left(_) => "left",
+            Self::Failed(_) => "failed",
+            Self::Deferred(_) => "deferred",
+        }
+    }
+
+    /// What the profile's status is at least, for an instance with this outcome.
+    fn status(&self) -> Status {
+        match self {
+            Self::Failed(_) => Status::Failed,
+            Self::Healed { .. } => Status::Healed,
+            Self::Left(Left::Ended) => Status::Unused,
+            Self::Left(Left::AlreadyHealthy | Left::ChangedByOther) => Status::Healthy,
+            Self::Left(Left::Hindered(hindrance)) if hindrance.is_muted() => Status::Healthy,
+            Self::Left(Left::Hindered(_)) | Self::Deferred(_) => Status::Broken,
+        }
+    }
+
+    /// Whether somebody asked not to hear of it.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        matches!(self, Self::Left(Left::Hindered(hindrance)) if hindrance.is_muted())
+    }
+}
+
+/// A clause that reads after "not touched: ", "FAILED: ", …
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Healed { now } => write!(f, "now {now}"),
+            Self::Left(Left::Hindered(hindrance)) | Self::Deferred(Deferral::InTransition(hindrance)) => {
+                hindrance.fmt(f)
+            }
+            Self::Left(Left::Ended) => f.write_str("the instance was terminated meanwhile"),
+            Self::Left(Left::AlreadyHealthy) => f.write_str("it already held the live profile"),
+            Self::Left(Left::ChangedByOther) => f.write_str("somebody else changed its instance profile meanwhile"),
+            Self::Failed(Failure::Refused(error)) => write!(f, "{error}"),
+            Self::Failed(Failure::NotConfirmed) => {
+                f.write_str("EC2 accepted the call but did not show the live profile id in time")
+            }
+            Self::Failed(Failure::NoAssociation) => {
+                f.write_str("the instance has no instance profile any more: it was taken off while it was being healed")
+            }
+            Self::Failed(Failure::ProfileChangedAgain) => {
+                f.write_str("the instance profile was changed again in IAM while it was being healed")
+            }
+            Self::Failed(Failure::Unreadable(error)) => write!(f, "what EC2 holds could not be read back: {error}"),
+            Self::Deferred(Deferral::OutOfTime) => f.write_str("the invocation's time was over"),
+        }
+    }
+}
+
+/// One affected instance, what was tried, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceReport {
+    /// The instance as it was found.
+    pub found: Affected,
+    /// What was tried, if anything.
+    pub step: Option<Action>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// How a profile is after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// No live instance uses the profile.
+    Unused,
+    /// Instances use it, and nothing is wrong with any.
+    Healthy,
+    /// What was broken is healed.
+    Healed,
+    /// An instance is broken, and nothing was tried or could be.
+    Broken,
+    /// A step failed or is not confirmed.
+    Failed,
+}
+
+impl Status {
+    /// The word for it in subjects and message attributes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unused => "UNUSED",
+            Self::Healthy => "HEALTHY",
+            Self::Healed => "HEALED",
+            Self::Broken => "BROKEN",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// What came of one profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileReport {
+    /// The partition of the account.
+    pub partition: Partition,
+    /// The account.
+    pub account: AccountId,
+    /// The profile's name.
+    pub profile: ProfileName,
+    /// The profile as IAM has it, read last; `None`: there is none.
+    pub live: Option<Profile>,
+    /// The events that led here, oldest first; none for a sweep that found it by itself.
+    pub changes: Vec<Change>,
+    /// The affected instances.
+    pub instances: Vec<InstanceReport>,
+    /// How many other instances hold the live profile.
+    pub healthy: usize,
+    /// When the run ended.
+    pub at: Timestamp,
+}
+
+impl ProfileReport {
+    /// FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED if we healed one.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let used = if self.healthy > 0 { Status::Healthy } else { Status::Unused };
+        self.instances.iter().map(|one| one.outcome.status()).fold(used, Status::max)
+    }
+
+    /// The case to tell: the gravest of its instances' (`gone` before `role-less` before `stale` …).
+    #[must_use]
+    pub fn case(&self) -> Case {
+        const GRAVEST_FIRST: [Case; 5] = [Case::Gone, Case::RoleLess, Case::Stale, Case::RoleReplaced, Case::Untrusted];
+        let has = |case| self.told().any(|one| one.found.case == case);
+        GRAVEST_FIRST.into_iter().find(|case| has(*case)).unwrap_or(Case::Healthy)
+    }
+
+    /// Whether people are to be told: some instance was found broken that nobody muted.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        self.status() >= Status::Healed
+    }
+
+    /// The instances that people are told of: all but the muted.
+    pub fn told(&self) -> impl Iterator<Item = &InstanceReport> {
+        self.instances.iter().filter(|one| !one.outcome.is_muted())
+    }
+}
+
+/// A region that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadRegion {
+    /// The region.
+    pub region: Region,
+    /// Why.
+    pub error: AwsError,
+}
+
+impl UnreadRegion {
+    /// Whether a policy, or the account's settings, keep it closed: asking again would not help.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.error.reason, Reason::Denied | Reason::RegionDisabled)
+    }
+}

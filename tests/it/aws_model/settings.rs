@@ -1,0 +1,82 @@
+//! How long things take in the account, how much comes on a page, what lags.
+//!
+//! Invariant: the defaults are AWS's normal day, each from a recorded observation or AWS's page; a test changes only
+//! what it is about.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reprofile::names::Region;
+
+use super::propagation::Propagation;
+
+/// The account's behaviour.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// From sending a call to its answer; the call takes effect in the middle.
+    pub latency: Duration,
+    /// Rows on a page of IAM's lists, whatever was asked for (IAM "might return fewer").
+    pub iam_page: usize,
+    /// Rows on a page of EC2's lists.
+    pub ec2_page: usize,
+    /// Whether each list begins with a page that is empty and not the last, as EC2's and IAM's may.
+    pub pages_start_empty: bool,
+    /// How old the state is that IAM's reads answer with.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
+    pub iam_reads_lag: Duration,
+    /// How many instance profiles the account may have.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+    pub profiles_quota: usize,
+    /// Burst and calls per second of IAM, which publishes none; none: no limit.
+    pub iam_limit: Option<(u32, u32)>,
+    /// What EC2's regions know of a fresh profile, where `propagation_in` does not say otherwise.
+    pub propagation: Propagation,
+    /// The same for single regions; set it by [`Settings::propagation_in`].
+    pub regional_propagation: BTreeMap<Region, Propagation>,
+    /// How long an association is `associating`.
+    pub associating: Duration,
+    /// How long an association that was replaced or taken away is `disassociating`, and visible.
+    pub disassociating: Duration,
+    /// How long a launch or a start takes.
+    pub pending: Duration,
+    /// How long a stop takes.
+    pub stopping: Duration,
+    /// How long a termination takes.
+    pub shutting_down: Duration,
+    /// How long a terminated instance, and its association, are still shown.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>: "for a short while"
+    pub terminated_shown: Duration,
+    /// How long after a launch `DescribeInstances` does not show the instance, though its association is shown.
+    /// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
+    pub launch_hidden: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_millis(20),
+            iam_page: 100,
+            ec2_page: 1000,
+            pages_start_empty: false,
+            iam_reads_lag: Duration::ZERO,
+            profiles_quota: 1000,
+            iam_limit: None,
+            propagation: Propagation::Refused(Duration::from_secs(10)),
+            regional_propagation: BTreeMap::new(),
+            associating: Duration::from_secs(2),
+            disassociating: Duration::from_secs(2),
+            pending: Duration::from_secs(15),
+            stopping: Duration::from_secs(30),
+            shutting_down: Duration::from_secs(30),
+            terminated_shown: Duration::from_hours(1),
+            launch_hidden: Duration::ZERO,
+        }
+    }
+}
+
+impl Settings {
+    /// Says how one region learns of IAM's changes.
+    pub fn propagation_in(&mut self, region: &str, propagation: Propagation) {
+        self.regional_propagation.insert(Region::new(region).unwrap(), propagation);
+    }
+}

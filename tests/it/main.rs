@@ -1,0 +1,10 @@
+//! The integration tests, in one binary: the model of AWS, and what is shown on it.
+//!
+//! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+mod aws_model;
+mod aws_model_is_strict;
+mod healing;
+mod lambda;
+mod looking;

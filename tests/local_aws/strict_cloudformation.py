@@ -1,0 +1,137 @@
+"""What CloudFormation does with a template and MiniStack does not.
+
+It refuses parameters that the template does not have and names that are taken, converts numbers that a Ref hands over as
+text, and sets a table's time to live, point-in-time recovery and encryption.
+
+Invariant: no resource that existed before a stack is taken over or changed by it.
+"""
+
+# The properties that are numbers but may be given as a Ref to a parameter, which is text until CloudFormation converts it.
+NUMBERS = {
+    "AWS::Lambda::EventSourceMapping": ["BatchSize", "MaximumBatchingWindowInSeconds", "ScalingConfig.MaximumConcurrency"],
+    "AWS::Lambda::Function": ["Timeout", "MemorySize", "ReservedConcurrentExecutions"],
+    "AWS::Lambda::EventInvokeConfig": ["MaximumRetryAttempts", "MaximumEventAgeInSeconds"],
+    "AWS::Logs::LogGroup": ["RetentionInDays"],
+    "AWS::CloudWatch::Alarm": ["Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold"],
+}
+
+
+def install():
+    from ministack.services.cloudformation import changesets, handlers, provisioners
+
+    handlers._resolve_parameters = knowing_all(handlers._resolve_parameters)
+    changesets._resolve_parameters = knowing_all(changesets._resolve_parameters)
+    resources = provisioners._RESOURCE_HANDLERS
+    for resource_type, names in NUMBERS.items():
+        resource = resources[resource_type]
+        resource["create"] = with_numbers(resource["create"], names, position=1)
+        if "update" in resource:
+            resource["update"] = with_numbers(resource["update"], names, position=2)
+    for resource_type, name, store in (
+        ("AWS::IAM::Role", "RoleName", roles), ("AWS::IAM::InstanceProfile", "InstanceProfileName", profiles),
+        ("AWS::Logs::LogGroup", "LogGroupName", log_groups), ("AWS::DynamoDB::Table", "TableName", tables),
+    ):
+        resources[resource_type]["create"] = refusing_what_exists(resource_type, name, store,
+                                                                  resources[resource_type]["create"])
+    table = resources["AWS::DynamoDB::Table"]
+    create, update = table["create"], table["update"]
+
+    def create_table(logical_id, properties, stack_name):
+        created = create(logical_id, properties, stack_name)
+        configure_table(created[0], properties)
+        return created
+
+    def update_table(physical_id, old, new, *rest, **more):
+        updated = update(physical_id, old, new, *rest, **more)
+        configure_table(updated[0], new)
+        return updated
+
+    table["create"], table["update"] = create_table, update_table
+
+
+def knowing_all(resolve):
+    def resolve_known(template, provided, *rest):
+        unknown = sorted({parameter.get("Key") for parameter in provided} - set(template.get("Parameters") or {}))
+        if unknown:
+            raise ValueError(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+        return resolve(template, provided, *rest)
+
+    return resolve_known
+
+
+def with_numbers(handler, names, position):
+    """A handler that gets these of its properties, the argument at that position, as numbers."""
+
+    def handle(*arguments, **more):
+        arguments = list(arguments)
+        properties = dict(arguments[position])
+        for name in names:
+            outer, _, inner = name.partition(".")
+            if inner and isinstance(properties.get(outer), dict) and inner in properties[outer]:
+                properties[outer] = {**properties[outer], inner: number(properties[outer][inner])}
+            elif not inner and outer in properties:
+                properties[outer] = number(properties[outer])
+        arguments[position] = properties
+        return handler(*arguments, **more)
+
+    return handle
+
+
+def number(value):
+    if not isinstance(value, str):
+        return value
+    return float(value) if "." in value else int(value)
+
+
+def refusing_what_exists(resource_type, name, store, create):
+    def create_new(logical_id, properties, stack_name):
+        wanted = properties.get(name)
+        if wanted and wanted in store():
+            raise ValueError(f"Resource of type '{resource_type}' with identifier '{wanted}' already exists.")
+        return create(logical_id, properties, stack_name)
+
+    return create_new
+
+
+def roles():
+    from ministack.services import iam
+
+    return iam._roles
+
+
+def profiles():
+    from ministack.services import iam
+
+    return iam._instance_profiles
+
+
+def log_groups():
+    from ministack.services import cloudwatch_logs
+
+    return cloudwatch_logs._log_groups
+
+
+def tables():
+    from ministack.services import dynamodb
+
+    return dynamodb._tables
+
+
+def configure_table(name, properties):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html"""
+    from ministack.services import dynamodb
+
+    if properties.get("TimeToLiveSpecification"):
+        dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": {
+            **properties["TimeToLiveSpecification"], "Enabled": true(properties["TimeToLiveSpecification"].get("Enabled"))}})
+    recovery = properties.get("PointInTimeRecoverySpecification")
+    if recovery:
+        dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": {
+            "PointInTimeRecoveryEnabled": true(recovery.get("PointInTimeRecoveryEnabled"))}})
+    if properties.get("SSESpecification"):
+        dynamodb._tables[name]["SSEDescription"] = dynamodb._sse_description_from_spec({
+            **properties["SSESpecification"], "Enabled": true(properties["SSESpecification"].get("SSEEnabled"))})
+
+
+def true(value):
+    return str(value).lower() == "true"
