@@ -123,22 +123,26 @@ def deploy_text(aws, text, code, name, parameters=None, region=HOME_REGION, seco
         cloudformation.delete_stack(StackName=name)
         wait(cloudformation, name, "DELETE", seconds)
         status = None
-    if status:
-        cloudformation.update_stack(**request)
-        wait(cloudformation, name, "UPDATE", seconds)
-    else:
-        cloudformation.create_stack(**request)
-        wait(cloudformation, name, "CREATE", seconds)
+    try:
+        if status:
+            cloudformation.update_stack(**request)
+        else:
+            cloudformation.create_stack(**request)
+    except cloudformation.exceptions.ClientError as error:
+        reason = error.response["Error"]["Message"]
+        if "No updates are to be performed" in reason:
+            return Stack(aws, name, region)
+        raise StackFailed(f"stack {name} is refused: {reason}") from None
+    wait(cloudformation, name, "UPDATE" if status else "CREATE", seconds)
     return Stack(aws, name, region)
 
 
 def package(bootstrap):
     """The zip that Lambda takes: the executable, called bootstrap. The same bytes give the same zip."""
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+    with zipfile.ZipFile(archive, "w") as zipped:  # stored: to compress a debug build takes longer than all else
         entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o755 << 16
-        entry.compress_type = zipfile.ZIP_DEFLATED
         zipped.writestr(entry, pathlib.Path(bootstrap).read_bytes())
     return archive.getvalue()
 

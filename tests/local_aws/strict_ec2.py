@@ -1,15 +1,13 @@
 """EC2's rules for instances and their instance profile associations that MiniStack leaves out.
 
-What each call demands of the instance's state, that associations take time and get new ids, that filters filter and
-pages end. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html and the
+What each call demands of the instance's state, that associations take time and get new ids.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html and the
 calls around it; what AWS does not document is in aws-facts, section 4.
 
 Invariant: an instance has at most one association that is associated or on its way there, and nobody but EC2's own
 calls changes the profile id it holds: re-creating a profile leaves the old id standing.
 """
 
-import base64
-import fnmatch
 import re
 import threading
 import time
@@ -18,10 +16,10 @@ import uuid
 import answers
 import settings
 import strict_iam
+from ec2_lists import Refusal, filters_of, first, matches, page_of
 
 ACTIVE = ("associating", "associated")
 STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
-FILTER_VALUES = 200
 ASSOCIATION_FILTERS = {"instance-id", "state"}
 INSTANCE_FILTERS = {
     "instance-id": lambda instance: [instance["InstanceId"]],
@@ -56,15 +54,6 @@ def install():
     ec2._sync_iam_instance_profile_associations = settle
     ec2._find_active_iam_instance_profile_association = active_association
     ec2._instance_xml = with_operator(ec2._instance_xml)
-
-
-class Refusal(Exception):
-    """An error that EC2 answers."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def refusing(handler):
@@ -278,7 +267,7 @@ def describe_instances(parameters):
     from ministack.services import ec2
 
     wanted = ec2._parse_member_list(parameters, "InstanceId")
-    filters = filters_of(parameters, INSTANCE_FILTERS)
+    filters = filters_of(parameters, INSTANCE_FILTERS, tags=True)
     if wanted and first(parameters, "MaxResults"):
         raise Refusal("InvalidParameterCombination",
                       "The parameter instancesSet cannot be used with the parameter maxResults")
@@ -381,59 +370,3 @@ def instance_values(name, instance):
         value = tags_of(instance).get(name.removeprefix("tag:"))
         return [] if value is None else [value]
     return INSTANCE_FILTERS[name](instance)
-
-
-# ----------------------------------------------------------------------------------------------- filters and pages
-
-
-def filters_of(parameters, known):
-    """The filters of a request, {name: values}: all of them known, and not more than 200 values in one request.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html#Filtering_Resources_CLI
-    """
-    from ministack.services import ec2
-
-    filters = ec2._parse_filters(parameters)
-    for name, values in filters.items():
-        if name not in known and not (name.startswith("tag:") and known is INSTANCE_FILTERS):
-            raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
-        if len(values) > FILTER_VALUES:
-            raise Refusal("FilterLimitExceeded", f"The maximum length for filter list is {FILTER_VALUES}")
-    return filters
-
-
-def matches(filters, values_of):
-    """Every filter must match, by any of its values; * and ? are wildcards."""
-    return all(any(wildcard(pattern, value) for pattern in patterns for value in values_of(name))
-               for name, patterns in filters.items())
-
-
-def wildcard(pattern, value):
-    if "*" in pattern or "?" in pattern:
-        return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
-    return pattern == value
-
-
-def page_of(rows, parameters, key):
-    """A page of the rows, and the XML of the token of the next one. Pages hold 5 to 1000, by default 1000."""
-    rows = sorted(rows, key=key)
-    size = first(parameters, "MaxResults") or "1000"
-    if not size.isdigit() or not 5 <= int(size) <= 1000:
-        raise Refusal("InvalidParameterValue", f"Value ( {size} ) for parameter maxResults is invalid. "
-                      "Expecting a value between 5 and 1000.")
-    token = first(parameters, "NextToken")
-    if token:
-        try:
-            after = base64.urlsafe_b64decode(token.encode()).decode()
-        except ValueError:
-            raise Refusal("InvalidNextToken", "The token is invalid") from None
-        rows = [row for row in rows if key(row) > after]
-    page = rows[:int(size)]
-    if len(rows) <= len(page):
-        return page, ""
-    return page, f"<nextToken>{base64.urlsafe_b64encode(key(page[-1]).encode()).decode()}</nextToken>"
-
-
-def first(parameters, name):
-    value = parameters.get(name, "")
-    return value[0] if isinstance(value, list) else value

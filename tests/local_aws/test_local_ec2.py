@@ -52,6 +52,7 @@ def test_a_re_created_profile_leaves_the_old_id_standing(aws, ec2, name):
 
 def test_replace_makes_a_new_association_and_takes_its_time(aws, ec2, name):
     instance, old = recreated(aws, name)
+    aws.settings(association_ms=1000)
     new = ec2.replace_iam_instance_profile_association(
         AssociationId=old["AssociationId"], IamInstanceProfile={"Name": name})["IamInstanceProfileAssociation"]
     assert new["AssociationId"] != old["AssociationId"] and new["State"] == "associating"
@@ -82,6 +83,7 @@ def test_replace_wants_a_running_instance(aws, ec2, name, state):
 
 def test_a_stopped_instance_is_switched_by_disassociate_and_associate(aws, ec2, name):
     instance, old = recreated(aws, name)
+    aws.settings(association_ms=1000)
     ec2.stop_instances(InstanceIds=[instance])
     gone = ec2.disassociate_iam_instance_profile(AssociationId=old["AssociationId"])
     assert gone["IamInstanceProfileAssociation"]["State"] == "disassociating"
@@ -124,6 +126,7 @@ def test_an_unknown_association_is_refused(aws, ec2, name):
 
 def test_the_association_replaced_is_gone(aws, ec2, name):
     instance, old = recreated(aws, name)
+    aws.settings(association_ms=1000)
     switch = {"AssociationId": old["AssociationId"], "IamInstanceProfile": {"Name": name}}
     ec2.replace_iam_instance_profile_association(**switch)
     refused("IncorrectState", ec2.replace_iam_instance_profile_association, **switch)
