@@ -3,10 +3,11 @@
 //! Invariant: reading never fails. Nearly every field of `userIdentity` is optional, and its types grow.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Who made a call, from where, and with what.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Actor {
     /// The principal: its ARN, or the best that the record has.
     pub principal: String,

@@ -117,14 +117,19 @@ fn subject(facts: &Facts) -> String {
 fn summary(facts: &Facts) -> String {
     let (all, open) = (facts.told.len(), facts.open().count());
     let instances = |number| count(number, "instance", "instances");
+    let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);
+    let still = if is_reminder { "still " } else { "" };
     let what = match facts.report.status() {
-        Status::Failed => format!("{} of {} not repaired", open, instances(all)),
+        Status::Failed => format!("{still}{} of {} not repaired", open, instances(all)),
+        Status::Broken if facts.healed_but_untrusted() && open == 0 => {
+            format!("{still}re-associated, but the role bars EC2")
+        }
         Status::Broken if facts.open().all(|(standing, _)| standing == Standing::Pending) => {
             format!("{} of {} not repaired yet", open, instances(all))
         }
-        Status::Broken => format!("{} of {} cut off", open, instances(all)),
-        Status::Healed if facts.healed_but_untrusted() => "re-associated, but the role bars EC2".to_owned(),
+        Status::Broken => format!("{still}{} of {} cut off", open, instances(all)),
         Status::Healed => format!("{} of {} re-associated", facts.count(Standing::Healed), instances(all)),
+        Status::Resolved => "mended, not by Reprofile".to_owned(),
         Status::Healthy | Status::Unused => "nothing is broken".to_owned(),
     };
     format!("{what} ({})", facts.report.account)
@@ -133,11 +138,15 @@ fn summary(facts: &Facts) -> String {
 /// Attributes that subscriptions filter by; none is empty, for SNS refuses an empty value.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
 fn attributes(report: &ProfileReport, severity: Severity) -> Vec<(&'static str, String)> {
-    vec![
+    let incident = report.incident.iter().flat_map(|reference| {
+        [("incident", reference.incident.clone()), ("revision", reference.revision.to_string())]
+    });
+    let known = [
         ("status", report.status().as_str().to_owned()),
         ("severity", severity.as_str().to_owned()),
         ("case", report.case().as_str().to_owned()),
         ("account", report.account.to_string()),
         ("profile", report.profile.to_string()),
-    ]
+    ];
+    known.into_iter().chain(incident).collect()
 }

@@ -9,8 +9,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::event::{Event, Message, Payload, Trigger, parse};
 use crate::metrics::Tally;
-use crate::model::Timestamp;
-use crate::pipeline::{Context, Run, run};
+use crate::pipeline::{Context, Invocation, Run, run};
 use crate::ports::Account;
 use crate::report::{InstanceReport, ProfileReport};
 
@@ -49,6 +48,8 @@ pub struct Profile {
     live_id: Option<String>,
     role: Option<String>,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<String>,
     healthy: usize,
     instances: Vec<Instance>,
 }
@@ -81,7 +82,7 @@ impl Report {
         Self {
             trigger: trigger.what.as_str(),
             account: trigger.account.to_string(),
-            profiles: run.profiles.iter().map(Profile::new).collect(),
+            profiles: run.profiles.iter().map(|report| Profile::new(report, run.incidents.get(&report.profile))).collect(),
             unread_regions: unread
                 .map(|one| UnreadRegion { region: one.region.to_string(), reason: one.error.reason.as_str() })
                 .collect(),
@@ -90,13 +91,14 @@ impl Report {
 }
 
 impl Profile {
-    fn new(report: &ProfileReport) -> Self {
+    fn new(report: &ProfileReport, incident: Option<&String>) -> Self {
         let live = report.live.as_ref();
         Self {
             profile: report.profile.to_string(),
             live_id: live.map(|live| live.id.to_string()),
             role: live.and_then(|live| live.role.as_ref()).map(|role| role.name.to_string()),
             status: report.status().as_str(),
+            incident: incident.cloned(),
             healthy: report.healthy,
             instances: report.instances.iter().map(Instance::new).collect(),
         }
@@ -123,12 +125,12 @@ impl Instance {
 pub async fn answer<A: Account>(
     context: &Context<A>,
     payload: &Value,
-    deadline: Option<Timestamp>,
+    invocation: Invocation<'_>,
 ) -> (Result<Answer, Error>, Tally) {
     match parse(payload) {
         Err(error) => (Err(error.into()), Tally::default()),
-        Ok(Payload::Single(event)) => single(context, event, deadline).await,
-        Ok(Payload::Batch(messages)) => batch(context, messages, deadline).await,
+        Ok(Payload::Single(event)) => single(context, event, invocation).await,
+        Ok(Payload::Batch(messages)) => batch(context, messages, invocation).await,
     }
 }
 
@@ -145,7 +147,7 @@ fn of_this_account<A>(context: &Context<A>, event: Event) -> Event {
 async fn single<A: Account>(
     context: &Context<A>,
     event: Event,
-    deadline: Option<Timestamp>,
+    invocation: Invocation<'_>,
 ) -> (Result<Answer, Error>, Tally) {
     let trigger = match of_this_account(context, event) {
         Event::Ignored(why) => {
@@ -154,7 +156,7 @@ async fn single<A: Account>(
         }
         Event::Trigger(trigger) => trigger,
     };
-    let run = run(context, std::slice::from_ref(&trigger), deadline).await;
+    let run = run(context, std::slice::from_ref(&trigger), invocation).await;
     let report = Report::new(&trigger, &run);
     log(&report);
     let answer = match run.failure(0) {
@@ -167,7 +169,7 @@ async fn single<A: Account>(
 async fn batch<A: Account>(
     context: &Context<A>,
     messages: Vec<Message>,
-    deadline: Option<Timestamp>,
+    invocation: Invocation<'_>,
 ) -> (Result<Answer, Error>, Tally) {
     let mut failed = Vec::new();
     let mut ids = Vec::new();
@@ -189,7 +191,7 @@ async fn batch<A: Account>(
             }
         }
     }
-    let run = run(context, &triggers, deadline).await;
+    let run = run(context, &triggers, invocation).await;
     if let Some(first) = triggers.first() {
         log(&Report::new(first, &run));
     }

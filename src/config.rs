@@ -1,9 +1,11 @@
 //! The environment becomes a configuration, or every error in it at once. Pure: it is handed a look-up function.
 //!
-//! Invariant: a setting that this version does not carry out is an error, never silently without effect.
+//! Invariant: a setting that cannot be carried out is an error, never silently without effect.
 
 use std::fmt;
 use std::ops::RangeInclusive;
+
+use time::Duration;
 
 use crate::alert::Format;
 use crate::glob::Globs;
@@ -55,6 +57,27 @@ pub struct Config {
     pub regions: Regions,
     /// How alerts are written.
     pub format: Format,
+    /// The DynamoDB table that remembers; `None`: nothing is remembered between invocations.
+    pub table: Option<String>,
+    /// The URL of the queue for rechecks; `None`: alerts at once, and no rechecks.
+    pub queue: Option<String>,
+    /// How long a break may settle before it is told.
+    pub settle: Duration,
+    /// How long lies at least between the two readings before IAM is written.
+    pub confirm: Duration,
+    /// How often an open incident is told again; zero: never.
+    pub remind: Duration,
+    /// How many writes to IAM a profile may get in how long.
+    pub brake: Brake,
+}
+
+/// The brake on IAM writes: `count` per profile within `within`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brake {
+    /// How many.
+    pub count: u32,
+    /// In how long.
+    pub within: Duration,
 }
 
 /// One thing that is wrong with the configuration.
@@ -96,6 +119,12 @@ impl Config {
             topic: reader.topic(),
             regions: reader.regions(),
             format: reader.format(),
+            table: reader.table(),
+            queue: reader.queue(),
+            settle: Duration::seconds(reader.number("REPROFILE_SETTLE_SECONDS", 45, 0..=900).into()),
+            confirm: Duration::seconds(reader.number("REPROFILE_CONFIRM_SECONDS", 300, 0..=3600).into()),
+            remind: Duration::hours(reader.number("REPROFILE_REMIND_HOURS", 24, 0..=168).into()),
+            brake: reader.brake(),
         };
         reader.ahead_of_their_time();
         if reader.wrong.is_empty() { Ok(config) } else { Err(InvalidConfig(reader.wrong)) }
@@ -127,7 +156,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
                 self.refuse(
                     LEVEL,
                     value,
-                    "this level needs a memory, which this version lacks: use alert or reassociate",
+                    "this version does not write IAM yet: use alert or reassociate",
                 );
             }
             _ => self.refuse(LEVEL, value, "allowed are alert and reassociate"),
@@ -201,40 +230,59 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
-    /// What later versions carry out: a value that would have an effect there is an error here; times that only matter
-    /// with a memory are checked, so that they are right when it comes.
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
+    fn table(&mut self) -> Option<String> {
+        const TABLE: &str = "REPROFILE_TABLE";
+        let value = self.get(TABLE)?;
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+        if (3..=255).contains(&value.len()) && value.bytes().all(allowed) {
+            return Some(value);
+        }
+        self.refuse(TABLE, value, "the name of a DynamoDB table: 3 to 255 of a-z A-Z 0-9 _ . -");
+        None
+    }
+
+    fn queue(&mut self) -> Option<String> {
+        const QUEUE: &str = "REPROFILE_QUEUE_URL";
+        let value = self.get(QUEUE)?;
+        if (value.starts_with("https://") || value.starts_with("http://")) && !value.ends_with(".fifo") {
+            return Some(value);
+        }
+        let allowed = "the URL of a standard SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/reprofile";
+        self.refuse(QUEUE, value, allowed);
+        None
+    }
+
+    /// What later versions carry out is an error until then.
     fn ahead_of_their_time(&mut self) {
-        for variable in [
-            "REPROFILE_TABLE",
-            "REPROFILE_QUEUE_URL",
-            "REPROFILE_MEMBER_ROLE",
-            "REPROFILE_EXTERNAL_ID",
-            "REPROFILE_MEMBERS",
-        ] {
+        for variable in ["REPROFILE_MEMBER_ROLE", "REPROFILE_EXTERNAL_ID", "REPROFILE_MEMBERS"] {
             if let Some(value) = self.get(variable) {
-                self.refuse(variable, value, "this version does not carry it out yet: unset it");
+                self.refuse(variable, value, "this version looks after its own account alone: unset it");
             }
         }
-        self.number("REPROFILE_SETTLE_SECONDS", 0..=900);
-        self.number("REPROFILE_CONFIRM_SECONDS", 0..=3600);
-        self.number("REPROFILE_REMIND_HOURS", 0..=168);
-        self.brake();
     }
 
-    fn number(&mut self, variable: &'static str, allowed: RangeInclusive<u32>) {
-        let Some(value) = self.get(variable) else { return };
-        if !value.parse().is_ok_and(|number: u32| allowed.contains(&number)) {
-            self.refuse(variable, value, format!("a whole number from {} to {}", allowed.start(), allowed.end()));
+    fn number(&mut self, variable: &'static str, default: u32, allowed: RangeInclusive<u32>) -> u32 {
+        let Some(value) = self.get(variable) else { return default };
+        match value.parse() {
+            Ok(number) if allowed.contains(&number) => number,
+            _ => {
+                self.refuse(variable, value, format!("a whole number from {} to {}", allowed.start(), allowed.end()));
+                default
+            }
         }
     }
 
-    fn brake(&mut self) {
+    fn brake(&mut self) -> Brake {
         const BRAKE: &str = "REPROFILE_BRAKE";
-        let Some(value) = self.get(BRAKE) else { return };
-        let whole = |number: &str| number.parse::<u32>().is_ok_and(|number| (1..=1000).contains(&number));
-        if !value.split_once('/').is_some_and(|(count, hours)| whole(count) && whole(hours)) {
+        let whole = |number: &str| number.parse::<u32>().ok().filter(|number| (1..=1000).contains(number));
+        let parse = |value: &str| value.split_once('/').and_then(|(count, hours)| whole(count).zip(whole(hours)));
+        let value = self.get(BRAKE).unwrap_or_else(|| "3/24".to_owned());
+        let (count, hours) = parse(&value).unwrap_or_else(|| {
             self.refuse(BRAKE, value, "count/hours, such as 3/24");
-        }
+            (3, 24)
+        });
+        Brake { count, within: Duration::hours(hours.into()) }
     }
 }
 
@@ -297,7 +345,8 @@ mod tests {
             ("REPROFILE_TOPIC_ARN", "arn:aws:sqs:us-east-1:111122223333:q"),
             ("REPROFILE_REGIONS", "eu-west-1 Mars"),
             ("REPROFILE_ALERT_FORMAT", "html"),
-            ("REPROFILE_TABLE", "reprofile"),
+            ("REPROFILE_TABLE", "re profile"),
+            ("REPROFILE_QUEUE_URL", "reprofile"),
             ("REPROFILE_MEMBERS", "444455556666"),
             ("REPROFILE_SETTLE_SECONDS", "901"),
             ("REPROFILE_REMIND_HOURS", "-1"),
@@ -310,19 +359,20 @@ mod tests {
         REPROFILE_TOPIC_ARN="arn:aws:sqs:us-east-1:111122223333:q": it must be the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:reprofile
         REPROFILE_REGIONS="eu-west-1 Mars": all, or regions such as eu-west-1 us-east-1: "Mars" is no region: a region looks like eu-west-1
         REPROFILE_ALERT_FORMAT="html": allowed are text and chat
-        REPROFILE_TABLE="reprofile": this version does not carry it out yet: unset it
-        REPROFILE_MEMBERS="444455556666": this version does not carry it out yet: unset it
+        REPROFILE_TABLE="re profile": the name of a DynamoDB table: 3 to 255 of a-z A-Z 0-9 _ . -
+        REPROFILE_QUEUE_URL="reprofile": the URL of a standard SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/reprofile
         REPROFILE_SETTLE_SECONDS="901": a whole number from 0 to 900
         REPROFILE_REMIND_HOURS="-1": a whole number from 0 to 168
         REPROFILE_BRAKE="3": count/hours, such as 3/24
+        REPROFILE_MEMBERS="444455556666": this version looks after its own account alone: unset it
         "#);
     }
 
     #[test]
-    fn levels_that_need_a_memory_are_refused_until_there_is_one() {
+    fn levels_that_write_iam_are_refused_until_they_are_carried_out() {
         for level in ["relink", "restore"] {
             let error = read(&[("REPROFILE_LEVEL", level)]).unwrap_err();
-            assert!(error.to_string().contains("needs a memory"), "{error}");
+            assert!(error.to_string().contains("does not write IAM"), "{error}");
         }
     }
 }

@@ -31,6 +31,31 @@ pub enum Error {
     /// The profiles of a role, all profiles, or the enabled regions could not be listed.
     #[error("where to look could not be found out: {0}")]
     ScopeUnread(AwsError),
+    /// What is remembered could not be read.
+    #[error("what is remembered could not be read: {0}")]
+    MemoryUnread(AwsError),
+    /// What is to be remembered could not be written.
+    #[error("what is to be remembered of {profile} could not be written: {cause}")]
+    MemoryUnwritten {
+        /// The profile.
+        profile: ProfileName,
+        /// Why it was not.
+        cause: AwsError,
+    },
+    /// Others wrote to the same document all the time.
+    #[error("too many invocations at once remember something of {0}; it is tried again")]
+    Contended(ProfileName),
+    /// Somebody else is at work on the profile, and there is no queue to come back by.
+    #[error("another invocation is at work on {0}; it is tried again")]
+    Busy(ProfileName),
+    /// A recheck could not be sent.
+    #[error("the recheck of {profile} could not be sent: {cause}")]
+    RecheckNotSent {
+        /// The profile.
+        profile: ProfileName,
+        /// Why it was not.
+        cause: AwsError,
+    },
     /// A region could not be read, though it is not closed to us.
     #[error("region {region} could not be read: {cause}")]
     RegionUnread {
@@ -67,6 +92,9 @@ impl Error {
             | Self::ScopeUnread(_)
             | Self::RegionUnread { .. }
             | Self::EveryRegionClosed(_) => "StateUnread",
+            Self::MemoryUnread(_) | Self::MemoryUnwritten { .. } => "MemoryUnavailable",
+            Self::Contended(_) | Self::Busy(_) => "Busy",
+            Self::RecheckNotSent { .. } => "RecheckNotSent",
             Self::AlertNotDelivered { .. } => "AlertNotDelivered",
             Self::OutOfTime(_) => "OutOfTime",
         }

@@ -2,16 +2,17 @@
 //!
 //! Invariant: an event only says where to look. A trigger holds names, never state, and a failed call never becomes one.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 
 use crate::actor::Actor;
 use crate::model::Timestamp;
 use crate::names::{AccountId, Malformed, ProfileName, RoleName};
+use crate::recheck::Recheck;
 
 /// The IAM calls that can cut an instance off, or put it back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallName {
     /// A role was made: perhaps one that was missing.
     CreateRole,
@@ -67,7 +68,7 @@ impl CallName {
 }
 
 /// What a change was made to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Subject {
     /// An instance profile, and the role that the call named besides it.
     Profile(ProfileName, Option<RoleName>),
@@ -76,9 +77,10 @@ pub enum Subject {
 }
 
 /// A change in IAM that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
     /// When; `None` where the record does not say it in a way that can be read.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub at: Option<Timestamp>,
     /// The call.
     pub call: CallName,
@@ -104,6 +106,8 @@ pub struct Trigger {
 pub enum What {
     /// Something changed in IAM.
     Change(Change),
+    /// An incident comes back.
+    Recheck(Recheck),
     /// The schedule asks for a look at everything.
     Sweep,
 }
@@ -114,6 +118,7 @@ impl What {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Change(change) => change.call.as_str(),
+            Self::Recheck(_) => "Recheck",
             Self::Sweep => "Sweep",
         }
     }
@@ -151,8 +156,8 @@ pub enum Payload {
 pub enum InvalidEvent {
     /// No payload of a known shape.
     #[error(
-        "the payload is neither an EventBridge event (\"AWS API Call via CloudTrail\" or \"Scheduled Event\") nor an SQS batch \
-         of such: {0}; see events/ for samples"
+        "the payload is neither an EventBridge event (\"AWS API Call via CloudTrail\" or \"Scheduled Event\"), nor a recheck, \
+         nor an SQS batch of such: {0}; see events/ for samples"
     )]
     Shape(String),
     /// A field that is needed is missing.
@@ -207,7 +212,9 @@ fn event(event: &Value) -> Result<Event, InvalidEvent> {
         }
         Some(other) => Err(InvalidEvent::Shape(format!("its detail-type is {other:?}"))),
         None if event["kind"] == "recheck" => {
-            Err(InvalidEvent::Shape("it is a recheck, which this version of Reprofile does not send".to_owned()))
+            let recheck = Recheck::deserialize(event)
+                .map_err(|error| InvalidEvent::Shape(format!("it is a recheck that cannot be read: {error}")))?;
+            Ok(Event::Trigger(Trigger { account: recheck.account.clone(), what: What::Recheck(recheck) }))
         }
         None => Err(InvalidEvent::Shape("it has no detail-type".to_owned())),
     }

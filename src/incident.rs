@@ -13,12 +13,20 @@ use crate::event::Change;
 use crate::memory::Memory;
 use crate::model::{Affected, Case, Timestamp};
 use crate::names::{InstanceId, ProfileId, ProfileName};
-use crate::report::{Outcome, ProfileReport, Status};
+use crate::plan::Action;
+use crate::report::{Outcome, ProfileReport, Reference, Status};
 
 /// When to look again after the settling: 2, 5, 10 minutes, then every 15, for a day; then the sweep goes on.
 const FIRST_RECHECKS: [Duration; 3] = [Duration::minutes(2), Duration::minutes(5), Duration::minutes(10)];
 const LATER_RECHECKS: Duration = Duration::minutes(15);
 const RECHECKED_FOR: Duration = Duration::days(1);
+
+/// When to go on with what one invocation's time was not enough for.
+pub const CONTINUE: Duration = Duration::seconds(1);
+
+/// When to come back to instances that are between two states, and for how long that is no news.
+const IN_TRANSITION: Duration = Duration::seconds(30);
+const TRANSITIONS_TAKE: Duration = Duration::minutes(10);
 
 /// The times that an incident's life is set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +64,8 @@ pub struct Incident {
 pub struct Healed {
     /// The instance as it was found.
     pub found: Affected,
+    /// What was done.
+    pub step: Action,
     /// The profile id that EC2 holds now.
     pub now: ProfileId,
 }
@@ -116,6 +126,14 @@ pub struct Notice {
     pub is_reminder: bool,
 }
 
+impl Notice {
+    /// What alerts name it by.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        Reference { incident: self.incident.clone(), revision: self.revision, is_reminder: self.is_reminder }
+    }
+}
+
 impl Incident {
     /// Opens an incident on a profile.
     #[must_use]
@@ -152,7 +170,7 @@ pub fn advance(
     timing: Timing,
 ) -> Next {
     let broken = broken(report);
-    let healed: Vec<Healed> = report.healed().collect();
+    let healed: Vec<Healed> = healed(report).collect();
     let is_well = broken.is_empty();
     let known = incident.is_some();
     if !known && is_well && healed.is_empty() {
@@ -166,6 +184,9 @@ pub fn advance(
     let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
     Memory::add(&mut incident.changes, report.changes.iter().cloned());
     incident.healed.extend(healed);
+    if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
+        return watch(incident, report, soon);
+    }
     if !incident.has_settled(occasion, timing) {
         // A sweep that passes while an incident's own recheck is under way leaves it to that.
         let is_under_way = known && occasion == Occasion::Sweep && incident.next_recheck(now).is_some();
@@ -175,6 +196,17 @@ pub fn advance(
         };
     }
     if is_well { close(incident) } else { go_on(incident, report, broken, now, timing) }
+}
+
+/// What is just going on is no news yet: the rest of many instances, or a change of state.
+fn come_back_soon(incident: &Incident, report: &ProfileReport, now: Timestamp) -> Option<Duration> {
+    if report.is_out_of_time() {
+        Some(CONTINUE)
+    } else if report.is_in_transition() && now - incident.opened < TRANSITIONS_TAKE {
+        Some(IN_TRANSITION)
+    } else {
+        None
+    }
 }
 
 /// Waits for the settling.
@@ -209,7 +241,7 @@ fn go_on(
     let (is_news, is_reminder) = match &incident.told {
         None => (true, false),
         Some(told) => {
-            let is_worse = !broken.is_subset(&told.broken) || status > told.status || report.case() < told.case;
+            let is_worse = !broken.is_subset(&told.broken) || status > told.status || report.case().gravity() > told.case.gravity();
             let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
             (is_worse || is_due, !is_worse)
         }
@@ -239,7 +271,13 @@ fn notice(incident: &Incident, status: Status, is_reminder: bool) -> Notice {
     }
 }
 
+fn healed(report: &ProfileReport) -> impl Iterator<Item = Healed> {
+    report.instances.iter().filter_map(|one| match (&one.outcome, one.step) {
+        (Outcome::Healed { now }, Some(step)) => Some(Healed { found: one.found.clone(), step, now: now.clone() }),
+        _ => None,
+    })
+}
+
 fn broken(report: &ProfileReport) -> BTreeSet<InstanceId> {
-    let is_broken = |outcome: &Outcome| !matches!(outcome, Outcome::Healed { .. }) && !outcome.is_well();
-    report.told().filter(|one| is_broken(&one.outcome)).map(|one| one.found.instance.id.clone()).collect()
+    report.told().filter(|one| report.status_of(one) >= Status::Broken).map(|one| one.found.instance.id.clone()).collect()
 }

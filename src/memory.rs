@@ -3,7 +3,7 @@
 //! Invariant: absence never overwrites what was seen: a profile that is gone, or holds no role, keeps its last usable
 //! binding. The document is written only on the version that was read, so that no one's event, lease or swap is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::Duration;
@@ -11,13 +11,34 @@ use time::Duration;
 use crate::event::Change;
 use crate::incident::Incident;
 use crate::model::{Profile, Timestamp, Trust};
-use crate::names::{ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+use crate::recheck::Recheck;
+use crate::names::{ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 
 /// The version of the stored shape: written with every document, so that a later one can read this one.
 pub const SHAPE: u16 = 1;
 
 /// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
 pub const MOST_CHANGES: usize = 40;
+
+/// How long a document is kept after it was written last; what is seen renews it before.
+pub const KEPT: Duration = Duration::days(90);
+
+/// What is remembered of the account as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountMemory {
+    /// The shape it was stored in.
+    pub shape: u16,
+    /// Whether a sweep has told what it found: the first one sends a digest.
+    pub swept: bool,
+    /// The regions that are closed by policy and were told.
+    pub closed_regions: BTreeSet<Region>,
+}
+
+impl Default for AccountMemory {
+    fn default() -> Self {
+        Self { shape: SHAPE, swept: false, closed_regions: BTreeSet::new() }
+    }
+}
 
 /// What is remembered of one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +55,8 @@ pub struct Memory {
     pub lease: Option<Lease>,
     /// What happened while somebody else was at work on it.
     pub waiting: Vec<Change>,
+    /// The roles that lead to this profile, and when that was written last.
+    pub indexed: Vec<Indexed>,
     /// When a profile was first seen under a new id: who keeps re-creating it is told from the fourth in a day.
     #[serde(with = "times")]
     pub recreated: Vec<Timestamp>,
@@ -66,6 +89,16 @@ pub struct KnownRole {
     pub id: RoleId,
 }
 
+/// A role by which the profile is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Indexed {
+    /// The role.
+    pub role: RoleName,
+    /// When it was written last that it leads here.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+}
+
 /// Who is at work on a profile, and until when at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -85,11 +118,11 @@ mod times {
     #[derive(Serialize, Deserialize)]
     struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
-    pub fn serialize<S: Serializer>(times: &[OffsetDateTime], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(times: &[OffsetDateTime], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(times.iter().copied().map(Moment))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OffsetDateTime>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OffsetDateTime>, D::Error> {
         Ok(Vec::<Moment>::deserialize(deserializer)?.into_iter().map(|moment| moment.0).collect())
     }
 }
@@ -105,6 +138,7 @@ impl Memory {
             incident: None,
             lease: None,
             waiting: Vec::new(),
+            indexed: Vec::new(),
             recreated: Vec::new(),
         }
     }
@@ -113,6 +147,19 @@ impl Memory {
     #[must_use]
     pub fn is_held(&self, owner: &str, now: Timestamp) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.owner != owner && lease.until > now)
+    }
+
+    /// Whether something is left that any recheck has to see to, whatever its number.
+    #[must_use]
+    pub fn has_unfinished(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether a recheck is the one that the open incident waits for. A later number than the stored one was sent by an
+    /// invocation that ended before it could store it.
+    #[must_use]
+    pub fn counts(&self, recheck: &Recheck) -> bool {
+        self.incident.as_ref().is_some_and(|open| open.id == recheck.incident && recheck.sequence >= open.sequence)
     }
 
     /// How long what was seen stays good before it is written again, though nothing changed: entries expire, and what is
@@ -158,6 +205,17 @@ impl Memory {
             known.seen = now;
         }
         news
+    }
+
+    /// Whether it has to be written (again) that the role leads to this profile; takes note that it is.
+    pub fn has_to_index(&mut self, role: &RoleName, now: Timestamp) -> bool {
+        let is_fresh = |one: &Indexed| one.role == *role && now - one.at < Self::FRESH;
+        if self.indexed.iter().any(is_fresh) {
+            return false;
+        }
+        self.indexed.retain(|one| one.role != *role && now - one.at < KEPT);
+        self.indexed.push(Indexed { role: role.clone(), at: now });
+        true
     }
 
     /// The roles that the profile was seen with.

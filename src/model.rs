@@ -70,7 +70,7 @@ impl Profile {
 
 /// The states of an association.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IamInstanceProfileAssociation.html>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AssociationState {
     /// On its way; not to be touched.
     Associating,
@@ -81,7 +81,7 @@ pub enum AssociationState {
 }
 
 /// What EC2 remembers of the instance profile that an instance was given: its ARN and its id *of then*.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Association {
     /// Its id; another one after each Replace by another profile id.
     pub id: AssociationId,
@@ -147,7 +147,7 @@ impl fmt::Display for InstanceState {
 }
 
 /// What an instance's own `reprofile` tag asks for. It only ever lowers what is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hold {
     /// `reprofile=ignore`: neither touched nor alerted.
     Ignore,
@@ -165,7 +165,7 @@ impl Hold {
 }
 
 /// An instance, as far as it decides or is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
@@ -176,6 +176,7 @@ pub struct Instance {
     /// What its `reprofile` tag asks for.
     pub hold: Option<Hold>,
     /// When it was launched last.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub launched: Option<Timestamp>,
     /// `Operator.Managed`: a service runs it (EKS Auto Mode, …), and only that service can change it.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_OperatorResponse.html>
@@ -209,6 +210,19 @@ pub enum Case {
 }
 
 impl Case {
+    /// How grave it is, for telling the gravest of several first.
+    #[must_use]
+    pub fn gravity(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Untrusted => 1,
+            Self::RoleReplaced => 2,
+            Self::Stale => 3,
+            Self::RoleLess => 4,
+            Self::Gone => 5,
+        }
+    }
+
     /// The word for it in reports and message attributes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -230,7 +244,7 @@ impl fmt::Display for Case {
 }
 
 /// One instance that is cut off, or may be: where it is, what EC2 holds for it, and what that is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Affected {
     /// Where it runs.
     pub region: Region,

@@ -26,14 +26,8 @@ use crate::report::UnreadRegion;
 const REGIONS_AT_ONCE: usize = 16;
 const PROFILES_AT_ONCE: usize = 8;
 
-/// Which profiles to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// These; with `true` also where IAM has no profile of that name (any more).
-    Profiles(BTreeMap<ProfileName, bool>),
-    /// Every profile that an instance holds.
-    Everything,
-}
+/// Which profiles to look at; with `true` also where IAM has no profile of that name (any more).
+pub type Names = BTreeMap<ProfileName, bool>;
 
 /// One profile and the instances that hold one of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +43,7 @@ pub struct Observed {
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
-    /// The profiles looked at; in a sweep, those with an affected instance.
+    /// The profiles looked at.
     pub profiles: BTreeMap<ProfileName, Observed>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
@@ -66,7 +60,11 @@ pub struct RegionCache(Mutex<Option<(Timestamp, Vec<Region>)>>);
 impl RegionCache {
     const FRESH: Duration = Duration::hours(1);
 
-    async fn regions<A: Account>(&self, account: &A, wanted: &Regions) -> Result<Vec<Region>, AwsError> {
+    /// The regions to look at.
+    ///
+    /// # Errors
+    /// Where they had to be read, and could not be.
+    pub async fn regions<A: Account>(&self, account: &A, wanted: &Regions) -> Result<Vec<Region>, AwsError> {
         if let Regions::Only(regions) = wanted {
             return Ok(regions.clone());
         }
@@ -102,40 +100,30 @@ pub async fn profiles_of_role<A: Account>(account: &A, role: &RoleName) -> Resul
     }
 }
 
-/// Reads everything that deciding about `scope` needs.
+/// Reads everything that deciding about the profiles of these names needs.
 ///
 /// # Errors
-/// Where not even the list of profiles or of regions could be read.
+/// Where not even the list of regions could be read.
 pub async fn observe<A: Account>(
     account: &A,
-    scope: &Scope,
+    names: &Names,
     wanted: &Regions,
     cache: &RegionCache,
 ) -> Result<Observation, AwsError> {
-    let mut lives = match scope {
-        Scope::Profiles(names) => live_profiles(account, names.keys().cloned()).await,
-        Scope::Everything => every_profile(account).await?,
-    };
-    if let Scope::Profiles(names) = scope {
-        lives.retain(|name, live| names[name] || !matches!(live, Ok(None)));
-        if lives.values().all(Result::is_err) {
-            // Nothing to look for, or nothing known to compare with: no region need be asked.
-            return Ok(Observation { profiles: unread_profiles(lives), unread: Vec::new(), regions: 0 });
-        }
+    let mut lives = live_profiles(account, names.keys().cloned()).await;
+    lives.retain(|name, live| names[name] || !matches!(live, Ok(None)));
+    if lives.values().all(Result::is_err) {
+        // Nothing to look for, or nothing known to compare with: no region need be asked.
+        return Ok(Observation { profiles: unread_profiles(lives), unread: Vec::new(), regions: 0 });
     }
     let regions = cache.regions(account, wanted).await?;
-    let looked_at = regions.len();
-    let (suspects, unread) = suspects(account, &regions, scope, &lives).await;
-    if *scope == Scope::Everything {
-        // The list may be older than what EC2 holds, and being absent from it is not NoSuchEntity: ask again by name.
-        let names: BTreeSet<_> = suspects.found.values().flatten().map(|one| one.arn.name().clone()).collect();
-        lives = live_profiles(account, names.into_iter()).await;
-    }
+    let (suspects, unread) = suspects(account, &regions, &lives).await;
     let (profiles, unread) = join(account, lives, suspects, unread).await;
-    Ok(Observation { profiles, unread, regions: looked_at })
+    Ok(Observation { profiles, unread, regions: regions.len() })
 }
 
-type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
+/// What IAM has under each name.
+pub type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
 
 fn unread_profiles(lives: Lives) -> BTreeMap<ProfileName, Observed> {
     lives.into_iter().map(|(name, live)| (name, Observed { live, affected: Vec::new(), healthy: 0 })).collect()
@@ -152,15 +140,46 @@ async fn live_profiles<A: Account>(account: &A, names: impl Iterator<Item = Prof
         .await
 }
 
-async fn every_profile<A: Account>(account: &A) -> Result<Lives, AwsError> {
-    let mut lives = Lives::new();
+/// Runs a read in every region, bounded, and tells those that failed apart.
+pub async fn in_regions<T, F>(regions: &[Region], read: impl Fn(Region) -> F) -> (Vec<(Region, T)>, Vec<UnreadRegion>)
+where
+    F: Future<Output = Result<T, AwsError>>,
+{
+    let all = stream::iter(regions.iter().cloned())
+        .map(|region| {
+            let reading = read(region.clone());
+            async move { (region, reading.await) }
+        })
+        .buffer_unordered(REGIONS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let mut read = Vec::new();
+    let mut unread = Vec::new();
+    for (region, result) in all {
+        match result {
+            Ok(value) => read.push((region, value)),
+            Err(error) => unread.push(UnreadRegion { region, error }),
+        }
+    }
+    (read, unread)
+}
+
+/// Pages through a region's associations, to the last page, and hands over each that an instance holds.
+///
+/// # Errors
+/// The read that failed.
+pub async fn each_association<A: Account>(
+    account: &A,
+    region: &Region,
+    mut take: impl FnMut(Association),
+) -> Result<(), AwsError> {
     let mut next = None;
     loop {
-        let page = account.iam().instance_profiles(next.as_deref()).await?;
-        lives.extend(page.items.into_iter().map(|profile| (profile.name().clone(), Ok(Some(profile)))));
+        let page = account.ec2().associations(region, None, next.as_deref()).await?;
+        page.items.into_iter().filter(Association::is_held).for_each(&mut take);
         next = page.next;
         if next.is_none() {
-            return Ok(lives);
+            return Ok(());
         }
     }
 }
@@ -172,62 +191,31 @@ struct Suspects {
     healthy: BTreeMap<ProfileName, usize>,
 }
 
-async fn suspects<A: Account>(
-    account: &A,
-    regions: &[Region],
-    scope: &Scope,
-    lives: &Lives,
-) -> (Suspects, Vec<UnreadRegion>) {
-    let in_regions = stream::iter(regions)
-        .map(|region| async move { (region, suspects_in(account, region, scope, lives).await) })
-        .buffer_unordered(REGIONS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    let mut all = Suspects::default();
-    let mut unread = Vec::new();
-    for (region, read) in in_regions {
-        match read {
-            Ok((found, healthy)) => {
-                all.found.insert(region.clone(), found);
-                for (name, count) in healthy {
-                    *all.healthy.entry(name).or_default() += count;
-                }
-            }
-            Err(error) => unread.push(UnreadRegion { region: region.clone(), error }),
-        }
-    }
-    (all, unread)
-}
-
-/// Pages through a region's associations, keeping what may be broken: memory is bounded by the broken and a page.
-async fn suspects_in<A: Account>(
-    account: &A,
-    region: &Region,
-    scope: &Scope,
-    lives: &Lives,
-) -> Result<(Vec<Association>, BTreeMap<ProfileName, usize>), AwsError> {
-    let mut found = Vec::new();
-    let mut healthy: BTreeMap<ProfileName, usize> = BTreeMap::new();
-    let mut next = None;
-    loop {
-        let page = account.ec2().associations(region, None, next.as_deref()).await?;
-        for one in page.items.into_iter().filter(Association::is_held) {
-            let case = match (lives.get(one.arn.name()), scope) {
-                (Some(Ok(live)), _) => diagnose(live.as_ref(), &one.held),
-                (None, Scope::Everything) => Case::Gone,
-                (Some(Err(_)), _) | (None, Scope::Profiles(_)) => continue,
-            };
-            if case == Case::Healthy {
+/// Looks through every region, keeping what may be broken: memory is bounded by the broken and a page.
+async fn suspects<A: Account>(account: &A, regions: &[Region], lives: &Lives) -> (Suspects, Vec<UnreadRegion>) {
+    let (read, unread) = in_regions(regions, |region| async move {
+        let mut found = Vec::new();
+        let mut healthy: BTreeMap<ProfileName, usize> = BTreeMap::new();
+        let take = |one: Association| {
+            let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
+            if diagnose(live.as_ref(), &one.held) == Case::Healthy {
                 *healthy.entry(one.arn.name().clone()).or_default() += 1;
             } else {
                 found.push(one);
             }
-        }
-        next = page.next;
-        if next.is_none() {
-            return Ok((found, healthy));
+        };
+        each_association(account, &region, take).await?;
+        Ok((found, healthy))
+    })
+    .await;
+    let mut all = Suspects::default();
+    for (region, (found, healthy)) in read {
+        all.found.insert(region, found);
+        for (name, count) in healthy {
+            *all.healthy.entry(name).or_default() += count;
         }
     }
+    (all, unread)
 }
 
 /// Adds what EC2 says of the suspects' instances, and leaves out those that have ended.
@@ -237,30 +225,22 @@ async fn join<A: Account>(
     suspects: Suspects,
     mut unread: Vec<UnreadRegion>,
 ) -> (BTreeMap<ProfileName, Observed>, Vec<UnreadRegion>) {
-    let Suspects { found, mut healthy } = suspects;
-    let in_regions = stream::iter(found.into_iter().filter(|(_, found)| !found.is_empty()))
-        .map(|(region, found)| async move {
-            let ids: Vec<InstanceId> = found.iter().map(|one| one.instance.clone()).collect();
-            let instances = instances(account, &region, &ids).await;
-            (region, found, instances)
-        })
-        .buffer_unordered(REGIONS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
+    let Suspects { mut found, mut healthy } = suspects;
+    let regions: Vec<Region> =
+        found.iter().filter(|(_, found)| !found.is_empty()).map(|(region, _)| region.clone()).collect();
+    let (read, unseen) = in_regions(&regions, |region| {
+        let ids: Vec<InstanceId> = found[&region].iter().map(|one| one.instance.clone()).collect();
+        async move { instances(account, &region, &ids).await }
+    })
+    .await;
+    unread.extend(unseen);
 
     let mut profiles = unread_profiles(lives);
     for (name, observed) in &mut profiles {
         observed.healthy = healthy.remove(name).unwrap_or_default();
     }
-    for (region, found, instances) in in_regions {
-        let mut instances = match instances {
-            Ok(instances) => instances,
-            Err(error) => {
-                unread.push(UnreadRegion { region, error });
-                continue;
-            }
-        };
-        for association in found {
+    for (region, mut instances) in read {
+        for association in found.remove(&region).unwrap_or_default() {
             let Some(observed) = profiles.get_mut(association.arn.name()) else { continue };
             let Ok(live) = &observed.live else { continue };
             let case = diagnose(live.as_ref(), &association.held);

@@ -1,30 +1,35 @@
-//! The one door: triggers go in; state is observed, diagnosed, planned for, acted on and told; a run comes out.
+//! The one door: triggers go in; profiles are claimed, observed, diagnosed, planned for, acted on and told; a run comes
+//! out.
 //!
 //! Invariant: data goes one way, and planning never sees a trigger. Whatever fails, an affected instance is healed, or in
-//! an alert, or its trigger fails so that it is tried again.
+//! an alert, or in a recheck, or its trigger fails so that it is tried again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
 use crate::act::{Pace, act};
-use crate::alert;
+use crate::claim::{Claim, Worker, claim, release};
+use crate::conclude::{Conclusion, Manner, conclude};
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{CallName, Change, Subject, Trigger, What};
-use crate::model::Timestamp;
+use crate::event::Trigger;
+use crate::incident::Timing;
+use crate::model::{Affected, Timestamp};
 use crate::names::{AccountId, InstanceId, Partition, ProfileName, Region};
-use crate::observe::{Observed, RegionCache, Scope, observe, profiles_of_role};
+use crate::observe::{Observed, RegionCache, observe};
 use crate::plan::{Decision, Plan, Step, plan};
-use crate::ports::{Account, Clock, Iam, Topic};
+use crate::ports::{Account, Clock, Iam};
+use crate::reach::{Reach, Wanted, reach, wanted};
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
+use crate::sweep::sweep;
 
-/// What is kept back of an invocation's time for reading IAM again and for telling.
+/// What is kept back of an invocation's time for reading IAM again, telling and remembering.
 const RESERVE: Duration = Duration::seconds(15);
 
-/// How many alerts are under way at the same time.
-const ALERTS_AT_ONCE: usize = 8;
+/// How many profiles are claimed or concluded at the same time.
+const PROFILES_AT_ONCE: usize = 8;
 
 /// What a run needs: built one way by the bins, and another way by the tests.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ pub struct Context<A> {
     pub account: AccountId,
     /// Its partition.
     pub partition: Partition,
-    /// Its IAM, EC2, topic and clock.
+    /// Its IAM, EC2, topic, table, queue and clock.
     pub aws: A,
     /// How to work.
     pub config: Config,
@@ -43,12 +48,29 @@ pub struct Context<A> {
     pub regions: RegionCache,
 }
 
-impl<A> Context<A> {
+impl<A: Account> Context<A> {
     /// A context with nothing kept yet.
     #[must_use]
     pub fn new(account: AccountId, partition: Partition, aws: A, config: Config) -> Self {
         Self { account, partition, aws, config, pace: Pace::default(), regions: RegionCache::default() }
     }
+
+    /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
+    /// queue nothing to come back by: then it is told at once.
+    fn manner(&self) -> Manner {
+        let can_settle = self.aws.table().is_some() && self.aws.queue().is_some();
+        let settle = can_settle.then_some(self.config.settle);
+        Manner { format: self.config.format, timing: Timing { settle, remind: self.config.remind } }
+    }
+}
+
+/// What an invocation is known by, and when it ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Invocation<'a> {
+    /// Its id: another one for each.
+    pub id: &'a str,
+    /// When it ends; `None`: not known.
+    pub deadline: Option<Timestamp>,
 }
 
 /// What came of a run.
@@ -62,29 +84,14 @@ pub struct Run {
     pub alerts: usize,
     /// What failed for some profile, or for all.
     pub errors: Vec<Error>,
+    /// The incident of each profile that has one.
+    pub incidents: BTreeMap<ProfileName, String>,
     /// Where each trigger led, in their order.
     reach: Vec<Result<Reach, Error>>,
 }
 
-/// The profiles that a trigger leads to.
-#[derive(Debug, Clone)]
-enum Reach {
-    Everything,
-    /// With `true` also where IAM has no profile of that name (any more).
-    Profiles(BTreeMap<ProfileName, bool>),
-}
-
-impl Reach {
-    fn includes(&self, profile: &ProfileName) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Profiles(names) => names.contains_key(profile),
-        }
-    }
-}
-
 impl Run {
-    /// Why the trigger at `index` is to be tried again; `None` if all of it is done or told.
+    /// Why the trigger at `index` is to be tried again; `None` if all of it is done, told, or in a recheck.
     #[must_use]
     pub fn failure(&self, index: usize) -> Option<&Error> {
         let reach = match self.reach.get(index)? {
@@ -93,113 +100,171 @@ impl Run {
         };
         self.errors.iter().find(|error| error.profile().is_none_or(|profile| reach.includes(profile)))
     }
+
+    fn take_in(&mut self, report: ProfileReport, conclusion: Conclusion) {
+        if report.is_out_of_time() && !conclusion.is_rechecked {
+            self.errors.push(Error::OutOfTime(report.profile.clone()));
+        }
+        self.alerts += conclusion.alerts;
+        self.errors.extend(conclusion.errors);
+        self.incidents.extend(conclusion.incident.map(|incident| (report.profile.clone(), incident)));
+        self.profiles.push(report);
+    }
 }
 
 /// Goes the whole way for the triggers of one invocation. They share one observation.
 ///
 /// All triggers are of the context's account; the caller has sorted out others.
-pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], deadline: Option<Timestamp>) -> Run {
+pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocation: Invocation<'_>) -> Run {
     let mut run = Run::default();
     for trigger in triggers {
-        run.reach.push(reach(context, &trigger.what).await);
+        run.reach.push(reach(&context.aws, &trigger.what).await);
     }
-    let Some(scope) = scope(&run.reach) else { return run };
-    let observation = match observe(&context.aws, &scope, &context.config.regions, &context.regions).await {
+    let mut wanted = wanted(triggers, &run.reach);
+    if run.reach.contains(&Ok(Reach::Everything)) {
+        match sweep(&context.aws, &context.config.regions, &context.regions).await {
+            Ok(swept) => {
+                for name in swept.suspects {
+                    let wanted = wanted.entry(name).or_default();
+                    (wanted.swept, wanted.even_if_gone) = (true, true);
+                }
+                run.errors.extend(unread_errors(&swept.unread, swept.regions));
+                run.unread = swept.unread;
+            }
+            Err(cause) => run.errors.push(Error::ScopeUnread(cause)),
+        }
+    }
+    let worker = Worker { account: &context.account, name: invocation.id, deadline: invocation.deadline };
+    let claims = claims(context, worker, wanted, &mut run).await;
+    if claims.is_empty() {
+        return run;
+    }
+    look_and_act(context, worker, claims, &mut run).await;
+    run
+}
+
+async fn claims<A: Account>(
+    context: &Context<A>,
+    worker: Worker<'_>,
+    wanted: BTreeMap<ProfileName, Wanted>,
+    run: &mut Run,
+) -> BTreeMap<ProfileName, Claim> {
+    let claimed = stream::iter(wanted)
+        .map(|(name, wanted)| async move {
+            let claimed = claim(&context.aws, worker, &name, wanted).await;
+            (name, claimed)
+        })
+        .buffer_unordered(PROFILES_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let mut claims = BTreeMap::new();
+    for (name, claimed) in claimed {
+        match claimed {
+            Ok(Some(claim)) => {
+                claims.insert(name, claim);
+            }
+            Ok(None) => {}
+            Err(error) => run.errors.push(error),
+        }
+    }
+    claims
+}
+
+/// One profile on its way through the run.
+struct Underway {
+    claim: Claim,
+    plan: Plan,
+    report: ProfileReport,
+    affected: Vec<Affected>,
+}
+
+async fn look_and_act<A: Account>(
+    context: &Context<A>,
+    worker: Worker<'_>,
+    mut claims: BTreeMap<ProfileName, Claim>,
+    run: &mut Run,
+) {
+    let names = claims.iter().map(|(name, claim)| (name.clone(), claim.even_if_gone)).collect();
+    let observation = match observe(&context.aws, &names, &context.config.regions, &context.regions).await {
         Ok(observation) => observation,
         Err(cause) => {
             run.errors.push(Error::ScopeUnread(cause));
-            return run;
+            return give_back(context, worker, claims, run).await;
         }
     };
-    run.errors.extend(unread_errors(&observation.unread, observation.regions));
-    run.unread = observation.unread;
+    // A sweep has looked at every region just before; what it could not read counts no less.
+    let is_known = |region: &UnreadRegion| run.unread.iter().any(|known| known.region == region.region);
+    let unread: Vec<UnreadRegion> = observation.unread.into_iter().filter(|region| !is_known(region)).collect();
+    run.errors.extend(unread_errors(&unread, observation.regions));
+    run.unread.extend(unread);
 
-    let changes = changes(triggers, &run.reach);
-    let mut decided = Vec::new();
+    let mut underway = Vec::new();
     for (name, Observed { live, affected, healthy }) in observation.profiles {
         match live {
             Err(cause) => run.errors.push(Error::ProfileUnread { profile: name, cause }),
             Ok(live) => {
+                let Some(claim) = claims.remove(&name) else { continue };
                 let plan = plan(&name, live.as_ref(), &affected, &context.config.bounds);
-                let changes = changes.get(&name).cloned().unwrap_or_default();
-                decided.push((plan, live, affected, healthy, changes));
+                let report = ProfileReport {
+                    partition: context.partition.clone(),
+                    account: context.account.clone(),
+                    profile: name,
+                    live,
+                    changes: claim.changes.clone(),
+                    instances: Vec::new(),
+                    healthy,
+                    at: context.aws.clock().now(),
+                    incident: None,
+                    is_resolved: false,
+                };
+                underway.push(Underway { claim, plan, report, affected });
             }
         }
     }
+    // What could not be read, or is not there to be looked at.
+    give_back(context, worker, claims, run).await;
 
-    let steps: Vec<Step> = decided.iter().flat_map(|(plan, ..)| plan.steps().cloned()).collect();
+    let steps: Vec<Step> = underway.iter().flat_map(|one| one.plan.steps().cloned()).collect();
     for step in &steps {
         tracing::info!(step = %step, "taking a step");
     }
-    let mut outcomes = act(&context.aws, &context.pace, deadline.map(|deadline| deadline - RESERVE), steps).await;
-
-    for (plan, live, affected, healthy, changes) in decided {
-        let instances = instance_reports(&plan, affected, &mut outcomes);
-        let mut report = ProfileReport {
-            partition: context.partition.clone(),
-            account: context.account.clone(),
-            profile: plan.profile,
-            live,
-            changes,
-            instances,
-            healthy,
-            at: context.aws.clock().now(),
-        };
-        read_iam_again(context, &mut report).await;
-        if report.instances.iter().any(|one| one.outcome == Outcome::Deferred(Deferral::OutOfTime)) {
-            run.errors.push(Error::OutOfTime(report.profile.clone()));
-        }
-        run.profiles.push(report);
+    let deadline = worker.deadline.map(|deadline| deadline - RESERVE);
+    let mut outcomes = act(&context.aws, &context.pace, deadline, steps).await;
+    for one in &mut underway {
+        one.report.instances = instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes);
     }
-    tell(context, &mut run).await;
-    run
+
+    let unread = &run.unread;
+    let concluded = stream::iter(underway)
+        .map(|Underway { claim, mut report, .. }| async move {
+            read_iam_again(context, &mut report).await;
+            report.at = context.aws.clock().now();
+            let conclusion = conclude(&context.aws, worker, claim, &report, unread, context.manner()).await;
+            (report, conclusion)
+        })
+        .buffer_unordered(PROFILES_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    for (report, conclusion) in concluded {
+        run.take_in(report, conclusion);
+    }
+    run.profiles.sort_by(|a, b| a.profile.cmp(&b.profile));
 }
 
-/// Which profiles a change may have cut off, or put right.
-async fn reach<A: Account>(context: &Context<A>, what: &What) -> Result<Reach, Error> {
-    let What::Change(change) = what else { return Ok(Reach::Everything) };
-    let names = match (&change.subject, change.call) {
-        (Subject::Profile(name, _), _) => BTreeMap::from([(name.clone(), true)]),
-        (Subject::Role(role), CallName::UpdateAssumeRolePolicy) => {
-            let names = profiles_of_role(&context.aws, role).await.map_err(Error::ScopeUnread)?;
-            names.into_iter().map(|name| (name, true)).collect()
-        }
-        // Which profiles held a role that is gone, IAM cannot say. The console gives the profile the role's name; where
-        // there is none of that name, its own event told of its end.
-        (Subject::Role(role), _) => {
-            ProfileName::new(role.as_str()).map(|name| BTreeMap::from([(name, false)])).unwrap_or_default()
-        }
-    };
-    Ok(Reach::Profiles(names))
-}
-
-/// The union of where the triggers lead; `None`: nowhere.
-fn scope(reach: &[Result<Reach, Error>]) -> Option<Scope> {
-    let mut all: BTreeMap<ProfileName, bool> = BTreeMap::new();
-    for reach in reach.iter().flatten() {
-        match reach {
-            Reach::Everything => return Some(Scope::Everything),
-            Reach::Profiles(names) => {
-                for (name, even_if_gone) in names {
-                    *all.entry(name.clone()).or_default() |= even_if_gone;
-                }
-            }
+/// Gives leases back without having come to a conclusion.
+async fn give_back<A: Account>(
+    context: &Context<A>,
+    worker: Worker<'_>,
+    claims: BTreeMap<ProfileName, Claim>,
+    run: &mut Run,
+) {
+    for mut claim in claims.into_values() {
+        // What waited keeps waiting.
+        claim.memory.waiting = std::mem::take(&mut claim.changes);
+        if let Err(error) = release(&context.aws, worker, claim).await {
+            run.errors.push(error);
         }
     }
-    (!all.is_empty()).then_some(Scope::Profiles(all))
-}
-
-/// The changes that led to each profile, oldest first, each once.
-fn changes(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, Vec<Change>> {
-    let mut changes: BTreeMap<ProfileName, BTreeSet<Change>> = BTreeMap::new();
-    for (trigger, reach) in triggers.iter().zip(reach) {
-        if let (What::Change(change), Ok(Reach::Profiles(names))) = (&trigger.what, reach) {
-            for name in names.keys() {
-                changes.entry(name.clone()).or_default().insert(change.clone());
-            }
-        }
-    }
-    changes.into_iter().map(|(name, changes)| (name, changes.into_iter().collect())).collect()
 }
 
 /// A region that is closed to us is told; any other that was not read has to be tried again.
@@ -219,10 +284,10 @@ fn unread_errors(unread: &[UnreadRegion], regions: usize) -> Vec<Error> {
 
 fn instance_reports(
     plan: &Plan,
-    affected: Vec<crate::model::Affected>,
+    affected: Vec<Affected>,
     outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
 ) -> Vec<InstanceReport> {
-    let mut report = |(found, decision): (crate::model::Affected, &Decision)| match decision {
+    let mut report = |(found, decision): (Affected, &Decision)| match decision {
         Decision::Do(step) => {
             let outcome = outcomes.remove(&(step.region.clone(), step.instance.clone()));
             // `act` answers for every step; were one missing, it is not to pass for done.
@@ -257,35 +322,4 @@ async fn read_iam_again<A: Account>(context: &Context<A>, report: &mut ProfileRe
     if let Ok(live) = again {
         report.live = live;
     }
-}
-
-/// Sends an alert for each profile with news; without a topic it goes to the log, whole.
-async fn tell<A: Account>(context: &Context<A>, run: &mut Run) {
-    let messages: Vec<_> = run
-        .profiles
-        .iter()
-        .filter(|report| report.is_news())
-        .map(|report| (&report.profile, alert::message(report, &run.unread, context.config.format)))
-        .collect();
-    let told = stream::iter(messages)
-        .map(|(profile, message)| async move {
-            match context.aws.topic() {
-                None => {
-                    tracing::warn!(%profile, subject = message.subject, body = message.body, "no topic is set: an alert");
-                    Ok(())
-                }
-                Some(topic) => match topic.publish(&message).await {
-                    Ok(id) => {
-                        tracing::info!(%profile, subject = message.subject, message_id = id, "an alert was published");
-                        Ok(())
-                    }
-                    Err(cause) => Err(Error::AlertNotDelivered { profile: profile.clone(), cause }),
-                },
-            }
-        })
-        .buffer_unordered(ALERTS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    run.alerts = told.iter().filter(|told| told.is_ok()).count();
-    run.errors.extend(told.into_iter().filter_map(Result::err));
 }

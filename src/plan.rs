@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::glob::Globs;
 use crate::model::{Affected, AssociationState, Case, Hold, InstanceState, Profile};
@@ -22,7 +22,7 @@ pub enum Level {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// `ReplaceIamInstanceProfileAssociation`, for a running instance.

@@ -5,9 +5,13 @@
 
 #![expect(async_fn_in_trait, reason = "one thread runs it all: no future has to be Send")]
 
-use crate::model::{Association, Instance, Profile, Timestamp};
-use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileName, Region, RoleName};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::memory::{AccountMemory, Memory};
+use crate::model::{Association, Instance, Profile, Role, Timestamp};
+use crate::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
 use crate::reason::AwsError;
+use crate::recheck::Recheck;
 
 /// One page of a paginated answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,20 @@ pub trait Iam {
         role: &RoleName,
         marker: Option<&str>,
     ) -> Result<Page<ProfileName>, AwsError>;
+
+    /// `GetRole`: the role with its trust; `None` only for `NoSuchEntity`.
+    async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError>;
+
+    /// `CreateInstanceProfile`, with tags.
+    async fn create_instance_profile(
+        &self,
+        name: &ProfileName,
+        path: &Path,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Profile, AwsError>;
+
+    /// `AddRoleToInstanceProfile`.
+    async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError>;
 }
 
 /// EC2, of one account, in every region.
@@ -69,6 +87,17 @@ pub trait Ec2 {
         association: &AssociationId,
         profile: &ProfileArn,
     ) -> Result<Association, AwsError>;
+
+    /// `DisassociateIamInstanceProfile`.
+    async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError>;
+
+    /// `AssociateIamInstanceProfile`: answers with the new association.
+    async fn associate(
+        &self,
+        region: &Region,
+        instance: &InstanceId,
+        profile: &ProfileArn,
+    ) -> Result<Association, AwsError>;
 }
 
 /// What is published to the topic, ready to be sent.
@@ -88,6 +117,64 @@ pub trait Topic {
     async fn publish(&self, message: &Message) -> Result<String, AwsError>;
 }
 
+/// Which version of a stored document was read; a write is taken only on the version that it was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Version(pub u64);
+
+/// A document as it was read: version 0 where nothing is stored yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// What is stored.
+    pub document: T,
+    /// Its version.
+    pub version: Version,
+}
+
+/// Why a document was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Somebody else wrote it since it was read: read it again.
+    #[error("the document was changed by somebody else meanwhile")]
+    Conflict,
+    /// The table could not be written.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+/// The table that remembers, of one account.
+///
+/// Reads are strongly consistent; every write is conditional on the version that was read, so none is ever lost.
+pub trait Table {
+    /// What is remembered of a profile.
+    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<Memory>>, AwsError>;
+
+    /// Everything that is remembered of profiles, a page at a time.
+    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<Memory>>, AwsError>;
+
+    /// Writes what is remembered of a profile, if it is still at `version` (0: if nothing is stored); answers with the
+    /// new version. The document expires after [`crate::memory::KEPT`] from `now`.
+    async fn remember(&self, memory: &Memory, version: Version, now: Timestamp) -> Result<Version, WriteError>;
+
+    /// The names of the profiles that were ever seen to hold the role, and have not expired.
+    async fn profiles_of_role(&self, role: &RoleName) -> Result<BTreeSet<ProfileName>, AwsError>;
+
+    /// Remembers that the profile was seen to hold the role; expires likewise.
+    async fn remember_role(&self, role: &RoleName, profile: &ProfileName, now: Timestamp) -> Result<(), AwsError>;
+
+    /// What is remembered of the account as a whole.
+    async fn account(&self) -> Result<Stored<AccountMemory>, AwsError>;
+
+    /// Writes what is remembered of the account, if it is still at `version`.
+    async fn remember_account(&self, memory: &AccountMemory, version: Version) -> Result<Version, WriteError>;
+}
+
+/// The queue that brings rechecks back.
+pub trait Queue {
+    /// `SendMessage`, to be delivered after `delay` (at most 15 minutes).
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+    async fn send(&self, recheck: &Recheck, delay: std::time::Duration) -> Result<(), AwsError>;
+}
+
 /// The time of day. Sleeping is tokio's, which tests pause.
 pub trait Clock {
     /// Now.
@@ -102,6 +189,10 @@ pub trait Account {
     type Ec2: Ec2;
     /// The topic for alerts.
     type Topic: Topic;
+    /// The table that remembers.
+    type Table: Table;
+    /// The queue that brings rechecks back.
+    type Queue: Queue;
     /// The clock.
     type Clock: Clock;
 
@@ -111,6 +202,10 @@ pub trait Account {
     fn ec2(&self) -> &Self::Ec2;
     /// The topic for alerts; `None`: alerts go to the log alone.
     fn topic(&self) -> Option<&Self::Topic>;
+    /// The table that remembers; `None`: nothing is remembered between invocations.
+    fn table(&self) -> Option<&Self::Table>;
+    /// The queue that brings rechecks back; `None`: alerts at once, and no rechecks.
+    fn queue(&self) -> Option<&Self::Queue>;
     /// The clock.
     fn clock(&self) -> &Self::Clock;
 }

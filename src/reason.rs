@@ -15,7 +15,7 @@ pub enum Reason {
     Throttled,
     /// EC2 does not know the profile yet: it was created seconds ago.
     NotPropagated,
-    /// The instance or its association is not in the state that the call needs, or changed meanwhile: read again.
+    /// The thing is not in the state that the call needs, or somebody else changed it meanwhile: read again.
     StateChanged,
     /// No answer, or the service's own fault: come back later.
     Unavailable,
@@ -44,10 +44,14 @@ impl Reason {
         }
     }
 
-    /// The reason behind an error code of IAM, EC2 or SNS; the message decides where EC2 uses one code for several.
+    /// The reason behind an error code of IAM, EC2, SNS, DynamoDB or SQS; the message decides where a service uses one code
+    /// for several.
     ///
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
-    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>,
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html>,
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>,
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
     #[must_use]
     pub fn of(code: &str, message: &str) -> Self {
         match code {
@@ -57,7 +61,8 @@ impl Reason {
             | "AccessDeniedException"
             | "AuthorizationError"
             | "AuthorizationErrorException"
-            | "ExplicitDeny" => Self::Denied,
+            | "ExplicitDeny"
+            | "KMS.AccessDeniedException" => Self::Denied,
             "RequestLimitExceeded"
             | "Throttling"
             | "ThrottlingException"
@@ -66,11 +71,19 @@ impl Reason {
             | "TooManyRequestsException"
             | "RequestThrottled"
             | "PriorRequestNotComplete"
-            | "EC2ThrottledException" => Self::Throttled,
+            | "EC2ThrottledException"
+            | "ProvisionedThroughputExceededException"
+            | "KMS.ThrottlingException" => Self::Throttled,
             // "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", the same of the
             // ARN, and "has no associated IAM Roles": seen for 10 s and more after a creation.
             "InvalidParameterValue" if is_not_propagated(message) => Self::NotPropagated,
-            "IncorrectState" | "IncorrectInstanceState" | "InvalidAssociationID.NotFound" => Self::StateChanged,
+            "IncorrectState"
+            | "IncorrectInstanceState"
+            | "InvalidAssociationID.NotFound"
+            | "EntityAlreadyExists"
+            | "ConcurrentModification" => Self::StateChanged,
+            // The code is that of every quota; of this one, which can't be raised, it means that the profile holds a role.
+            "LimitExceeded" if message.contains("InstanceSessionsPerInstanceProfile") => Self::StateChanged,
             "OptInRequired"
             | "AuthFailure"
             | "UnrecognizedClientException"
@@ -149,5 +162,22 @@ mod tests {
         );
         assert_eq!(says("IAM Instance Profile \"web\" has no associated IAM Roles"), Reason::NotPropagated);
         assert_eq!(says("Value (5) for parameter maxResults is invalid"), Reason::Refused);
+    }
+
+    #[test]
+    fn a_missing_table_or_queue_is_not_a_missing_thing() {
+        for code in ["ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"] {
+            assert_eq!(Reason::of(code, ""), Reason::Refused, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_did_to_a_profile_meanwhile_is_read_again_and_a_quota_is_a_refusal() {
+        let full = "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1";
+        assert_eq!(Reason::of("LimitExceeded", full), Reason::StateChanged);
+        assert_eq!(Reason::of("EntityAlreadyExists", "Instance Profile web already exists."), Reason::StateChanged);
+        assert_eq!(Reason::of("ConcurrentModification", ""), Reason::StateChanged);
+        let quota = "Cannot exceed quota for InstanceProfilesPerAccount: 1000";
+        assert_eq!(Reason::of("LimitExceeded", quota), Reason::Refused);
     }
 }

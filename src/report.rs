@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::diagnose::also_untrusted;
 use crate::event::Change;
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region};
@@ -135,13 +136,15 @@ pub struct InstanceReport {
 }
 
 /// How a profile is after the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     /// No live instance uses the profile.
     Unused,
     /// Instances use it, and nothing is wrong with any.
     Healthy,
+    /// What was told as broken was mended by somebody else.
+    Resolved,
     /// What was broken is healed.
     Healed,
     /// An instance is broken, and nothing was tried or could be.
@@ -157,6 +160,7 @@ impl Status {
         match self {
             Self::Unused => "UNUSED",
             Self::Healthy => "HEALTHY",
+            Self::Resolved => "RESOLVED",
             Self::Healed => "HEALED",
             Self::Broken => "BROKEN",
             Self::Failed => "FAILED",
@@ -183,6 +187,21 @@ pub struct ProfileReport {
     pub healthy: usize,
     /// When the run ended.
     pub at: Timestamp,
+    /// The incident that this is told of, where there is a memory.
+    pub incident: Option<Reference>,
+    /// Whether what was told as broken was mended by somebody else.
+    pub is_resolved: bool,
+}
+
+/// What an alert on an incident is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The incident's id, the same in all its alerts.
+    pub incident: String,
+    /// The alert's number in the incident, from 1; the same number again is the same alert again.
+    pub revision: u32,
+    /// Whether it only says again what was said.
+    pub is_reminder: bool,
 }
 
 impl ProfileReport {
@@ -190,21 +209,38 @@ impl ProfileReport {
     #[must_use]
     pub fn status(&self) -> Status {
         let used = if self.healthy > 0 { Status::Healthy } else { Status::Unused };
-        self.instances.iter().map(|one| one.outcome.status()).fold(used, Status::max)
+        let least = if self.is_resolved { Status::Resolved } else { used };
+        self.instances.iter().map(|one| self.status_of(one)).fold(least, Status::max)
+    }
+
+    /// What the profile's status is at least, for one of its instances. One that was re-associated with a role that
+    /// does not let EC2 assume it is as broken as before.
+    #[must_use]
+    pub fn status_of(&self, one: &InstanceReport) -> Status {
+        match one.outcome.status() {
+            Status::Healed if also_untrusted(self.live.as_ref()) => Status::Broken,
+            status => status,
+        }
     }
 
     /// The case to tell: the gravest of its instances' (`gone` before `role-less` before `stale` …).
     #[must_use]
     pub fn case(&self) -> Case {
-        const GRAVEST_FIRST: [Case; 5] = [Case::Gone, Case::RoleLess, Case::Stale, Case::RoleReplaced, Case::Untrusted];
-        let has = |case| self.told().any(|one| one.found.case == case);
-        GRAVEST_FIRST.into_iter().find(|case| has(*case)).unwrap_or(Case::Healthy)
+        self.told().map(|one| one.found.case).max_by_key(|case| case.gravity()).unwrap_or(Case::Healthy)
     }
 
-    /// Whether people are to be told: some instance was found broken that nobody muted.
+    /// Whether the invocation's time was over before every step was done.
     #[must_use]
-    pub fn is_news(&self) -> bool {
-        self.status() >= Status::Healed
+    pub fn is_out_of_time(&self) -> bool {
+        self.instances.iter().any(|one| one.outcome == Outcome::Deferred(Deferral::OutOfTime))
+    }
+
+    /// Whether all that is broken is between two states, and will be out of them in a minute or so.
+    #[must_use]
+    pub fn is_in_transition(&self) -> bool {
+        let mut broken = self.told().filter(|one| self.status_of(one) >= Status::Broken).peekable();
+        let passes = |one: &InstanceReport| matches!(one.outcome, Outcome::Deferred(Deferral::InTransition(_)));
+        broken.peek().is_some() && broken.all(passes)
     }
 
     /// The instances that people are told of: all but the muted.

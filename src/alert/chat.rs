@@ -94,10 +94,11 @@ fn arn(facts: &Facts, one: &crate::report::InstanceReport) -> String {
     format!("arn:{}:ec2:{}:{}:instance/{}", report.partition, found.region, report.account, found.instance.id)
 }
 
-/// The same for each alert on the profile, however its name is spelled, so that they stand in one thread. FNV-1a, as the
-/// standard library's hashes differ from version to version.
+/// The same for each alert on the incident, so that they stand in one thread; without a memory, for each on the profile,
+/// however its name is spelled. FNV-1a, as the standard library's hashes differ from version to version.
 fn thread_id(facts: &Facts) -> String {
-    let name = facts.report.profile.as_str().to_ascii_lowercase();
+    let incident = facts.report.incident.as_ref().map(|reference| reference.incident.as_str());
+    let name = incident.unwrap_or(facts.report.profile.as_str()).to_ascii_lowercase();
     let hash = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));

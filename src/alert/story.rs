@@ -20,10 +20,16 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
     let (all, open, healed) = (facts.told.len(), facts.open().count(), facts.count(Standing::Healed));
     let instances = count(all, "EC2 instance", "EC2 instances");
     let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
+    let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);
+    let still = if is_reminder { "STILL " } else { "" };
     let mut said = match status {
-        Status::Healed if facts.healed_but_untrusted() => vec![format!(
-            "HEALED, BUT NOT WORKING: Reprofile re-attached {healed} of {instances} to {role}. But the role's own rules do not \
-             let EC2 use it, so there are none. Please act: the steps are below."
+        Status::Broken if facts.healed_but_untrusted() && open == 0 => vec![format!(
+            "{still}BROKEN: Reprofile re-attached {healed} of {instances} to {role}, but the role's own rules do not let EC2 \
+             use it, so there are none. Please act: the steps are below."
+        )],
+        Status::Resolved => vec![format!(
+            "RESOLVED: the EC2 instances that had lost {role} have it again. That was not Reprofile's doing: who changed \
+             what stands below. You need not act, unless software there still fails."
         )],
         Status::Healed => vec![format!(
             "HEALED: {healed} of {instances} had lost the link to {role}. Reprofile restored and checked it. You need not act, \
@@ -37,7 +43,7 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
                 (false, 1) => "is",
                 (false, _) => "are",
             };
-            let cut_off = format!("{}: {open} of {instances} {verb} cut off from {role}.", status.as_str());
+            let cut_off = format!("{still}{}: {open} of {instances} {verb} cut off from {role}.", status.as_str());
             vec![cut_off, what_was_done(facts), how_soon(facts, open).to_owned()]
         }
     };

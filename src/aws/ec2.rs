@@ -1,7 +1,7 @@
 //! The EC2 port on `aws-sdk-ec2`: associations and instances, in every region.
 //!
 //! Invariant: one client a region, made when it is first asked; a filter never goes out without a value (EC2 might
-//! answer with everything) nor with more than it takes.
+//! answer with everything) nor with more than it takes. A write is attempted once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -154,15 +154,57 @@ impl Ec2 for Ec2Api {
             .client(region)
             .replace_iam_instance_profile_association()
             .association_id(association.as_str())
-            .iam_instance_profile(IamInstanceProfileSpecification::builder().arn(profile.to_string()).build());
-        // Attempted once: after a lost answer `act` looks before it sends again, which the SDK's own retry would not.
-        let once = Config::builder().retry_config(RetryConfig::disabled());
-        let answer = request.customize().config_override(once).send().await;
+            .iam_instance_profile(by_arn(profile));
+        let answer = request.customize().config_override(once()).send().await;
         let answer = answer.map_err(|error| error::of(OPERATION, &error))?;
-        need("iamInstanceProfileAssociation", answer.iam_instance_profile_association())
-            .and_then(from_sdk::association)
-            .map_err(|odd| odd.into_error(OPERATION))
+        made(OPERATION, answer.iam_instance_profile_association())
     }
+
+    /// The answer shows the association on its way out, which the caller has read already.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DisassociateIamInstanceProfile.html>
+    async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError> {
+        const OPERATION: &str = "ec2:DisassociateIamInstanceProfile";
+        let request = self.client(region).disassociate_iam_instance_profile().association_id(association.as_str());
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(drop).map_err(|error| error::of(OPERATION, &error))
+    }
+
+    /// By ARN, as [`Self::replace_association`]; and an answer that can't be read is an error likewise.
+    async fn associate(
+        &self,
+        region: &Region,
+        instance: &InstanceId,
+        profile: &ProfileArn,
+    ) -> Result<Association, AwsError> {
+        const OPERATION: &str = "ec2:AssociateIamInstanceProfile";
+        let request = self
+            .client(region)
+            .associate_iam_instance_profile()
+            .instance_id(instance.as_str())
+            .iam_instance_profile(by_arn(profile));
+        let answer = request.customize().config_override(once()).send().await;
+        let answer = answer.map_err(|error| error::of(OPERATION, &error))?;
+        made(OPERATION, answer.iam_instance_profile_association())
+    }
+}
+
+/// Attempted once: after a lost answer `act` looks before it sends again, which the SDK's own retry would not.
+fn once() -> config::Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
+}
+
+fn by_arn(profile: &ProfileArn) -> IamInstanceProfileSpecification {
+    IamInstanceProfileSpecification::builder().arn(profile.to_string()).build()
+}
+
+/// The association that a call made, as its answer shows it.
+fn made(
+    operation: &'static str,
+    association: Option<&types::IamInstanceProfileAssociation>,
+) -> Result<Association, AwsError> {
+    need("iamInstanceProfileAssociation", association)
+        .and_then(from_sdk::association)
+        .map_err(|odd| odd.into_error(operation))
 }
 
 fn nothing<T>() -> Page<T> {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no test of this folder reaches a network; a request for which no answer was prepared fails its test.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -13,10 +13,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use crate::names::{AccountId, Partition};
 
-use super::AwsAccount;
+use super::{AwsAccount, Resources};
 
 /// What comes back.
 #[derive(Debug, Clone)]
@@ -59,6 +60,12 @@ pub(super) fn ec2_error(status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
+/// An error as DynamoDB and SQS write it.
+pub(super) fn json_error(status: u16, code: &str, message: &str) -> Answer {
+    let body = serde_json::json!({ "__type": format!("com.amazonaws#{code}"), "message": message });
+    Answer::Http(status, body.to_string())
+}
+
 /// A request as it was sent.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
@@ -66,7 +73,7 @@ pub(super) struct Sent {
     pub(super) host: String,
     /// Its headers, as `name: value` lines.
     pub(super) headers: String,
-    /// The fields of its form body, decoded, one a line.
+    /// The fields of its form body, decoded, one a line; of a JSON request its operation, and its fields in order.
     pub(super) form: String,
 }
 
@@ -84,17 +91,17 @@ impl FakeHttp {
 
     /// An account whose every client speaks to this, with the production settings.
     pub(super) fn account(&self) -> AwsAccount {
-        self.account_in("us-east-1", None)
+        self.account_in("us-east-1", Resources::default())
     }
 
-    /// The same at home elsewhere, or with a topic.
-    pub(super) fn account_in(&self, home: &'static str, topic_arn: Option<&str>) -> AwsAccount {
+    /// The same at home elsewhere, or with resources of its own.
+    pub(super) fn account_in(&self, home: &'static str, resources: Resources<'_>) -> AwsAccount {
         let credentials = Credentials::builder()
             .access_key_id("AKIAIOSFODNN7EXAMPLE")
             .secret_access_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
             .provider_name("test")
             .build();
-        self.account_with(SharedCredentialsProvider::new(credentials), home, topic_arn)
+        self.account_with(SharedCredentialsProvider::new(credentials), home, resources)
     }
 
     /// The same with other credentials.
@@ -102,7 +109,7 @@ impl FakeHttp {
         &self,
         credentials: SharedCredentialsProvider,
         home: &'static str,
-        topic_arn: Option<&str>,
+        resources: Resources<'_>,
     ) -> AwsAccount {
         let connector = SharedHttpConnector::new(self.clone());
         let config = SdkConfig::builder()
@@ -111,8 +118,7 @@ impl FakeHttp {
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
         let (id, partition) = (AccountId::new("111122223333").unwrap(), Partition::new("aws").unwrap());
-        let topic = topic_arn.map(|arn| crate::config::TopicArn::parse(arn).unwrap());
-        AwsAccount::new(&config, id, partition, topic.as_ref())
+        AwsAccount::new(&config, id, partition, resources)
     }
 
     /// All that was sent.
@@ -143,16 +149,37 @@ impl HttpConnector for FakeHttp {
 }
 
 fn read(request: &HttpRequest) -> Sent {
-    let body = std::str::from_utf8(request.body().bytes().expect("a form is in memory")).expect("a form is text");
+    let body = std::str::from_utf8(request.body().bytes().expect("a body is in memory")).expect("a body is text");
+    Sent {
+        host: request.uri().trim_start_matches("https://").trim_end_matches('/').to_owned(),
+        headers: request.headers().iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\n"),
+        form: request.headers().get("x-amz-target").map_or_else(|| form(body), |target| json(target, body)),
+    }
+}
+
+fn form(body: &str) -> String {
     let mut form = String::new();
     for field in body.split('&') {
         let (name, value) = field.split_once('=').expect("a form's field has a value");
         let value = value.replace('+', " ");
         writeln!(form, "{name}={}", percent_decode_str(&value).decode_utf8().expect("a value is text")).unwrap();
     }
-    Sent {
-        host: request.uri().trim_start_matches("https://").trim_end_matches('/').to_owned(),
-        headers: request.headers().iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\n"),
-        form,
+    form
+}
+
+/// One field a line, in the order of their names: the SDK's maps have none.
+fn json(target: &str, body: &str) -> String {
+    let fields: BTreeMap<String, Value> = serde_json::from_str(body).expect("a body is a JSON object");
+    fields.iter().fold(format!("{target}\n"), |all, (name, value)| all + name + "=" + &in_order(value) + "\n")
+}
+
+fn in_order(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields.iter().collect();
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", in_order(value))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
     }
 }

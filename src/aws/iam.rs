@@ -1,13 +1,17 @@
-//! The IAM port on `aws-sdk-iam`: instance profiles, with their role and its trust.
+//! The IAM port on `aws-sdk-iam`: instance profiles with their role and its trust, and the two calls that put one back.
 //!
 //! Invariant: `NoSuchEntity` alone becomes "does not exist". IAM is global: one client, whatever the region.
+//! A write is attempted once.
+
+use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_sdk_iam::{Client, config, types};
 use aws_smithy_types::DateTime;
 
 use crate::model::{Profile, Role, Timestamp, Trust};
-use crate::names::{ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+use crate::names::{Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
 use crate::ports::{Iam, Page};
 use crate::reason::{AwsError, Reason};
 use crate::trust;
@@ -87,6 +91,55 @@ impl Iam for IamApi {
             Err(error) => absent_is(Page { items: Vec::new(), next: None }, error::of(OPERATION, &error)),
         }
     }
+
+    /// An answer that can't be read is an error, code `MalformedAnswer`: the role is there.
+    async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
+        const OPERATION: &str = "iam:GetRole";
+        match self.client.get_role().role_name(name.as_str()).send().await {
+            Ok(answer) => need("Role", answer.role()).and_then(role).map(Some).map_err(|odd| odd.into_error(OPERATION)),
+            Err(error) => absent_is(None, error::of(OPERATION, &error)),
+        }
+    }
+
+    /// A profile of that name that somebody else made meanwhile is an error with [`Reason::StateChanged`]. An answer that
+    /// can't be read is one too, code `MalformedAnswer`: the profile may have been made.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html>
+    async fn create_instance_profile(
+        &self,
+        name: &ProfileName,
+        path: &Path,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Profile, AwsError> {
+        const OPERATION: &str = "iam:CreateInstanceProfile";
+        let tags = tags.iter().map(|(key, value)| types::Tag::builder().key(key).value(value).build());
+        let tags: Vec<_> = tags
+            .collect::<Result<_, _>>()
+            .map_err(|error| AwsError::new(OPERATION, "InvalidRequest", &error.to_string()))?;
+        let request = self
+            .client
+            .create_instance_profile()
+            .instance_profile_name(name.as_str())
+            .path(path.as_str())
+            .set_tags(Some(tags).filter(|tags| !tags.is_empty()));
+        let answer = request.customize().config_override(once()).send().await;
+        let answer = answer.map_err(|error| error::of(OPERATION, &error))?;
+        need("InstanceProfile", answer.instance_profile()).and_then(profile).map_err(|odd| odd.into_error(OPERATION))
+    }
+
+    /// A profile that somebody else filled meanwhile is an error with [`Reason::StateChanged`]: it can hold but one role.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html>
+    async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError> {
+        const OPERATION: &str = "iam:AddRoleToInstanceProfile";
+        let request =
+            self.client.add_role_to_instance_profile().instance_profile_name(profile.as_str()).role_name(role.as_str());
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(drop).map_err(|error| error::of(OPERATION, &error))
+    }
+}
+
+/// Attempted once: after a lost answer the caller looks before it sends again, which the SDK's own retry would not.
+fn once() -> config::Builder {
+    config::Config::builder().retry_config(RetryConfig::disabled())
 }
 
 /// `NoSuchEntity` is an answer; every other error stays one.

@@ -1,10 +1,11 @@
-//! The real AWS behind the ports: one account's IAM, EC2 in every region, the topic and the clock.
+//! The real AWS behind the ports: one account's IAM, EC2 in every region, the topic, the table, the queue and the clock.
 //!
 //! Invariant: only the files of this folder name an `aws_sdk_*` type. What leaves it is made of the types of `model`,
 //! `names` and `reason`; one [`AwsAccount`] holds the clients and caches of one account, and no other's.
 
 mod calls;
 mod clock;
+mod dynamodb;
 mod ec2;
 mod error;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod iam;
 mod rows;
 mod settings;
 mod sns;
+mod sqs;
 mod sts;
 #[cfg(test)]
 mod tests;
@@ -25,11 +27,24 @@ use crate::ports::Account;
 
 use self::calls::Calls;
 pub use self::clock::SystemClock;
+pub use self::dynamodb::DynamoDbTable;
 pub use self::ec2::Ec2Api;
 pub use self::iam::IamApi;
 pub use self::settings::load;
 pub use self::sns::SnsTopic;
+pub use self::sqs::SqsQueue;
 pub use self::sts::caller;
+
+/// Reprofile's own resources, which its template makes; each may be missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resources<'a> {
+    /// The topic that alerts go to, in the region that its ARN names.
+    pub topic: Option<&'a TopicArn>,
+    /// The name of the table that remembers, in the home region.
+    pub table: Option<&'a str>,
+    /// The URL of the queue that brings rechecks back, in the region that it names.
+    pub queue: Option<&'a str>,
+}
 
 /// One AWS account, reached with the credentials of one configuration.
 ///
@@ -42,6 +57,8 @@ pub struct AwsAccount {
     iam: IamApi,
     ec2: Ec2Api,
     topic: Option<SnsTopic>,
+    table: Option<DynamoDbTable>,
+    queue: Option<SqsQueue>,
     clock: SystemClock,
     calls: Calls,
 }
@@ -50,16 +67,18 @@ impl AwsAccount {
     /// Reaches the account that `config`'s credentials belong to; makes no call.
     ///
     /// `config` gives the home region, the credentials and the endpoints; retries, timeouts and the app name are set
-    /// here. `id` and `partition` say whose credentials these are. `topic` is where alerts go.
+    /// here. `id` and `partition` say whose credentials these are.
     #[must_use]
-    pub fn new(config: &SdkConfig, id: AccountId, partition: Partition, topic: Option<&TopicArn>) -> Self {
+    pub fn new(config: &SdkConfig, id: AccountId, partition: Partition, resources: Resources<'_>) -> Self {
         let config = settings::with_house_rules(config);
         let calls = Calls::default();
         Self {
+            table: resources.table.map(|name| DynamoDbTable::new(&config, &calls, name, id.clone())),
+            queue: resources.queue.map(|url| SqsQueue::new(&config, &calls, url)),
             id,
             partition,
             iam: IamApi::new(&config, &calls),
-            topic: topic.map(|topic| SnsTopic::new(&config, &calls, topic)),
+            topic: resources.topic.map(|topic| SnsTopic::new(&config, &calls, topic)),
             ec2: Ec2Api::new(config, calls.clone()),
             clock: SystemClock,
             calls,
@@ -89,6 +108,8 @@ impl Account for AwsAccount {
     type Iam = IamApi;
     type Ec2 = Ec2Api;
     type Topic = SnsTopic;
+    type Table = DynamoDbTable;
+    type Queue = SqsQueue;
     type Clock = SystemClock;
 
     fn iam(&self) -> &IamApi {
@@ -101,6 +122,14 @@ impl Account for AwsAccount {
 
     fn topic(&self) -> Option<&SnsTopic> {
         self.topic.as_ref()
+    }
+
+    fn table(&self) -> Option<&DynamoDbTable> {
+        self.table.as_ref()
+    }
+
+    fn queue(&self) -> Option<&SqsQueue> {
+        self.queue.as_ref()
     }
 
     fn clock(&self) -> &SystemClock {

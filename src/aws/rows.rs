@@ -15,6 +15,17 @@ pub(super) enum OddRow {
     /// A name, id or ARN that is not well-formed.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// A stored document that is not of the shape that it says.
+    #[error("its document is damaged: {0}")]
+    Document(String),
+    /// A stored document that a later version wrote.
+    #[error("a newer Reprofile wrote it, in shape {shape}, and this one knows {known} at most: deploy the newer one")]
+    Newer {
+        /// The shape that it was written in.
+        shape: u32,
+        /// The last that this version knows.
+        known: u16,
+    },
 }
 
 impl OddRow {

@@ -112,7 +112,7 @@ async fn missing_credentials_are_called_by_their_name() {
     let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, "").build();
     let provider = ProfileFileCredentialsProvider::builder().profile_files(files).profile_name("nobody").build();
     let http = FakeHttp::default();
-    let account = http.account_with(SharedCredentialsProvider::new(provider), "us-east-1", None);
+    let account = http.account_with(SharedCredentialsProvider::new(provider), "us-east-1", Resources::default());
     let error = account.iam().instance_profile(&ProfileName::new("web").unwrap()).await.unwrap_err();
     assert_snapshot!(error, @"iam:GetInstanceProfile: NoCredentials: no AWS credentials could be loaded: the credential provider was not enabled; run `aws configure list` to see where they are looked for");
     assert_eq!(account.calls(), 0);

@@ -5,12 +5,12 @@
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use reprofile::answer::{Answer, answer};
-use reprofile::aws::{self, AwsAccount, SystemClock};
+use reprofile::aws::{self, AwsAccount, Resources, SystemClock};
 use reprofile::config::Config;
 use reprofile::error::Error;
 use reprofile::invocation::{self, Invoked};
 use reprofile::metrics::Tally;
-use reprofile::pipeline::Context;
+use reprofile::pipeline::{Context, Invocation};
 use reprofile::ports::Clock;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -53,7 +53,8 @@ impl Function {
             Ok(context) => {
                 let before = context.aws.calls();
                 let deadline = invocation::deadline(lambda.deadline, SystemClock.now());
-                let (result, tally) = answer(context, &payload, deadline).await;
+                let invocation = Invocation { id: &lambda.request_id, deadline };
+                let (result, tally) = answer(context, &payload, invocation).await;
                 (result, tally, context.aws.calls() - before)
             }
         };
@@ -74,9 +75,13 @@ impl Function {
                     // Local emulators hand over something else than an ARN: ask whose credentials these are.
                     None => aws::caller(&sdk).await.map_err(Error::AccountUnknown)?,
                 };
-                let topic = config.topic.as_ref();
-                let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), topic);
-                tracing::info!(%account, level = ?config.bounds.level, topic = topic.is_some(), "ready");
+                let resources = Resources {
+                    topic: config.topic.as_ref(),
+                    table: config.table.as_deref(),
+                    queue: config.queue.as_deref(),
+                };
+                let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
+                tracing::info!(%account, level = ?config.bounds.level, ?resources, "ready");
                 Ok(Context::new(account, partition, aws, config.clone()))
             })
             .await

@@ -22,6 +22,9 @@ fn describe(event: &Result<Event, InvalidEvent>) -> String {
         Err(error) => format!("INVALID {error}"),
         Ok(Event::Ignored(why)) => format!("ignored: {why}"),
         Ok(Event::Trigger(Trigger { account, what: What::Sweep })) => format!("{account} sweep"),
+        Ok(Event::Trigger(Trigger { account, what: What::Recheck(recheck) })) => {
+            format!("{account} recheck {} of {} on {}", recheck.sequence, recheck.incident, recheck.profile)
+        }
         Ok(Event::Trigger(Trigger { account, what: What::Change(change) })) => {
             let on = match &change.subject {
                 Subject::Profile(profile, None) => format!("profile {profile}"),
@@ -91,7 +94,7 @@ fn every_sample_becomes_what_it_says() {
     delete-role-without-recipient.json
       111122223333 DeleteRole role web-role at 2026-11-21T12:01:00Z by arn:aws:iam::111122223333:user/alice with AWS CLI from 192.0.2.10
     delete-role-wrong-detail-type.json
-      INVALID the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event") nor an SQS batch of such: its detail-type is "AWS Service Event via CloudTrail"; see events/ for samples
+      INVALID the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event"), nor a recheck, nor an SQS batch of such: its detail-type is "AWS Service Event via CloudTrail"; see events/ for samples
     delete-role.json
       111122223333 DeleteRole role web-role at 2026-11-21T12:01:00Z by arn:aws:iam::111122223333:user/alice with AWS console from 192.0.2.10
     remove-role-from-instance-profile-assumed-role.json
@@ -112,9 +115,9 @@ fn every_sample_becomes_what_it_says() {
     sqs-batch.json
       [259550db-0d0b-4536-a9e9-02a5b54eb8c8] 111122223333 RemoveRoleFromInstanceProfile profile web-role role web-role at 2026-11-21T12:00:58Z by arn:aws:iam::111122223333:user/alice with AWS console from 192.0.2.10
       [b3497dcb-58ab-4c9f-a03f-4aed17893b1b] 111122223333 DeleteInstanceProfile profile web-role at 2026-11-21T12:00:59Z by arn:aws:iam::111122223333:user/alice with AWS console from 192.0.2.10
-      [95b618b3-0cd2-4226-a5a6-bf56ae0672d3] INVALID the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event") nor an SQS batch of such: the message body is no JSON: expected ident at line 1 column 2; see events/ for samples
+      [95b618b3-0cd2-4226-a5a6-bf56ae0672d3] INVALID the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event"), nor a recheck, nor an SQS batch of such: the message body is no JSON: expected ident at line 1 column 2; see events/ for samples
     sqs-recheck.json
-      [fabad5c6-eb30-4355-9688-465b9d554b81] INVALID the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event") nor an SQS batch of such: it is a recheck, which this version of Reprofile does not send; see events/ for samples
+      [fabad5c6-eb30-4355-9688-465b9d554b81] 111122223333 recheck 2 of d4191834-7145-42dc-b3e5-d8a6ab386c9b on web-role
     tag-role.json
       INVALID the call "iam.amazonaws.com TagRole" is not one that Reprofile handles
     update-assume-role-policy.json
@@ -162,8 +165,8 @@ fn a_name_that_iam_does_not_allow_is_invalid() {
 #[test]
 fn what_is_no_payload_says_what_would_be_one() {
     let error = |payload: Value| parse(&payload).unwrap_err().to_string();
-    insta::assert_snapshot!(error(json!({"hello": "world"})), @r#"the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event") nor an SQS batch of such: it has no detail-type; see events/ for samples"#);
-    insta::assert_snapshot!(error(json!([1, 2])), @r#"the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event") nor an SQS batch of such: it has no detail-type; see events/ for samples"#);
+    insta::assert_snapshot!(error(json!({"hello": "world"})), @r#"the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event"), nor a recheck, nor an SQS batch of such: it has no detail-type; see events/ for samples"#);
+    insta::assert_snapshot!(error(json!([1, 2])), @r#"the payload is neither an EventBridge event ("AWS API Call via CloudTrail" or "Scheduled Event"), nor a recheck, nor an SQS batch of such: it has no detail-type; see events/ for samples"#);
     insta::assert_snapshot!(error(json!({"Records": [{"s3": {}}]})), @"the event has no Records[].messageId");
 }
 

@@ -51,6 +51,7 @@ async fn the_report_says_what_was_done_with_proof() {
       "profiles": [
         {
           "healthy": 0,
+          "incident": "web-role-1795262467",
           "instances": [
             {
               "case": "stale",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a test's Reprofile is built as `bootstrap` builds it, but for the account behind the ports.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use reprofile::answer::answer;
@@ -9,7 +10,7 @@ use reprofile::config::Config;
 use reprofile::error::Error;
 use reprofile::metrics::Tally;
 use reprofile::names::Partition;
-use reprofile::pipeline::Context;
+use reprofile::pipeline::{Context, Invocation};
 use reprofile::ports::Clock;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use crate::aws_model::AwsModel;
 pub struct Lambda {
     context: Context<AwsModel>,
     timeout: Duration,
+    invocations: AtomicU32,
 }
 
 impl Lambda {
@@ -27,13 +29,18 @@ impl Lambda {
         Self::with(aws, &[])
     }
 
-    /// With some variables set.
+    /// With some variables set, and without a memory.
     pub fn with(aws: &AwsModel, variables: &[(&str, &str)]) -> Self {
+        Self::in_account(&aws.without_table().without_queue(), variables)
+    }
+
+    /// With some variables set, and with what the account has: by default a table and a queue.
+    pub fn in_account(aws: &AwsModel, variables: &[(&str, &str)]) -> Self {
         let look_up =
             |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
         let config = Config::read(look_up).unwrap();
         let context = Context::new(aws.account(), Partition::new("aws").unwrap(), aws.clone(), config);
-        Self { context, timeout: Duration::from_secs(150) }
+        Self { context, timeout: Duration::from_secs(150), invocations: AtomicU32::new(0) }
     }
 
     /// With another time limit.
@@ -49,7 +56,9 @@ impl Lambda {
     /// One invocation, with what it counted. It is ended by force, as Lambda does, when its time is over.
     pub async fn invoke_counting(&self, payload: &Value) -> (Result<Value, Error>, Tally) {
         let deadline = self.context.aws.now() + self.timeout;
-        let invocation = answer(&self.context, payload, Some(deadline));
+        let id = format!("invocation-{}", self.invocations.fetch_add(1, Ordering::Relaxed));
+        let invocation = Invocation { id: &id, deadline: Some(deadline) };
+        let invocation = answer(&self.context, payload, invocation);
         let (result, tally) = tokio::time::timeout(self.timeout, invocation).await.expect("the function timed out");
         (result.map(|answer| serde_json::to_value(answer).unwrap()), tally)
     }

@@ -1,6 +1,6 @@
-"""The fixtures of the local AWS's own tests: one server for all of them, and one stack.
+"""The fixtures: of the local AWS's own tests (one server, one stack), and of the function's (the same, another of each).
 
-Invariant: a test finds settings and faults as they are when the server starts; names of things it makes are its own.
+Invariant: a test finds settings and faults as they are when its server starts; names of things it makes are its own.
 """
 
 import itertools
@@ -13,6 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from account import LocalAws  # noqa: E402
+import deployment  # noqa: E402
 import stack as stacks  # noqa: E402
 
 
@@ -53,3 +54,23 @@ _numbers = itertools.count(1)
 def name():
     """A name of the test's own, for a role or a profile."""
     return f"name-{next(_numbers):03}"
+
+
+# ------------------------------------------------------------------------------------- Reprofile's function, deployed
+
+
+@pytest.fixture(scope="session")
+def deployed_reprofile():
+    """The project's template with its defaults: level reassociate, alerts as text."""
+    with deployment.deployed() as reprofile:
+        yield reprofile
+
+
+@pytest.fixture
+def reprofile(deployed_reprofile):
+    """That deployment, with nothing in its queue and no fault standing, before and after."""
+    yield deployed_reprofile
+    deployed_reprofile.aws.mend()
+    if not deployed_reprofile.is_idle():
+        deployed_reprofile.redeliver()
+    deployed_reprofile.until_idle()

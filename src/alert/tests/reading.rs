@@ -160,8 +160,8 @@ fn broken_because_the_profile_is_gone() {
         i-0123456789abc0002 us-east-1 stopped web-2
 
     What to do now
-    1. First find out why it was done ("Changed by"): to take a role away is also how people stop a
-       security incident. If it was meant, leave it as it is.
+    1. First find out why it was done ("Changed by"): a deployment may be under way, and to take a role
+       away is also how people stop a security incident. If it was meant, leave it as it is.
     2. Create the instance profile again, under its name and path:
         aws iam create-instance-profile --region us-east-1 --instance-profile-name web-role --path /app/
     3. Create the role web-role again, with its policies and a trust policy that lets EC2 use it. Then
@@ -217,7 +217,8 @@ fn broken_because_the_role_was_taken_out() {
 
     BROKEN: 1 of 1 EC2 instance is cut off from the IAM role that gives it AWS permissions. Reprofile
     cannot, or may not, repair this. Please act: the steps are below. AWS credentials already on the
-    instances work until they expire, about 6 hours after the break at the latest.
+    instances work for up to about 6 hours after the break; if the role they came from was deleted, they
+    stop sooner.
 
     Account:          111122223333
     Instance profile: web-role
@@ -237,8 +238,8 @@ fn broken_because_the_role_was_taken_out() {
         i-0123456789abc0001 eu-west-1 running web-1
 
     What to do now
-    1. First find out why it was done ("Changed by"): to take a role away is also how people stop a
-       security incident. If it was meant, leave it as it is.
+    1. First find out why it was done ("Changed by"): a deployment may be under way, and to take a role
+       away is also how people stop a security incident. If it was meant, leave it as it is.
     2. Put the role web-role back into the instance profile:
         aws iam add-role-to-instance-profile --region us-east-1 --instance-profile-name web-role --role-name web-role
     3. No more has to be done: the instances get credentials again by themselves, though it can take up
@@ -277,7 +278,8 @@ fn broken_because_the_new_profile_is_empty() {
 
     BROKEN: 1 of 1 EC2 instance is cut off from the IAM role that gives it AWS permissions. Reprofile
     cannot, or may not, repair this. Please act: the steps are below. AWS credentials already on the
-    instances work until they expire, about 6 hours after the break at the latest.
+    instances work for up to about 6 hours after the break; if the role they came from was deleted, they
+    stop sooner.
 
     Account:          111122223333
     Instance profile: web-role
@@ -298,11 +300,11 @@ fn broken_because_the_new_profile_is_empty() {
         i-0123456789abc0001 eu-west-1 running web-1
 
     What to do now
-    1. First find out why it was done ("Changed by"): to take a role away is also how people stop a
-       security incident. If it was meant, leave it as it is.
+    1. First find out why it was done ("Changed by"): a deployment may be under way, and to take a role
+       away is also how people stop a security incident. If it was meant, leave it as it is.
     2. Which role was in it is not known here. If it was taken out within 90 days, this shows its name,
        and who did it:
-        aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventName,AttributeValue=RemoveRoleFromInstanceProfile --query 'Events[].CloudTrailEvent' --output text | grep -iF '"web-role"'
+        aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventName,AttributeValue=RemoveRoleFromInstanceProfile --query 'Events[].[CloudTrailEvent]' --output text | grep -iF '"web-role"'
     3. Put that role back into the instance profile (this asks for its name):
         printf 'Name of the role: '; read -r ROLE; aws iam add-role-to-instance-profile --region us-east-1 --instance-profile-name web-role --role-name "$ROLE"
     4. Then re-associate the running instances. Reprofile does so by itself within minutes if it may
@@ -1147,12 +1149,11 @@ fn operated_by_a_service() {
 fn healed_in_vain_where_the_trust_bars_ec2() {
     let instances = vec![instance(1, "eu-west-1", Case::Stale, healed())];
     insta::assert_snapshot!(text(&after(with(report(Some(live(NEW, Trust::No))), instances), console_trap())), @r#"
-    Subject: [Reprofile] HEALED web-role: re-associated, but the role bars EC2 (111122223333)
-    status=HEALED severity=critical case=stale account=111122223333 profile=web-role
+    Subject: [Reprofile] BROKEN web-role: re-associated, but the role bars EC2 (111122223333)
+    status=BROKEN severity=critical case=stale account=111122223333 profile=web-role
 
-    HEALED, BUT NOT WORKING: Reprofile re-attached 1 of 1 EC2 instance to the IAM role that gives it AWS
-    permissions. But the role's own rules do not let EC2 use it, so there are none. Please act: the
-    steps are below.
+    BROKEN: Reprofile re-attached 1 of 1 EC2 instance to the IAM role that gives it AWS permissions, but
+    the role's own rules do not let EC2 use it, so there are none. Please act: the steps are below.
 
     Account:          111122223333
     Instance profile: web-role
@@ -1281,7 +1282,7 @@ fn a_chat_reads_that_it_is_broken() {
           "111122223333"
         ],
         "nextSteps": [
-          "First find out why it was done (\"Changed by\"): to take a role away is also how people stop a security incident. If it was meant, leave it as it is.",
+          "First find out why it was done (\"Changed by\"): a deployment may be under way, and to take a role away is also how people stop a security incident. If it was meant, leave it as it is.",
           "Create the instance profile again, under its name and path: `aws iam create-instance-profile --region us-east-1 --instance-profile-name web-role --path /app/`",
           "Create the role `web-role` again, with its policies and a trust policy that lets EC2 use it. Then put it into the profile: `aws iam add-role-to-instance-profile --region us-east-1 --instance-profile-name web-role --role-name web-role`",
           "Then re-associate the running instances. Reprofile does so by itself within minutes if it may (level reassociate). EC2 takes some seconds to know a new profile: on \"Invalid IAM Instance Profile\", run it again.",

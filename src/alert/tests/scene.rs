@@ -63,6 +63,8 @@ pub(super) fn report(live: Option<Profile>) -> ProfileReport {
         instances: Vec::new(),
         healthy: 0,
         at: datetime!(2026-11-21 12:06 UTC),
+        incident: None,
+        is_resolved: false,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::model::{AssociationState as State, Hold, InstanceState};
 use crate::ports::Account as _;
 use crate::reason::Reason;
 
+mod writes;
+
 const ARN: &str = "arn:aws:iam::111122223333:instance-profile/app/web";
 
 fn answer(operation: &str, fields: &str) -> Answer {
@@ -221,58 +223,6 @@ async fn no_instances_are_asked_for_without_a_call() {
     assert_eq!(account.ec2().associations(&region(), Some(&[]), None).await.unwrap().items, []);
     assert_eq!(account.ec2().instances(&region(), &[], None).await.unwrap().items, []);
     assert_eq!(account.calls(), 0);
-}
-
-async fn replace(answer: Answer) -> (FakeHttp, Result<Association, AwsError>) {
-    let http = FakeHttp::answering([answer]);
-    let (association, profile) =
-        (AssociationId::new("iip-assoc-0a1b2c3d4e5f60718").unwrap(), ProfileArn::parse(ARN).unwrap());
-    let result = http.account().ec2().replace_association(&region(), &association, &profile).await;
-    (http, result)
-}
-
-#[tokio::test]
-async fn a_replace_names_association_and_arn_and_answers_with_the_new_association() {
-    let fields = association_fields("iip-assoc-0bbbbbbbbbbbbbbbb", "i-0a1b2c3d4e5f60718", "associating", ARN);
-    let body = format!("<iamInstanceProfileAssociation>{fields}</iamInstanceProfileAssociation>");
-    let (http, new) = replace(answer("ReplaceIamInstanceProfileAssociation", &body)).await;
-    let new = new.unwrap();
-    assert_eq!((new.id.as_str(), new.state), ("iip-assoc-0bbbbbbbbbbbbbbbb", State::Associating));
-    assert_snapshot!(http.only().form, @r"
-    Action=ReplaceIamInstanceProfileAssociation
-    Version=2016-11-15
-    IamInstanceProfile.Arn=arn:aws:iam::111122223333:instance-profile/app/web
-    AssociationId=iip-assoc-0a1b2c3d4e5f60718
-    ");
-}
-
-#[tokio::test]
-async fn a_replace_whose_answer_cannot_be_read_is_an_error() {
-    let (_, result) = replace(answer("ReplaceIamInstanceProfileAssociation", "")).await;
-    assert_snapshot!(result.unwrap_err(), @"ec2:ReplaceIamInstanceProfileAssociation: MalformedAnswer: the answer can't be read: it has no iamInstanceProfileAssociation");
-}
-
-#[tokio::test]
-async fn errors_that_ec2_does_not_model_are_known_by_code_and_message() {
-    for (code, message, reason) in [
-        (
-            "InvalidParameterValue",
-            "Value (web) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN",
-            Reason::NotPropagated,
-        ),
-        ("IncorrectState", "The association iip-assoc-0a is not the active association", Reason::StateChanged),
-        (
-            "InvalidAssociationID.NotFound",
-            "An invalid association-id of 'iip-assoc-0a' was given",
-            Reason::StateChanged,
-        ),
-        ("UnauthorizedOperation", "You are not authorized to perform this operation.", Reason::Denied),
-        ("OptInRequired", "You are not subscribed to this service.", Reason::RegionDisabled),
-    ] {
-        let error = replace(ec2_error(400, code, message)).await.1.unwrap_err();
-        assert_eq!((error.code.as_str(), error.message.as_str(), error.reason), (code, message, reason));
-        assert_eq!(error.operation, "ec2:ReplaceIamInstanceProfileAssociation");
-    }
 }
 
 #[tokio::test]

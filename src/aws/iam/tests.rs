@@ -7,6 +7,8 @@ use super::*;
 use crate::aws::fake_http::{Answer, FakeHttp, ok, query_error};
 use crate::ports::Account as _;
 
+mod writes;
+
 /// `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 const TRUSTS_EC2: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C\
     %22Principal%22%3A%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
@@ -147,6 +149,41 @@ async fn a_profile_that_cannot_be_read_is_an_error_and_not_absent() {
     ] {
         let error = get(got(&fields)).await.unwrap_err();
         assert_eq!(error.code, "MalformedAnswer", "{fields}: {error}");
+    }
+}
+
+async fn role(answer: Answer) -> (FakeHttp, Result<Option<Role>, AwsError>) {
+    let http = FakeHttp::answering([answer]);
+    let result = http.account().iam().role(&RoleName::new("web-role").unwrap()).await;
+    (http, result)
+}
+
+fn got_role(fields: &str) -> Answer {
+    let role = fields.replace("member>", "Role>");
+    ok(&format!("<GetRoleResponse><GetRoleResult>{role}</GetRoleResult></GetRoleResponse>"))
+}
+
+#[tokio::test]
+async fn a_role_comes_with_its_trust() {
+    let (http, found) = role(got_role(&role_row(&document(TRUSTS_EC2)))).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!((found.name.as_str(), found.id.as_str()), ("web-role", "AROAEXAMPLE1111111111"));
+    assert_eq!((found.created, found.trust), (datetime!(2024-05-01 10:00 UTC), Trust::Yes));
+    assert_snapshot!(http.only().form, @"
+    Action=GetRole
+    Version=2010-05-08
+    RoleName=web-role
+    ");
+}
+
+#[tokio::test]
+async fn only_no_such_entity_means_that_there_is_no_role() {
+    let gone = query_error(404, "NoSuchEntity", "The role with name web-role cannot be found.");
+    assert_eq!(role(gone).await.1, Ok(None));
+    for answer in [query_error(403, "AccessDenied", "no"), got_role(""), got_role("<member></member>")] {
+        let error = role(answer.clone()).await.1.unwrap_err();
+        assert_ne!(error.reason, Reason::NotFound, "{answer:?}");
+        assert_eq!(error.operation, "iam:GetRole");
     }
 }
 

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::aws::Resources;
 use crate::aws::fake_http::{Answer, FakeHttp, ok, query_error};
 use crate::ports::Account as _;
 use crate::reason::Reason;
@@ -24,7 +25,9 @@ fn published() -> Answer {
 
 async fn publish(message: Message, answer: Answer) -> (FakeHttp, Result<String, AwsError>) {
     let http = FakeHttp::answering([answer]);
-    let result = http.account_in("us-east-1", Some(TOPIC)).topic().unwrap().publish(&message).await;
+    let topic = TopicArn::parse(TOPIC).unwrap();
+    let account = http.account_in("us-east-1", Resources { topic: Some(&topic), ..Resources::default() });
+    let result = account.topic().unwrap().publish(&message).await;
     (http, result)
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: a call is let through only for a whole token; an empty bucket answers `RequestLimitExceeded` and takes
 //! nothing. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>: non-mutating 100, refilled by 20
 //! a second; mutating 50 and 5; Associate- and DisassociateIamInstanceProfile 100 and 5. IAM publishes no rate and says
-//! `Throttling`.
+//! `Throttling`. Topic, table (on demand) and queue give more than one function asks for: no bucket.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn limit(kind: Kind, iam: Option<(u32, u32)>) -> Option<(u32, u32)> {
         Kind::Mutate => Some((50, 5)),
         Kind::Attach => Some((100, 5)),
         Kind::IamRead | Kind::IamWrite => iam,
-        Kind::Publish => None,
+        Kind::Publish | Kind::Table | Kind::Send => None,
     }
 }
 

@@ -54,6 +54,10 @@ pub(super) enum Kind {
     Attach,
     /// Publishes.
     Publish,
+    /// Reads or writes the table.
+    Table,
+    /// Sends to the queue.
+    Send,
 }
 
 operations! {
@@ -67,6 +71,7 @@ operations! {
     GetInstanceProfile "iam:GetInstanceProfile" IamRead,
     ListInstanceProfiles "iam:ListInstanceProfiles" IamRead,
     ListInstanceProfilesForRole "iam:ListInstanceProfilesForRole" IamRead,
+    GetRole "iam:GetRole" IamRead,
     DescribeRegions "ec2:DescribeRegions" Describe,
     DescribeInstances "ec2:DescribeInstances" Describe,
     DescribeIamInstanceProfileAssociations "ec2:DescribeIamInstanceProfileAssociations" Describe,
@@ -78,6 +83,10 @@ operations! {
     StopInstances "ec2:StopInstances" Mutate,
     TerminateInstances "ec2:TerminateInstances" Mutate,
     Publish "sns:Publish" Publish,
+    GetItem "dynamodb:GetItem" Table,
+    PutItem "dynamodb:PutItem" Table,
+    Query "dynamodb:Query" Table,
+    SendMessage "sqs:SendMessage" Send,
 }
 
 /// A call that came through a port.
@@ -85,7 +94,7 @@ operations! {
 pub struct Call {
     /// Which.
     pub operation: Operation,
-    /// Where to; none for IAM and SNS.
+    /// Where to; none for IAM, SNS, the table and the queue.
     pub region: Option<Region>,
     /// The id or name that it was about; empty for lists of everything.
     pub subject: String,
@@ -128,13 +137,14 @@ impl Drop for InFlight<'_> {
 }
 
 impl AwsModel {
-    /// Makes a call: half the latency, the effect (or the fault), the other half, the answer.
+    /// Makes a call: half the latency, the effect (or the fault), the other half, the answer. Whoever makes it may be
+    /// killed right before the effect and right after it.
     pub(super) async fn call<T>(
         &self,
         operation: Operation,
         region: Option<&Region>,
         subject: String,
-        effect: impl FnOnce() -> Result<T, AwsError>,
+        effect: impl Fn() -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         let half = self.settings().latency / 2;
         let index = {
@@ -144,8 +154,10 @@ impl AwsModel {
         };
         let in_flight = InFlight::begin(self, region.cloned());
         sleep(half).await;
+        self.kill_point().await;
         self.run_hooks(operation);
         let answer = self.effect(operation, region, effect).await;
+        self.kill_point().await;
         sleep(half).await;
         drop(in_flight);
         let code = answer.as_ref().err().map(|error| error.code.clone());
@@ -157,7 +169,7 @@ impl AwsModel {
         &self,
         operation: Operation,
         region: Option<&Region>,
-        effect: impl FnOnce() -> Result<T, AwsError>,
+        effect: impl Fn() -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
         let fault = self.world.faults.borrow_mut().take(operation, region);
         let effect = || self.admit(operation, region).and_then(|()| effect());
@@ -172,6 +184,11 @@ impl AwsModel {
                 let _lost = effect();
                 sleep(after).await;
                 Err(timeout(operation, after))
+            }
+            Some(Fault::SentTwice(after)) => {
+                let _lost = effect();
+                sleep(after).await;
+                effect()
             }
             Some(Fault::NoAnswer(after)) => {
                 sleep(after).await;

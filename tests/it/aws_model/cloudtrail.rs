@@ -19,6 +19,8 @@ use super::iam_state::Refusal;
 pub struct Caller {
     kind: CallerKind,
     name: String,
+    /// A role's session.
+    session: &'static str,
     user_agent: String,
     source: String,
     from_console: bool,
@@ -36,6 +38,7 @@ impl Caller {
         Self {
             kind: CallerKind::User,
             name: user.to_owned(),
+            session: "",
             user_agent: "AWS Internal".to_owned(),
             source: "192.0.2.10".to_owned(),
             from_console: true,
@@ -47,6 +50,7 @@ impl Caller {
         Self {
             kind: CallerKind::Role,
             name: "deployer".to_owned(),
+            session: "session",
             user_agent: "APN/1.0 HashiCorp/1.0 Terraform/1.13.5 terraform-provider-aws/6.21.0".to_owned(),
             source: "192.0.2.20".to_owned(),
             from_console: false,
@@ -59,14 +63,33 @@ impl Caller {
         Self {
             kind: CallerKind::Role,
             name: "deployer".to_owned(),
+            session: "session",
             user_agent: service.clone(),
             source: service,
             from_console: false,
         }
     }
 
+    /// Reprofile's own function: its fixed role name, and the app name that its clients carry.
+    pub fn reprofile() -> Self {
+        Self {
+            kind: CallerKind::Role,
+            name: "reprofile".to_owned(),
+            session: "reprofile",
+            user_agent: "aws-sdk-rust/1.3.14 os/linux lang/rust/1.94.1 app/reprofile".to_owned(),
+            source: "192.0.2.30".to_owned(),
+            from_console: false,
+        }
+    }
+
+    /// Whether an AWS service makes the call on somebody's behalf.
+    pub(super) fn is_service(&self) -> bool {
+        self.source.ends_with(".amazonaws.com")
+    }
+
     fn identity(&self, account: &str, partition: &str) -> Value {
-        let Self { kind, name, .. } = self;
+        let Self { kind, name, session, .. } = self;
+        let role_id = format!("AROAEXAMPLE{:A<10}", name.to_ascii_uppercase());
         match kind {
             CallerKind::User => json!({
                 "type": "IAMUser", "principalId": "AIDAEXAMPLEALICEAAAAA", "accountId": account, "userName": name,
@@ -74,10 +97,10 @@ impl Caller {
                 "sessionContext": { "attributes": { "mfaAuthenticated": "true" } },
             }),
             CallerKind::Role => json!({
-                "type": "AssumedRole", "principalId": "AROAEXAMPLEDEPLOYERAA:session", "accountId": account,
-                "arn": format!("arn:{partition}:sts::{account}:assumed-role/{name}/session"),
+                "type": "AssumedRole", "principalId": format!("{role_id}:{session}"), "accountId": account,
+                "arn": format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}"),
                 "sessionContext": { "sessionIssuer": {
-                    "type": "Role", "principalId": "AROAEXAMPLEDEPLOYERAA", "accountId": account, "userName": name,
+                    "type": "Role", "principalId": role_id, "accountId": account, "userName": name,
                     "arn": format!("arn:{partition}:iam::{account}:role/{name}"),
                 }},
             }),
@@ -88,7 +111,8 @@ impl Caller {
 /// The events that wait to be taken.
 #[derive(Default)]
 pub(super) struct Trail {
-    events: Vec<Value>,
+    /// Each with the moment of the call.
+    events: Vec<(Timestamp, Value)>,
 }
 
 impl AwsModel {
@@ -128,7 +152,7 @@ impl AwsModel {
             detail["errorCode"] = in_cloudtrail(code).into();
             detail["errorMessage"] = message.as_str().into();
         }
-        self.world.events.borrow_mut().events.push(json!({
+        let event = json!({
             "version": "0",
             "id": self.world.ids.uuid(),
             "detail-type": "AWS API Call via CloudTrail",
@@ -138,12 +162,19 @@ impl AwsModel {
             "region": self.world.home,
             "resources": [],
             "detail": detail,
-        }));
+        });
+        self.world.events.borrow_mut().events.push((self.now(), event));
+        self.world.changed.notify_one();
     }
 
     /// The EventBridge events of what was done in IAM since they were last taken, oldest first; failed calls as well,
     /// which the rule of the template keeps out.
     pub fn take_events(&self) -> Vec<Value> {
+        self.take_timed_events().into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// The same, each with the moment of its call.
+    pub(super) fn take_timed_events(&self) -> Vec<(Timestamp, Value)> {
         std::mem::take(&mut self.world.events.borrow_mut().events)
     }
 }

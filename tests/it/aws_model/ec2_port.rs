@@ -103,6 +103,27 @@ impl Ec2 for AwsModel {
         })
         .await
     }
+
+    async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError> {
+        let operation = Operation::DisassociateIamInstanceProfile;
+        self.call(operation, Some(region), association.to_string(), || {
+            self.disassociate_now(region, association).map(|_ending| ())
+        })
+        .await
+    }
+
+    async fn associate(
+        &self,
+        region: &Region,
+        instance: &InstanceId,
+        profile: &ProfileArn,
+    ) -> Result<Association, AwsError> {
+        let operation = Operation::AssociateIamInstanceProfile;
+        self.call(operation, Some(region), instance.to_string(), || {
+            self.associate_now(region, instance, &ProfileReference::Arn(profile.clone()))
+        })
+        .await
+    }
 }
 
 /// The ids that a filter names, as the record of the call has them.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a fault that was asked for is met by exactly the calls it names; those for the next n calls come before
 //! the lasting ones. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
-//! <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>,
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
 
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ pub enum Fault {
     Slow(Duration),
     /// It takes effect, and the client gives up waiting for the answer after so long.
     AnswerLost(Duration),
+    /// It takes effect, the SDK waits so long for the answer and sends it once more by itself: what is answered is what
+    /// the second one meets.
+    /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
+    SentTwice(Duration),
     /// It takes no effect, and the client gives up waiting after so long.
     NoAnswer(Duration),
     /// It takes no effect and is never answered, as though the client had no time limit.
@@ -29,8 +34,12 @@ pub enum Fault {
 impl Fault {
     /// A policy does not allow it, in the words of an EC2 call.
     pub const DENIED: Self = Self::Error("UnauthorizedOperation", "You are not authorized to perform this operation.");
-    /// The same, in the words of IAM and SNS.
+    /// The same, in the words of IAM, SNS and SQS.
     pub const ACCESS_DENIED: Self = Self::Error("AccessDenied", "User is not authorized to perform this operation");
+    /// The same, in the words of DynamoDB.
+    pub const TABLE_DENIED: Self = Self::Error("AccessDeniedException", "User is not authorized to perform this operation");
+    /// DynamoDB is down: 500.
+    pub const TABLE_DOWN: Self = Self::Error("InternalServerError", "The request processing has failed");
     /// The service is down: 503.
     pub const UNAVAILABLE: Self = Self::Error("Unavailable", "The service is unavailable. Please try again shortly.");
     /// Too many calls, of others.

@@ -1,21 +1,24 @@
-//! IAM's reads, as the port has them: perhaps of a moment ago, always in pages.
+//! IAM as the port has it: reads perhaps of a moment ago, always in pages; writes that the trail attributes to Reprofile.
 //!
 //! Invariant: a read answers with one state that IAM really was in; only what was not in that state is not found.
+//! Lists show no tags, as the API's do not. A write obeys the rules that people's obey.
 //! Inferred from names being unique whatever their case: a read takes a name in any case.
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetInstanceProfile.html>,
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html> ("might return fewer than the
 //! MaxItems number"),
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use reprofile::model::Profile;
-use reprofile::names::{ProfileName, RoleName};
+use reprofile::model::{Profile, Role};
+use reprofile::names::{Path, ProfileName, RoleName};
 use reprofile::ports::{Clock, Iam, Page};
 use reprofile::reason::AwsError;
 
 use super::calls::Operation;
-use super::iam_state::{IamState, ProfileRecord};
+use super::cloudtrail::Caller;
+use super::iam_state::{IamState, ProfileRecord, RoleRecord};
 use super::{AwsModel, refused};
 
 impl AwsModel {
@@ -52,7 +55,8 @@ impl Iam for AwsModel {
         let operation = Operation::ListInstanceProfiles;
         self.call(operation, None, String::new(), || {
             let iam = self.iam_as_read();
-            let rows = iam.profiles().map(|profile| (profile.id.to_string(), iam.shown(profile))).collect();
+            let rows = iam.profiles().map(|profile| (profile.id.to_string(), without_tags(iam.shown(profile))));
+            let rows = rows.collect();
             self.iam_page(operation, "", marker, rows)
         })
         .await
@@ -72,4 +76,38 @@ impl Iam for AwsModel {
         })
         .await
     }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
+        self.call(Operation::GetRole, None, name.to_string(), || {
+            let iam = self.iam_as_read();
+            Ok(iam.role(name).ok().map(RoleRecord::shown))
+        })
+        .await
+    }
+
+    async fn create_instance_profile(
+        &self,
+        name: &ProfileName,
+        path: &Path,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Profile, AwsError> {
+        self.call(Operation::CreateInstanceProfile, None, name.to_string(), || {
+            let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            self.by(Caller::reprofile()).create_instance_profile_with(path.as_str(), name.as_str(), &tags)?;
+            let iam = self.world.iam.borrow().latest();
+            Ok(iam.shown(iam.profile(name).unwrap()))
+        })
+        .await
+    }
+
+    async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError> {
+        self.call(Operation::AddRoleToInstanceProfile, None, profile.to_string(), || {
+            self.by(Caller::reprofile()).add_role_to_instance_profile(profile.as_str(), role.as_str())
+        })
+        .await
+    }
+}
+
+fn without_tags(profile: Profile) -> Profile {
+    Profile { tags: BTreeMap::new(), ..profile }
 }

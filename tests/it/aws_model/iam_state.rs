@@ -26,6 +26,13 @@ pub(super) struct RoleRecord {
     pub(super) trust: Trust,
 }
 
+impl RoleRecord {
+    /// The role as it is shown, with what its trust policy says.
+    pub(super) fn shown(&self) -> Role {
+        Role { name: self.name.clone(), id: self.id.clone(), created: self.created, trust: self.trust }
+    }
+}
+
 /// The role in a profile, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HeldRole {
@@ -76,10 +83,7 @@ impl IamState {
             arn: profile.arn.clone(),
             id: profile.id.clone(),
             created: profile.created,
-            role: profile.role.as_ref().map(|held| {
-                let RoleRecord { name, id, created, trust, .. } = self.role(&held.name).unwrap().clone();
-                Role { name, id, created, trust }
-            }),
+            role: profile.role.as_ref().map(|held| self.role(&held.name).unwrap().shown()),
             tags: profile.tags.clone(),
         }
     }

@@ -16,6 +16,7 @@ pub(super) struct Ids {
     instances: Cell<u64>,
     associations: Cell<u64>,
     others: Cell<u64>,
+    receipts: Cell<u64>,
 }
 
 fn next(counter: &Cell<u64>) -> u64 {
@@ -38,6 +39,11 @@ impl Ids {
 
     pub(super) fn association(&self) -> AssociationId {
         AssociationId::new(&format!("iip-assoc-{:017x}", next(&self.associations))).unwrap()
+    }
+
+    /// What a message that was taken is deleted by.
+    pub(super) fn receipt(&self) -> String {
+        format!("AQEBexample{:013}", next(&self.receipts))
     }
 
     /// Something shaped like a UUID, for events and messages.

@@ -7,12 +7,13 @@
 //! | file | its part |
 //! |---|---|
 //! | `scenario` | what has long been so: roles, profiles and instances to begin a test with |
-//! | `iam_state`, `people_in_iam`, `iam_port` | IAM: its rules, people's calls, the reads that Reprofile makes |
+//! | `iam_state`, `people_in_iam`, `iam_port` | IAM: its rules, people's calls, those that Reprofile makes |
 //! | `cloudtrail` | what people do in IAM, as EventBridge delivers it |
 //! | `instances`, `associations`, `people_in_ec2`, `ec2_port` | EC2: the same, in every region |
 //! | `propagation` | what a region of EC2 knows of IAM, and since when |
-//! | `topic` | SNS |
-//! | `calls`, `buckets`, `faults`, `pages` | what all calls share: a record, a rate, a fault, a page |
+//! | `topic`, `table`, `queue` | SNS, DynamoDB, SQS |
+//! | `calls`, `buckets`, `faults`, `pages`, `kills` | what all calls share: a record, a rate, a fault, a page, an end |
+//! | `deployment`, `function` | whole incidents: rule, queue, schedule and function, driven in virtual time |
 //!
 //! A further service is a further file: its state in [`World`], its calls as [`Operation`]s that go through
 //! [`AwsModel::call`].
@@ -22,18 +23,23 @@ mod buckets;
 mod calls;
 mod clock;
 mod cloudtrail;
+mod deployment;
 mod ec2_port;
 mod faults;
+mod function;
 mod iam_port;
 mod iam_state;
 mod ids;
 mod instances;
+mod kills;
 mod pages;
 mod people_in_ec2;
 mod people_in_iam;
 mod propagation;
+mod queue;
 mod scenario;
 mod settings;
+mod table;
 mod topic;
 
 use std::cell::{Ref, RefCell};
@@ -46,8 +52,12 @@ use reprofile::reason::AwsError;
 pub use calls::{Call, Operation};
 pub use clock::{EPOCH, LONG_AGO};
 pub use cloudtrail::Caller;
+pub use deployment::{Deployment, Pace};
 pub use faults::Fault;
+pub use function::{Ending, Invocation};
+pub use kills::Killed;
 pub use propagation::Propagation;
+pub use queue::Queued;
 pub use settings::Settings;
 pub use topic::Published;
 
@@ -59,6 +69,8 @@ pub struct AwsModel {
     world: Rc<World>,
     who: Who,
     has_topic: bool,
+    has_table: bool,
+    has_queue: bool,
 }
 
 /// Whose hands a handle's people's calls are in.
@@ -88,6 +100,11 @@ struct World {
     buckets: RefCell<buckets::Buckets>,
     faults: RefCell<faults::Faults>,
     pages: RefCell<pages::Pages>,
+    table: RefCell<table::Items>,
+    queue: RefCell<queue::Messages>,
+    kills: kills::Kills,
+    /// Wakes a deployment: an event is in the trail, or a message in the queue.
+    changed: tokio::sync::Notify,
 }
 
 impl AwsModel {
@@ -121,8 +138,13 @@ impl AwsModel {
             buckets: RefCell::default(),
             faults: RefCell::default(),
             pages: RefCell::default(),
+            table: RefCell::default(),
+            queue: RefCell::default(),
+            kills: kills::Kills::default(),
+            changed: tokio::sync::Notify::new(),
         };
-        Self { world: Rc::new(world), who: Who::Caller(Caller::console("alice")), has_topic: true }
+        let who = Who::Caller(Caller::console("alice"));
+        Self { world: Rc::new(world), who, has_topic: true, has_table: true, has_queue: true }
     }
 
     /// A handle whose people's calls are made by someone else: `aws.by(Caller::terraform()).delete_role("web-role")`.
@@ -139,6 +161,16 @@ impl AwsModel {
     /// A handle for a Reprofile that has no topic configured.
     pub fn without_topic(&self) -> Self {
         Self { has_topic: false, ..self.clone() }
+    }
+
+    /// A handle for a Reprofile that has no table configured.
+    pub fn without_table(&self) -> Self {
+        Self { has_table: false, ..self.clone() }
+    }
+
+    /// A handle for a Reprofile that has no queue configured to send rechecks to.
+    pub fn without_queue(&self) -> Self {
+        Self { has_queue: false, ..self.clone() }
     }
 
     /// The account's id.
@@ -164,6 +196,8 @@ impl Account for AwsModel {
     type Iam = Self;
     type Ec2 = Self;
     type Topic = Self;
+    type Table = Self;
+    type Queue = Self;
     type Clock = Self;
 
     fn iam(&self) -> &Self {
@@ -176,6 +210,14 @@ impl Account for AwsModel {
 
     fn topic(&self) -> Option<&Self> {
         self.has_topic.then_some(self)
+    }
+
+    fn table(&self) -> Option<&Self> {
+        self.has_table.then_some(self)
+    }
+
+    fn queue(&self) -> Option<&Self> {
+        self.has_queue.then_some(self)
     }
 
     fn clock(&self) -> &Self {

@@ -25,7 +25,7 @@ struct Given {
 pub(super) struct UnknownToken;
 
 /// FNV-1a: scatters ids, the same way each time.
-fn scatter(text: &str) -> u64 {
+pub(super) fn scatter(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -23,6 +23,20 @@ use super::{AwsModel, LONG_AGO, Who, refused};
 /// How long the console takes from one call to the next.
 const CONSOLE_STEP: Duration = Duration::from_secs(1);
 
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html>: at most 50; keys that begin with
+/// `aws:` are AWS's own (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>; the code is inferred).
+fn check_tags(tags: &[(&str, &str)]) -> Result<(), Refusal> {
+    if tags.len() > 50 {
+        let message = "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have \
+                       length less than or equal to 50";
+        return Err(("ValidationError", message.to_owned()));
+    }
+    if tags.iter().any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:")) {
+        return Err(("InvalidInput", "Tag keys that begin with aws: are reserved for system use".to_owned()));
+    }
+    Ok(())
+}
+
 fn checked<T>(name: Result<T, Malformed>) -> Result<T, Refusal> {
     name.map_err(|malformed| ("ValidationError", malformed.to_string()))
 }
@@ -117,6 +131,9 @@ impl AwsModel {
         }
         self.change(Operation::CreateInstanceProfile, &parameters, |iam, now| {
             let (path, name) = (checked(Path::new(path))?, checked(ProfileName::new(name))?);
+            if matches!(&self.who, Who::Caller(caller) if !caller.is_service()) {
+                check_tags(tags)?;
+            }
             let (arn, id) = (self.arn(&path, &name), self.world.ids.profile());
             let shown = json!({ "instanceProfile": {
                 "path": path, "instanceProfileName": name, "instanceProfileId": id, "arn": arn,

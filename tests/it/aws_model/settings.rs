@@ -29,6 +29,17 @@ pub struct Settings {
     pub profiles_quota: usize,
     /// Burst and calls per second of IAM, which publishes none; none: no limit.
     pub iam_limit: Option<(u32, u32)>,
+    /// Items on a page of the table.
+    pub table_page: usize,
+    /// How long after its time an item of the table is still there: DynamoDB deletes "within a few days".
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>
+    pub table_deletes_after: Duration,
+    /// How long a message that was taken, and not deleted, stays hidden; `template.yaml` sets it by the time limit.
+    pub visibility_timeout: Duration,
+    /// How often a message is taken before it goes to the dead-letter queue; `template.yaml` sets it.
+    pub max_receive_count: u32,
+    /// Takes messages in an order scattered by this seed, as a standard queue may; none: as they become due.
+    pub queue_seed: Option<u64>,
     /// What EC2's regions know of a fresh profile, where `propagation_in` does not say otherwise.
     pub propagation: Propagation,
     /// The same for single regions; set it by [`Settings::propagation_in`].
@@ -61,6 +72,11 @@ impl Default for Settings {
             iam_reads_lag: Duration::ZERO,
             profiles_quota: 1000,
             iam_limit: None,
+            table_page: 100,
+            table_deletes_after: Duration::from_hours(48),
+            visibility_timeout: Duration::from_secs(920),
+            max_receive_count: 5,
+            queue_seed: None,
             propagation: Propagation::Refused(Duration::from_secs(10)),
             regional_propagation: BTreeMap::new(),
             associating: Duration::from_secs(2),

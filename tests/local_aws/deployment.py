@@ -1,0 +1,115 @@
+"""Reprofile deployed on a local AWS of its own: what it did, what it told, what it counted.
+
+Invariant: everything here is read from outside, as AWS shows it: the topic, the log, the queues, the calls of its role.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+
+import stack as stacks
+from account import HERE, LocalAws, eventually
+
+PROJECT = HERE.parent.parent
+TEMPLATE = pathlib.Path(os.environ.get("REPROFILE_TEMPLATE", PROJECT / "template.yaml"))
+BOOTSTRAP = pathlib.Path(os.environ.get("REPROFILE_BOOTSTRAP", PROJECT / "target/debug/bootstrap"))
+
+# Two regions and a short batch window: what takes long on AWS and shows nothing.
+QUICK = {"batch_window_max_ms": 300, "enabled_regions": "us-east-1 eu-west-1"}
+READS = ("Describe", "Get", "List")
+
+
+@contextlib.contextmanager
+def deployed(**parameters):
+    """Starts a local AWS, deploys the project's template with these parameters, and takes all down at the end."""
+    with LocalAws() as aws:
+        aws.settings(**QUICK)
+        yield Reprofile(aws, stacks.deploy(aws, TEMPLATE, BOOTSTRAP, parameters=parameters))
+
+
+class Reprofile:
+    """A deployed Reprofile, and the account around it."""
+
+    def __init__(self, aws, stack):
+        self.aws = aws
+        self.stack = stack
+        self.inbox = aws.inbox(stack.outputs["TopicArn"])
+
+    # ----------------------------------------------------------------------------------------------------- telling
+
+    def alerts(self, profile):
+        """The alerts on that profile that a subscriber has received so far."""
+        self.inbox.receive()
+        return [message for message in self.inbox.messages if message["attributes"].get("profile") == profile]
+
+    def alert(self, profile, status=None, seconds=20):
+        """The first alert on that profile (of that status); fails if none comes."""
+
+        def come():
+            return [one for one in self.alerts(profile) if status in (None, one["attributes"]["status"])]
+
+        try:
+            return eventually(come, seconds)[0]
+        except TimeoutError:
+            subjects = [message["subject"] for message in self.inbox.messages]
+            raise TimeoutError(f"no {status or ''} alert on {profile} within {seconds} s; told: {subjects}") from None
+
+    # ------------------------------------------------------------------------------------------------------ doing
+
+    def calls(self, since=0, **parts):
+        """The calls that the function's role made after that mark."""
+        role = f":assumed-role/{self.stack.function_role()}/"
+        return [call for call in self.aws.calls(since, **parts) if role in call["caller"]]
+
+    def writes(self, since=0):
+        """Those of them that change something in IAM or EC2, or were to."""
+        return [call for call in self.calls(since)
+                if call["service"] in ("iam", "ec2") and not call["action"].startswith(READS)]
+
+    def reports(self, profile):
+        """What the function logged as the outcome on that profile, run by run."""
+        runs = [json.loads(line["report"]) for line in self.stack.json_logs() if "report" in line]
+        return [one for run in runs for one in run.get("profiles", []) if one["profile"] == profile]
+
+    def looks(self, profile, since):
+        """How often the function read that profile in IAM after that mark."""
+        return len([call for call in self.calls(since, action="GetInstanceProfile")
+                    if call["parameters"]["InstanceProfileName"] == profile])
+
+    def metrics(self):
+        """The metrics lines of the function's log."""
+        return [line for line in self.stack.json_logs() if "_aws" in line]
+
+    # --------------------------------------------------------------------------------------------------- queueing
+
+    def send(self, *bodies):
+        """Puts messages into the function's queue, past the rule."""
+        queue = self.stack.outputs["QueueUrl"]
+        self.aws.client("sqs").send_message_batch(QueueUrl=queue, Entries=[
+            {"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)])
+
+    def dead_letters(self):
+        """The bodies in the dead-letter queue; they stay there."""
+        messages = self.aws.client("sqs").receive_message(
+            QueueUrl=self.stack.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [message["Body"] for message in messages.get("Messages", [])]
+
+    def redeliver(self):
+        """Lets the time pass after which the queue hands out again what the function did not finish."""
+        timeout = self.queue_attribute("VisibilityTimeout")
+        self.aws.advance(self.stack.outputs["QueueUrl"], timeout + 1)
+
+    def queue_attribute(self, name):
+        answer = self.aws.client("sqs").get_queue_attributes(
+            QueueUrl=self.stack.outputs["QueueUrl"], AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+    def is_idle(self):
+        """Whether no message waits in the queue or is being worked on; those sent with a delay do not count."""
+        return (self.queue_attribute("ApproximateNumberOfMessages") == 0
+                and self.queue_attribute("ApproximateNumberOfMessagesNotVisible") == 0)
+
+    def until_idle(self, seconds=30):
+        """Waits until the function has nothing to do."""
+        eventually(self.is_idle, seconds)
