@@ -1,7 +1,8 @@
 //! Runs the steps of a plan: EC2's rates, retries, the deadline, reading back, one outcome per step.
 //!
 //! Invariant: every step gets exactly one outcome, and no step hinders another. "Healed" is said only of what EC2 was
-//! seen to hold. The only write here is the Replace that the step names, to the profile that the step names.
+//! seen to hold. The only writes here are those that the step names, to the profile that the step names; and once a swap
+//! has taken a profile off, nothing but the instance's end or somebody else's profile keeps it from being attached.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use time::Duration;
 use crate::model::{Association, AssociationState, Instance, InstanceState, Timestamp};
 use crate::names::{AssociationId, InstanceId, Region};
 use crate::observe;
-use crate::plan::{Hindrance, Step};
+use crate::plan::{Action, Hindrance, Step};
 use crate::ports::{Account, Clock, Ec2};
 use crate::reason::{AwsError, Reason};
 use crate::report::{Deferral, Failure, Left, Outcome};
@@ -87,17 +88,21 @@ struct Task {
     association: AssociationId,
     /// When it was tried first.
     since: Option<Timestamp>,
-    /// Whether a Replace of ours may have been carried out.
+    /// Whether a Replace or Associate of ours may have been carried out.
     ours: bool,
+    /// Whether a Disassociate of ours may have been carried out.
+    detached: bool,
     next: Next,
     last_error: Option<AwsError>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Next {
-    /// Call Replace (again).
+    /// Call Replace (again), or Disassociate where it is a swap.
     Send,
-    /// Replace was accepted: wait until EC2 shows it.
+    /// It is taken off: call Associate.
+    Attach,
+    /// It was accepted: wait until EC2 shows it.
     Confirm,
     /// EC2 says that something else is the case than we think, or shows no association: look, and send nothing.
     Look,
@@ -107,17 +112,33 @@ enum Next {
 
 impl Task {
     fn new(step: Step) -> Self {
+        let detached = step.action == Action::Associate;
         Self {
             association: step.association.clone(),
-            step,
             since: None,
             ours: false,
-            next: Next::Send,
+            detached,
+            next: if detached { Next::Attach } else { Next::Send },
             last_error: None,
+            step,
         }
     }
 
-    /// Takes in what Replace answered.
+    /// Takes in what Disassociate answered.
+    fn taken_off(&mut self, answer: Result<(), AwsError>) {
+        match answer {
+            Ok(()) => {
+                self.detached = true;
+                self.next = Next::Attach;
+            }
+            Err(error) => {
+                self.detached |= error.reason == Reason::Unavailable;
+                self.refused(error, Next::Send);
+            }
+        }
+    }
+
+    /// Takes in what Replace or Associate answered.
     fn answered(&mut self, answer: Result<Association, AwsError>) {
         match answer {
             Ok(association) => {
@@ -127,21 +148,29 @@ impl Task {
                 self.association = association.id;
             }
             Err(error) => {
-                self.next = match error.reason {
-                    Reason::NotPropagated | Reason::Throttled => Next::Send,
-                    Reason::Unavailable => {
-                        // No answer: it may have been carried out.
-                        self.ours = true;
-                        Next::Look
-                    }
-                    Reason::StateChanged | Reason::NotFound => Next::Look,
-                    Reason::Denied | Reason::RegionDisabled | Reason::Credentials | Reason::Refused => {
-                        Next::Done(Outcome::Failed(Failure::Refused(error.clone())))
-                    }
-                };
-                self.last_error = Some(error);
+                self.ours |= error.reason == Reason::Unavailable;
+                let again = if self.next == Next::Attach { Next::Attach } else { Next::Send };
+                self.refused(error, again);
             }
         }
+    }
+
+    /// Takes in that a call did not succeed; `again` is that call.
+    fn refused(&mut self, error: AwsError, again: Next) {
+        self.next = match error.reason {
+            Reason::NotPropagated | Reason::Throttled => again,
+            // No answer, or something else is the case than we think: it may have been carried out.
+            Reason::Unavailable | Reason::StateChanged | Reason::NotFound => Next::Look,
+            Reason::Denied | Reason::RegionDisabled | Reason::Credentials | Reason::Refused => {
+                Next::Done(self.failure(error.clone()))
+            }
+        };
+        self.last_error = Some(error);
+    }
+
+    /// A failure by an error; one that leaves the instance with nothing says so.
+    fn failure(&self, error: AwsError) -> Outcome {
+        Outcome::Failed(if self.detached { Failure::Detached(error) } else { Failure::Refused(error) })
     }
 
     /// Takes in what EC2 holds for the instance; `true` where the instance itself has to be looked at.
@@ -149,9 +178,11 @@ impl Task {
         let is_new = |row: &&Association| row.held == self.step.to;
         let held: Vec<&Association> = rows.iter().filter(|row| row.is_held()).collect();
         let Some(row) = held.iter().copied().find(is_new).or(held.first().copied()) else {
-            self.next = Next::Look;
-            return true;
+            let look = !self.detached || self.next == Next::Look;
+            self.next = if self.detached { Next::Attach } else { Next::Look };
+            return look;
         };
+        self.detached = false;
         self.next = if row.arn.name() != self.step.profile.name() {
             Next::Done(Outcome::Left(Left::ChangedByOther))
         } else {
@@ -176,8 +207,9 @@ impl Task {
     fn instance_is(&mut self, instance: Option<&Instance>) {
         let outcome = match instance.map(|instance| instance.state) {
             // EC2 shows neither an association nor the instance: it is gone.
-            None if self.next == Next::Look => Outcome::Left(Left::Ended),
+            None if matches!(self.next, Next::Look | Next::Attach) => Outcome::Left(Left::Ended),
             Some(state) if state.is_ended() => Outcome::Left(Left::Ended),
+            Some(_) if self.step.action.detaches() => return,
             Some(InstanceState::Stopped) => Outcome::Left(Left::Hindered(Hindrance::Stopped)),
             Some(InstanceState::Pending | InstanceState::Stopping) => {
                 Outcome::Deferred(Deferral::InTransition(Hindrance::InstanceInTransition))
@@ -197,7 +229,7 @@ impl Task {
             _ if out_of_time => Outcome::Deferred(Deferral::OutOfTime),
             _ if self.next == Next::Look => Outcome::Failed(Failure::NoAssociation),
             Some(error) if self.next == Next::Confirm => Outcome::Failed(Failure::Unreadable(error)),
-            Some(error) => Outcome::Failed(Failure::Refused(error)),
+            Some(error) => self.failure(error),
             None => Outcome::Failed(Failure::NotConfirmed),
         };
         self.next = Next::Done(outcome);
@@ -243,7 +275,7 @@ impl<A: Account> Run<'_, A> {
     }
 
     async fn send(&self, tasks: &mut [Task]) {
-        stream::iter(tasks.iter_mut().filter(|task| task.next == Next::Send))
+        stream::iter(tasks.iter_mut().filter(|task| matches!(task.next, Next::Send | Next::Attach)))
             .for_each_concurrent(REPLACES_AT_ONCE, |task| async {
                 if self.is_late() {
                     return;
@@ -253,11 +285,22 @@ impl<A: Account> Run<'_, A> {
                     return;
                 }
                 task.since.get_or_insert_with(|| self.account.clock().now());
-                let answer =
-                    self.account.ec2().replace_association(self.region, &task.association, &task.step.profile).await;
-                task.answered(answer);
+                self.call(task).await;
             })
             .await;
+    }
+
+    /// Makes the call that is next; a swap's second follows its first at once.
+    async fn call(&self, task: &mut Task) {
+        let ec2 = self.account.ec2();
+        if task.next == Next::Send && task.step.action != Action::Replace {
+            task.taken_off(ec2.disassociate(self.region, &task.association).await);
+        } else if task.next == Next::Send {
+            task.answered(ec2.replace_association(self.region, &task.association, &task.step.profile).await);
+        }
+        if task.next == Next::Attach {
+            task.answered(ec2.associate(self.region, &task.step.instance, &task.step.profile).await);
+        }
     }
 
     async fn read_back(&self, tasks: &mut [Task]) {

@@ -164,6 +164,14 @@ async fn come_back<A: Account>(
     Ok(())
 }
 
+/// Stores what is remembered from now on, and keeps the lease.
+///
+/// # Errors
+/// Where the table failed, or the lease ran out and somebody took over: then nothing may be begun.
+pub async fn keep<A: Account>(account: &A, worker: Worker<'_>, claim: &mut Claim) -> Result<(), Error> {
+    if store(account, worker, claim).await? { Ok(()) } else { Err(Error::Contended(claim.memory.profile.clone())) }
+}
+
 /// Stores what is remembered from now on, and gives the lease back.
 ///
 /// Where others left changes meanwhile, those stay for the recheck that they sent. Where the lease ran out and somebody
@@ -172,28 +180,41 @@ async fn come_back<A: Account>(
 /// # Errors
 /// Where the table failed.
 pub async fn release<A: Account>(account: &A, worker: Worker<'_>, mut claim: Claim) -> Result<(), Error> {
-    let (Some(table), Some(mut version)) = (account.table(), claim.version) else { return Ok(()) };
-    let profile = claim.memory.profile.clone();
     claim.memory.lease = None;
+    if !store(account, worker, &mut claim).await? {
+        let profile = &claim.memory.profile;
+        tracing::warn!(%profile, "the lease ran out before the work was done, and somebody took over");
+    }
+    Ok(())
+}
+
+/// Stores the claim's document, with what others left in it meanwhile; `false` where the lease is somebody else's.
+async fn store<A: Account>(account: &A, worker: Worker<'_>, claim: &mut Claim) -> Result<bool, Error> {
+    let (Some(table), Some(version)) = (account.table(), claim.version.as_mut()) else { return Ok(true) };
+    let profile = claim.memory.profile.clone();
     for _ in 0..TRIES {
-        match table.remember(&claim.memory, version, account.clock().now()).await {
-            Ok(_) => return Ok(()),
+        match table.remember(&claim.memory, *version, account.clock().now()).await {
+            Ok(stored) => {
+                *version = stored;
+                return Ok(true);
+            }
             Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile, cause }),
             Err(WriteError::Conflict) => {}
         }
         let Some(stored) = table.memory(&profile).await.map_err(Error::MemoryUnread)? else {
-            version = Version::default();
+            *version = Version::default();
             continue;
         };
-        let is_ours = stored.document.lease.as_ref().is_some_and(|lease| lease.owner == worker.name);
-        if !is_ours {
-            if stored.document != claim.memory {
-                tracing::warn!(%profile, "the lease ran out before the work was done, and somebody took over");
-            }
-            return Ok(());
+        if stored.document == claim.memory {
+            // It is our own write, whose answer was lost.
+            *version = stored.version;
+            return Ok(true);
+        }
+        if stored.document.lease.as_ref().is_none_or(|lease| lease.owner != worker.name) {
+            return Ok(false);
         }
         claim.memory.waiting = stored.document.waiting;
-        version = stored.version;
+        *version = stored.version;
     }
     Err(Error::Contended(profile))
 }

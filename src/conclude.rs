@@ -10,6 +10,7 @@ use std::time::Duration as StdDuration;
 use time::Duration;
 
 use crate::alert;
+use crate::begun::unfinished;
 use crate::claim::{Claim, Worker, release};
 use crate::error::Error;
 use crate::event::Subject;
@@ -89,6 +90,7 @@ pub async fn conclude<A: Account>(
     }
     claim.memory.learn(report.live.as_ref(), now);
     claim.memory.incident = next.incident;
+    claim.memory.begun = unfinished(&report.instances);
     if let Err(error) = remember_roles(account, &mut claim, report).await {
         conclusion.errors.push(error);
     }

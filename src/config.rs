@@ -115,6 +115,7 @@ impl Config {
                 level: reader.level(),
                 ignore: reader.ignore(),
                 scope: reader.globs("REPROFILE_SCOPE", "*"),
+                may_swap: false,
             },
             topic: reader.topic(),
             regions: reader.regions(),

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod alert;
 pub mod answer;
 pub mod aws;
+pub mod begun;
 pub mod claim;
 pub mod conclude;
 pub mod config;

@@ -12,7 +12,8 @@ use crate::event::Change;
 use crate::incident::Incident;
 use crate::model::{Profile, Timestamp, Trust};
 use crate::recheck::Recheck;
-use crate::names::{ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
+use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
+use crate::plan::Action;
 
 /// The version of the stored shape: written with every document, so that a later one can read this one.
 pub const SHAPE: u16 = 1;
@@ -53,6 +54,8 @@ pub struct Memory {
     pub incident: Option<Incident>,
     /// Who is at work on it.
     pub lease: Option<Lease>,
+    /// What was begun on its instances, written before it was.
+    pub begun: Vec<Begun>,
     /// What happened while somebody else was at work on it.
     pub waiting: Vec<Change>,
     /// The roles that lead to this profile, and when that was written last.
@@ -87,6 +90,21 @@ pub struct KnownRole {
     pub name: RoleName,
     /// Its id.
     pub id: RoleId,
+}
+
+/// A step that was begun: were its invocation to end before it could say what came of it, this is all that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Where the instance is.
+    pub region: Region,
+    /// The instance.
+    pub instance: InstanceId,
+    /// What was to be done.
+    pub action: Action,
+    /// The association that it had.
+    pub association: AssociationId,
+    /// The profile id that EC2 held.
+    pub from: ProfileId,
 }
 
 /// A role by which the profile is found.
@@ -137,6 +155,7 @@ impl Memory {
             binding: None,
             incident: None,
             lease: None,
+            begun: Vec::new(),
             waiting: Vec::new(),
             indexed: Vec::new(),
             recreated: Vec::new(),
@@ -152,7 +171,7 @@ impl Memory {
     /// Whether something is left that any recheck has to see to, whatever its number.
     #[must_use]
     pub fn has_unfinished(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.begun.is_empty()
     }
 
     /// Whether a recheck is the one that the open incident waits for. A later number than the stored one was sent by an

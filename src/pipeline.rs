@@ -10,23 +10,29 @@ use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
 use crate::act::{Pace, act};
-use crate::claim::{Claim, Worker, claim, release};
+use crate::begun::{Recovered, intents, recover};
+use crate::claim::{Claim, Worker, claim, keep, release};
 use crate::conclude::{Conclusion, Manner, conclude};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Trigger;
 use crate::incident::Timing;
-use crate::model::{Affected, Timestamp};
-use crate::names::{AccountId, InstanceId, Partition, ProfileName, Region};
+use crate::memory::Begun;
+use crate::model::{Affected, Profile, Timestamp};
+use crate::names::{AccountId, InstanceId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::observe::{Observed, RegionCache, observe};
-use crate::plan::{Decision, Plan, Step, plan};
-use crate::ports::{Account, Clock, Iam};
+use crate::plan::{Bounds, Decision, Plan, Step, plan};
+use crate::ports::{Account, Clock, Iam, Queue};
 use crate::reach::{Reach, Wanted, reach, wanted};
+use crate::recheck::Recheck;
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
 use crate::sweep::sweep;
 
 /// What is kept back of an invocation's time for reading IAM again, telling and remembering.
 const RESERVE: Duration = Duration::seconds(15);
+
+/// When to look after swaps that were begun, should this invocation not end them.
+const FINISH_SWAPS: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// How many profiles are claimed or concluded at the same time.
 const PROFILES_AT_ONCE: usize = 8;
@@ -53,6 +59,12 @@ impl<A: Account> Context<A> {
     #[must_use]
     pub fn new(account: AccountId, partition: Partition, aws: A, config: Config) -> Self {
         Self { account, partition, aws, config, pace: Pace::default(), regions: RegionCache::default() }
+    }
+
+    /// What bounds plans. A swap is only begun where it would be remembered and come back.
+    fn bounds(&self) -> Bounds {
+        let may_swap = self.aws.table().is_some() && self.aws.queue().is_some();
+        Bounds { may_swap, ..self.config.bounds.clone() }
     }
 
     /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
@@ -176,6 +188,8 @@ struct Underway {
     plan: Plan,
     report: ProfileReport,
     affected: Vec<Affected>,
+    /// What an earlier invocation had done and could not tell.
+    done: Vec<InstanceReport>,
 }
 
 async fn look_and_act<A: Account>(
@@ -204,26 +218,102 @@ async fn look_and_act<A: Account>(
             Err(cause) => run.errors.push(Error::ProfileUnread { profile: name, cause }),
             Ok(live) => {
                 let Some(claim) = claims.remove(&name) else { continue };
-                let plan = plan(&name, live.as_ref(), &affected, &context.config.bounds);
-                let report = ProfileReport {
-                    partition: context.partition.clone(),
-                    account: context.account.clone(),
-                    profile: name,
-                    live,
-                    changes: claim.changes.clone(),
-                    instances: Vec::new(),
-                    healthy,
-                    at: context.aws.clock().now(),
-                    incident: None,
-                    is_resolved: false,
-                };
-                underway.push(Underway { claim, plan, report, affected });
+                match prepare(context, claim, name, live, affected, healthy).await {
+                    Ok(one) => underway.push(one),
+                    Err((claim, error)) => {
+                        run.errors.push(error);
+                        claims.insert(claim.memory.profile.clone(), claim);
+                    }
+                }
             }
         }
     }
     // What could not be read, or is not there to be looked at.
     give_back(context, worker, claims, run).await;
 
+    let underway = begin(context, worker, underway, run).await;
+    take_steps(context, worker, underway, run).await;
+}
+
+/// Takes in what an earlier invocation began, and plans.
+async fn prepare<A: Account>(
+    context: &Context<A>,
+    claim: Claim,
+    name: ProfileName,
+    live: Option<Profile>,
+    mut affected: Vec<Affected>,
+    healthy: usize,
+) -> Result<Underway, (Claim, Error)> {
+    let root = || Path::new("/").map(|root| ProfileArn::new(context.partition.clone(), context.account.clone(), root, name.clone()));
+    let known = live.as_ref().map(|live| live.arn.clone()).or(claim.memory.binding.as_ref().map(|known| known.arn.clone()));
+    let mut recovered = Recovered::default();
+    if let (false, Some(arn)) = (claim.memory.begun.is_empty(), known.or_else(|| root().ok())) {
+        match recover(&context.aws, &arn, live.as_ref(), &claim.memory.begun).await {
+            Ok(found) => recovered = found,
+            Err(cause) => return Err((claim, Error::ProfileUnread { profile: name, cause })),
+        }
+    }
+    affected.extend(recovered.bare);
+    let now = context.aws.clock().now();
+    let plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
+    let report = ProfileReport {
+        partition: context.partition.clone(),
+        account: context.account.clone(),
+        profile: name,
+        live,
+        changes: claim.changes.clone(),
+        instances: Vec::new(),
+        healthy,
+        at: now,
+        incident: None,
+        is_resolved: false,
+    };
+    Ok(Underway { claim, plan, report, affected, done: recovered.done })
+}
+
+/// Remembers what is about to be begun; what cannot be remembered is not begun.
+async fn begin<A: Account>(
+    context: &Context<A>,
+    worker: Worker<'_>,
+    underway: Vec<Underway>,
+    run: &mut Run,
+) -> Vec<Underway> {
+    let mut begun = Vec::new();
+    for mut one in underway {
+        match remember_intents(context, worker, &mut one).await {
+            Ok(()) => begun.push(one),
+            Err(error) => {
+                run.errors.push(error);
+                let name = one.report.profile.clone();
+                give_back(context, worker, BTreeMap::from([(name, one.claim)]), run).await;
+            }
+        }
+    }
+    begun
+}
+
+/// Before a profile is taken off an instance, a recheck is under way that would put it back.
+async fn remember_intents<A: Account>(context: &Context<A>, worker: Worker<'_>, one: &mut Underway) -> Result<(), Error> {
+    let intents = intents(&one.plan);
+    if intents.is_empty() || one.claim.version.is_none() {
+        return Ok(());
+    }
+    let detaches = intents.iter().any(|intent| intent.action.detaches());
+    let is_planned = |old: &Begun| intents.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
+    one.claim.memory.begun.retain(|old| !is_planned(old) && old.action.detaches());
+    one.claim.memory.begun.extend(intents.clone());
+    keep(&context.aws, worker, &mut one.claim).await?;
+    if detaches && let Some(queue) = context.aws.queue() {
+        let open = one.claim.memory.incident.as_ref();
+        let (incident, sequence) = open.map_or((String::new(), 0), |open| (open.id.clone(), open.sequence));
+        let profile = one.report.profile.clone();
+        let recheck = Recheck::new(context.account.clone(), profile.clone(), incident, sequence);
+        queue.send(&recheck, FINISH_SWAPS).await.map_err(|cause| Error::RecheckNotSent { profile, cause })?;
+    }
+    Ok(())
+}
+
+async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut underway: Vec<Underway>, run: &mut Run) {
     let steps: Vec<Step> = underway.iter().flat_map(|one| one.plan.steps().cloned()).collect();
     for step in &steps {
         tracing::info!(step = %step, "taking a step");
@@ -232,6 +322,7 @@ async fn look_and_act<A: Account>(
     let mut outcomes = act(&context.aws, &context.pace, deadline, steps).await;
     for one in &mut underway {
         one.report.instances = instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes);
+        one.report.instances.append(&mut one.done);
     }
 
     let unread = &run.unread;

@@ -8,7 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::glob::Globs;
-use crate::model::{Affected, AssociationState, Case, Hold, InstanceState, Profile};
+use time::Duration;
+
+use crate::model::{Affected, AssociationState, Case, Hold, InstanceState, Profile, Timestamp};
 use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region};
 
 /// How far Reprofile may go; each level includes those before it.
@@ -27,12 +29,26 @@ pub enum Level {
 pub enum Action {
     /// `ReplaceIamInstanceProfileAssociation`, for a running instance.
     Replace,
+    /// `DisassociateIamInstanceProfile`, then `AssociateIamInstanceProfile`, for a stopped instance.
+    Swap,
+    /// `AssociateIamInstanceProfile` alone, for an instance whose swap was begun and not ended.
+    Associate,
+}
+
+impl Action {
+    /// Whether the instance holds no profile in between.
+    #[must_use]
+    pub fn detaches(self) -> bool {
+        matches!(self, Self::Swap | Self::Associate)
+    }
 }
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Replace => f.write_str("replace"),
+            Self::Swap => f.write_str("swap"),
+            Self::Associate => f.write_str("associate"),
         }
     }
 }
@@ -87,8 +103,11 @@ pub enum Hindrance {
     NoProfile,
     /// The role does not let EC2 assume it.
     TrustExcludesEc2,
-    /// A stopped instance cannot be replaced, only disassociated and associated.
+    /// A stopped instance cannot be replaced, only disassociated and associated, and without a memory nothing would know
+    /// of it in between.
     Stopped,
+    /// The profile is so young that its region may not know it yet, and an instance must not be left without any.
+    ProfileTooYoung,
     /// The instance is between two states.
     InstanceInTransition,
     /// The association is being made.
@@ -99,7 +118,7 @@ impl Hindrance {
     /// Whether it goes away by itself, so that it is worth coming back.
     #[must_use]
     pub fn passes(self) -> bool {
-        matches!(self, Self::InstanceInTransition | Self::AssociationInTransition)
+        matches!(self, Self::InstanceInTransition | Self::AssociationInTransition | Self::ProfileTooYoung)
     }
 
     /// Whether somebody asked for silence.
@@ -122,6 +141,7 @@ impl fmt::Display for Hindrance {
             Self::NoProfile => "the instance profile does not exist",
             Self::TrustExcludesEc2 => "the role's trust policy does not let EC2 assume it",
             Self::Stopped => "the instance is stopped",
+            Self::ProfileTooYoung => "the instance profile is less than a minute old",
             Self::InstanceInTransition => "the instance is between two states",
             Self::AssociationInTransition => "its association is just being changed",
         })
@@ -147,7 +167,13 @@ pub struct Bounds {
     pub ignore: Globs,
     /// Profiles that may be written.
     pub scope: Globs,
+    /// Whether a swap that was begun would be remembered, and come back: there is a table and a queue.
+    pub may_swap: bool,
 }
+
+/// How old a profile has to be before an instance is disassociated for it: until then its region may not know it, and
+/// the instance would be left with none.
+const OLD_ENOUGH: Duration = Duration::minutes(1);
 
 /// What is decided for the affected instances of one profile, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -172,13 +198,19 @@ impl Plan {
 ///
 /// Instances that are ended or healthy are not affected; the caller left them out.
 #[must_use]
-pub fn plan(name: &ProfileName, live: Option<&Profile>, affected: &[Affected], bounds: &Bounds) -> Plan {
-    let decisions = affected.iter().map(|one| decide(live, one, bounds)).collect();
+pub fn plan(
+    name: &ProfileName,
+    live: Option<&Profile>,
+    affected: &[Affected],
+    bounds: &Bounds,
+    now: Timestamp,
+) -> Plan {
+    let decisions = affected.iter().map(|one| decide(live, one, bounds, now)).collect();
     Plan { profile: name.clone(), decisions }
 }
 
-fn decide(live: Option<&Profile>, one: &Affected, bounds: &Bounds) -> Decision {
-    match hindrance(live, one, bounds) {
+fn decide(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Decision {
+    match hindrance(live, one, bounds, now) {
         Some(hindrance) => Decision::Leave(hindrance),
         None => step(live, one).map_or(Decision::Leave(Hindrance::NoProfile), Decision::Do),
     }
@@ -186,9 +218,12 @@ fn decide(live: Option<&Profile>, one: &Affected, bounds: &Bounds) -> Decision {
 
 /// The first row that holds decides: who asked for silence, then what cannot be cured by re-associating, then who asked
 /// not to be touched, then what the instance's state forbids.
-fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds) -> Option<Hindrance> {
+fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Option<Hindrance> {
     let arn = live.map_or(&one.association.arn, |profile| &profile.arn);
     let instance = &one.instance;
+    let is_young = live.is_some_and(|profile| now - profile.created < OLD_ENOUGH);
+    let is_settled = matches!(instance.state, InstanceState::Running | InstanceState::Stopped);
+    let action = action(one);
     let rows = [
         (bounds.ignore.matches(arn), Hindrance::ProfileIgnored),
         (instance.hold == Some(Hold::Ignore), Hindrance::InstanceIgnored),
@@ -200,10 +235,20 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds) -> Option<
         (instance.hold == Some(Hold::Alert), Hindrance::InstanceAlertOnly),
         (instance.operator_managed, Hindrance::OperatorManaged),
         (one.association.state == AssociationState::Associating, Hindrance::AssociationInTransition),
-        (instance.state == InstanceState::Stopped, Hindrance::Stopped),
-        (instance.state != InstanceState::Running, Hindrance::InstanceInTransition),
+        (!is_settled, Hindrance::InstanceInTransition),
+        (action == Action::Swap && !bounds.may_swap, Hindrance::Stopped),
+        (action == Action::Swap && is_young, Hindrance::ProfileTooYoung),
     ];
     rows.into_iter().find_map(|(holds, hindrance)| holds.then_some(hindrance))
+}
+
+/// What re-associates the instance, as it stands.
+fn action(one: &Affected) -> Action {
+    match (one.association.state, one.instance.state) {
+        (AssociationState::Ending, _) => Action::Associate,
+        (_, InstanceState::Stopped) => Action::Swap,
+        _ => Action::Replace,
+    }
 }
 
 fn step(live: Option<&Profile>, one: &Affected) -> Option<Step> {
@@ -212,7 +257,7 @@ fn step(live: Option<&Profile>, one: &Affected) -> Option<Step> {
     Some(Step {
         region: one.region.clone(),
         instance: one.instance.id.clone(),
-        action: Action::Replace,
+        action: action(one),
         association: one.association.id.clone(),
         from: one.association.held.clone(),
         to: profile.id.clone(),

@@ -86,9 +86,15 @@ impl Reason {
             "LimitExceeded" if message.contains("InstanceSessionsPerInstanceProfile") => Self::StateChanged,
             "OptInRequired"
             | "AuthFailure"
+            | "RegionDisabledException" => Self::RegionDisabled,
+            "NoCredentials"
             | "UnrecognizedClientException"
             | "InvalidClientTokenId"
-            | "RegionDisabledException" => Self::RegionDisabled,
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "RequestExpired"
+            | "SignatureDoesNotMatch"
+            | "InvalidSignatureException" => Self::Credentials,
             "InternalError"
             | "InternalFailure"
             | "InternalServerError"

@@ -51,6 +51,8 @@ pub enum Failure {
     NotConfirmed,
     /// EC2 shows no association for the instance any more.
     NoAssociation,
+    /// The old profile was taken off, and the live one could not be attached: the instance has none.
+    Detached(AwsError),
     /// The profile was changed again in IAM while the step ran.
     ProfileChangedAgain,
     /// What EC2 holds could not be read back.
@@ -114,6 +116,9 @@ impl fmt::Display for Outcome {
             }
             Self::Failed(Failure::NoAssociation) => {
                 f.write_str("the instance has no instance profile any more: it was taken off while it was being healed")
+            }
+            Self::Failed(Failure::Detached(error)) => {
+                write!(f, "the old instance profile was taken off, but the live one could not be attached: {error}")
             }
             Self::Failed(Failure::ProfileChangedAgain) => {
                 f.write_str("the instance profile was changed again in IAM while it was being healed")

@@ -13,6 +13,8 @@ use crate::names::{RoleId, RoleName};
 const NEW: &str = "AIPAEXAMPLEEXAMPLE002";
 const OLD: &str = "AIPAEXAMPLEEXAMPLE001";
 
+const NOW: Timestamp = datetime!(2026-11-21 13:00:00 UTC);
+
 fn arn(path_and_name: &str) -> ProfileArn {
     ProfileArn::parse(&format!("arn:aws:iam::111122223333:instance-profile{path_and_name}")).unwrap()
 }
@@ -46,12 +48,12 @@ fn affected(live: Option<&Profile>, held: &str, state: InstanceState) -> Affecte
 }
 
 fn bounds(level: Level) -> Bounds {
-    Bounds { level, ignore: Globs::parse("/karpenter/* muted-*").unwrap(), scope: Globs::parse("web-*").unwrap() }
+    Bounds { may_swap: false, level, ignore: Globs::parse("/karpenter/* muted-*").unwrap(), scope: Globs::parse("web-*").unwrap() }
 }
 
 fn decide_one(live: Option<&Profile>, one: Affected, level: Level) -> Decision {
     let name = one.association.arn.name().clone();
-    let mut decisions = plan(&name, live, &[one], &bounds(level)).decisions;
+    let mut decisions = plan(&name, live, &[one], &bounds(level), NOW).decisions;
     assert_eq!(decisions.len(), 1);
     decisions.remove(0)
 }
@@ -108,6 +110,30 @@ fn the_state_of_the_instance_decides_what_is_done() {
     ] {
         let one = affected(Some(&live), OLD, state);
         assert_eq!(decide_one(Some(&live), one, Level::Reassociate), Decision::Leave(expected), "{state}");
+    }
+}
+
+#[test]
+fn a_stopped_instance_is_swapped_where_that_is_remembered_and_the_profile_is_old_enough() {
+    let live = live("/web-role", Some(Trust::Yes));
+    let decide = |state, association, now| {
+        let mut one = affected(Some(&live), OLD, state);
+        one.association.state = association;
+        let bounds = Bounds { may_swap: true, ..bounds(Level::Reassociate) };
+        plan(live.name(), Some(&live), &[one], &bounds, now).decisions.remove(0)
+    };
+    let action = |decision| match decision {
+        Decision::Do(step) => step.action,
+        Decision::Leave(hindrance) => panic!("{hindrance}"),
+    };
+    let young = live.created + Duration::seconds(59);
+    let held = AssociationState::Associated;
+    assert_eq!(action(decide(InstanceState::Stopped, held, NOW)), Action::Swap);
+    assert_eq!(decide(InstanceState::Stopped, held, young), Decision::Leave(Hindrance::ProfileTooYoung));
+    assert_eq!(action(decide(InstanceState::Running, held, young)), Action::Replace);
+    // One that was taken off is put back at once, whatever the age: it has nothing to lose.
+    for state in [InstanceState::Stopped, InstanceState::Running] {
+        assert_eq!(action(decide(state, AssociationState::Ending, young)), Action::Associate);
     }
 }
 
@@ -190,13 +216,13 @@ proptest! {
     #[test]
     fn at_level_alert_there_is_never_a_step((live, affected) in any_state()) {
         let name = ProfileName::new("web-role").unwrap();
-        prop_assert_eq!(plan(&name, live.as_ref(), &affected, &bounds(Level::Alert)).steps().count(), 0);
+        prop_assert_eq!(plan(&name, live.as_ref(), &affected, &bounds(Level::Alert), NOW).steps().count(), 0);
     }
 
     #[test]
     fn every_instance_gets_one_decision_and_at_most_one_step((live, affected) in any_state()) {
         let name = ProfileName::new("web-role").unwrap();
-        let plan = plan(&name, live.as_ref(), &affected, &bounds(Level::Reassociate));
+        let plan = plan(&name, live.as_ref(), &affected, &bounds(Level::Reassociate), NOW);
         prop_assert_eq!(plan.decisions.len(), affected.len());
         let mut instances: Vec<_> = plan.steps().map(|step| &step.instance).collect();
         let steps = instances.len();
@@ -208,7 +234,7 @@ proptest! {
     #[test]
     fn a_step_only_ever_leads_to_the_live_profile_of_the_same_name((live, affected) in any_state()) {
         let name = ProfileName::new("web-role").unwrap();
-        for step in plan(&name, live.as_ref(), &affected, &bounds(Level::Reassociate)).steps() {
+        for step in plan(&name, live.as_ref(), &affected, &bounds(Level::Reassociate), NOW).steps() {
             let live = live.as_ref().unwrap();
             prop_assert_eq!(step.profile.name(), &name);
             prop_assert_eq!((&step.profile, &step.to), (&live.arn, &live.id));
@@ -221,7 +247,7 @@ proptest! {
     fn planning_on_the_healed_state_is_empty((live, affected) in any_state()) {
         let name = ProfileName::new("web-role").unwrap();
         let bounds = bounds(Level::Reassociate);
-        let first = plan(&name, live.as_ref(), &affected, &bounds);
+        let first = plan(&name, live.as_ref(), &affected, &bounds, NOW);
         let mut healed = affected;
         for step in first.steps() {
             for one in healed.iter_mut().filter(|one| one.instance.id == step.instance) {
@@ -230,6 +256,6 @@ proptest! {
             }
         }
         healed.retain(|one| one.case != Case::Healthy);
-        prop_assert_eq!(plan(&name, live.as_ref(), &healed, &bounds).steps().count(), 0);
+        prop_assert_eq!(plan(&name, live.as_ref(), &healed, &bounds, NOW).steps().count(), 0);
     }
 }

@@ -3,13 +3,18 @@
 //! Invariant: each test fails if its rule is taken out of the model.
 
 mod associations;
+mod deployment;
 mod faults;
 mod iam;
 mod iam_reads;
 mod instances;
+mod kills;
 mod limits;
 mod pages;
 mod propagation;
+mod queue;
+mod reprofiles_writes;
+mod table;
 mod topic;
 mod trail;
 

@@ -6,5 +6,6 @@
 mod aws_model;
 mod aws_model_is_strict;
 mod healing;
+mod incidents;
 mod lambda;
 mod looking;

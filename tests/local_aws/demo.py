@@ -59,23 +59,22 @@ class Demo:
     def play(self, template, bootstrap):
         """Plays all acts; returns the exit code."""
         self.deploy(template, bootstrap)
-        self.ordinary_day()
-        old = self.profile_id()
-        mark = self.aws.mark()
-        self.trap(old)
-        broken_at = self.aws.calls(mark, action="AddRoleToInstanceProfile")[-1]["time"]
         try:
+            self.ordinary_day()
+            old = self.profile_id()
+            mark = self.aws.mark()
+            self.trap(old)
+            broken_at = self.aws.calls(mark, action="AddRoleToInstanceProfile")[-1]["time"]
             eventually(self.all_healed, PATIENCE_SECONDS)
-        except TimeoutError:
-            return self.not_healed()
-        healed_after = time.time() - broken_at
-        self.reprofile.alert(ROLE)
-        self.reprofile.until_idle()
+            healed_after = time.time() - broken_at
+            self.reprofile.alert(ROLE)
+            self.reprofile.until_idle()
+        except TimeoutError as late:
+            return self.not_healed(late)
         self.what_reprofile_did(mark, broken_at)
         self.after(old)
         self.alerts()
-        self.end(healed_after)
-        return 0
+        return self.end(healed_after)
 
     # -------------------------------------------------------------------------------------------------------- acts
 
@@ -172,17 +171,23 @@ class Demo:
         story.quote(alert["message"])
 
     def end(self, healed_after):
-        story = self.story
+        """What has come of it, read once more."""
+        story, count = self.story, len(self.instances)
+        if not self.all_healed():
+            return self.not_healed("it was, but is no longer")
         story.line()
-        story.line(story.paint(f"Healed: {len(self.instances)} of {len(self.instances)} servers, "
-                               f"{healed_after:.1f} s after Alice created the role again.", BOLD, GREEN))
+        story.line(story.paint(f"Healed: {count} of {count} servers, {healed_after:.1f} s after Alice created the role "
+                               "again.", BOLD, GREEN))
+        return 0
 
-    def not_healed(self):
+    def not_healed(self, why):
         story = self.story
         story.line()
-        story.line(story.paint(f"NOT healed within {PATIENCE_SECONDS} s. The function's log:", BOLD, RED))
+        story.line("The function's log:")
         for line in self.reprofile.stack.logs():
             story.line(line.rstrip())
+        story.line()
+        story.line(story.paint(f"NOT healed: {why}", BOLD, RED))
         return 1
 
     # ------------------------------------------------------------------------------------------------ what there is

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import time
 
 import stack as stacks
 from account import HERE, LocalAws, eventually
@@ -35,6 +36,8 @@ class Reprofile:
         self.aws = aws
         self.stack = stack
         self.inbox = aws.inbox(stack.outputs["TopicArn"])
+        self._seen = 0
+        self._last_write = 0.0
 
     # ----------------------------------------------------------------------------------------------------- telling
 
@@ -100,15 +103,37 @@ class Reprofile:
         timeout = self.queue_attribute("VisibilityTimeout")
         self.aws.advance(self.stack.outputs["QueueUrl"], timeout + 1)
 
+    def let_time_pass(self, seconds=900):
+        """Lets the queue's time pass: messages sent with a delay up to that (SQS allows 900 s) come now."""
+        self.aws.advance(self.stack.outputs["QueueUrl"], seconds)
+
+    def is_over(self):
+        """nothing is left to be looked at: no message in the queue, not even a delayed one (their time is made to pass)"""
+        if not self.is_idle():
+            return False
+        if self.queue_attribute("ApproximateNumberOfMessagesDelayed") == 0:
+            return True
+        self.let_time_pass()
+        return False
+
     def queue_attribute(self, name):
         answer = self.aws.client("sqs").get_queue_attributes(
             QueueUrl=self.stack.outputs["QueueUrl"], AttributeNames=[name])
         return int(answer["Attributes"][name])
 
     def is_idle(self):
-        """Whether no message waits in the queue or is being worked on; those sent with a delay do not count."""
-        return (self.queue_attribute("ApproximateNumberOfMessages") == 0
+        """no event is on its way to the function, waits in its queue, or is being worked on (a delayed one does not count)"""
+        return (not self.events_are_on_their_way()
+                and self.queue_attribute("ApproximateNumberOfMessages") == 0
                 and self.queue_attribute("ApproximateNumberOfMessagesNotVisible") == 0)
+
+    def events_are_on_their_way(self):
+        """Whether somebody wrote to IAM so lately that the event may not be in the queue yet."""
+        for call in self.aws.calls(self._seen):
+            self._seen = call["number"]
+            if call["service"] == "iam" and not call["action"].startswith(READS):
+                self._last_write = call["time"]
+        return time.time() - self._last_write < self.aws.settings()["event_delay_ms"] / 1000 + 0.1
 
     def until_idle(self, seconds=30):
         """Waits until the function has nothing to do."""

@@ -133,6 +133,7 @@ impl<'a> Deployment<'a> {
         let mut end = pin!(sleep(at_most));
         loop {
             self.take_in();
+            self.start_due();
             if self.running.is_empty() && self.retries.is_empty() && self.aws.queued().is_empty() {
                 return true;
             }

@@ -37,7 +37,8 @@ impl Fault {
     /// The same, in the words of IAM, SNS and SQS.
     pub const ACCESS_DENIED: Self = Self::Error("AccessDenied", "User is not authorized to perform this operation");
     /// The same, in the words of DynamoDB.
-    pub const TABLE_DENIED: Self = Self::Error("AccessDeniedException", "User is not authorized to perform this operation");
+    pub const TABLE_DENIED: Self =
+        Self::Error("AccessDeniedException", "User is not authorized to perform this operation");
     /// DynamoDB is down: 500.
     pub const TABLE_DOWN: Self = Self::Error("InternalServerError", "The request processing has failed");
     /// The service is down: 503.

@@ -52,12 +52,11 @@ use reprofile::reason::AwsError;
 pub use calls::{Call, Operation};
 pub use clock::{EPOCH, LONG_AGO};
 pub use cloudtrail::Caller;
-pub use deployment::{Deployment, Pace};
+pub use deployment::Deployment;
 pub use faults::Fault;
 pub use function::{Ending, Invocation};
 pub use kills::Killed;
 pub use propagation::Propagation;
-pub use queue::Queued;
 pub use settings::Settings;
 pub use topic::Published;
 

@@ -82,7 +82,8 @@ impl AwsModel {
         let iam = self.world.iam.borrow().latest();
         let old = iam.profile(&name).expect("there is a profile to re-create");
         let role = old.role.as_ref().expect("the profile holds a role").name.as_str();
-        let tags: Vec<(&str, &str)> = old.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).filter(|(k, _)| !k.starts_with("aws:")).collect();
+        let tags: Vec<(&str, &str)> =
+            old.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).filter(|(k, _)| !k.starts_with("aws:")).collect();
         self.remove_role_from_instance_profile(profile, role)?;
         self.delete_instance_profile(profile)?;
         self.create_instance_profile_with(old.arn.path().as_str(), profile, &tags)?;
