@@ -115,7 +115,7 @@ fn subject(facts: &Facts) -> String {
 
 /// What came of it, in at most 60 characters of ASCII.
 fn summary(facts: &Facts) -> String {
-    let (all, open) = (facts.told.len(), facts.open().count());
+    let (all, open) = (facts.all(), facts.open().count());
     let instances = |number| count(number, "instance", "instances");
     let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);
     let still = if is_reminder { "still " } else { "" };

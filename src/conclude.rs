@@ -14,6 +14,7 @@ use crate::begun::unfinished;
 use crate::claim::{Claim, Worker, release};
 use crate::error::Error;
 use crate::event::Subject;
+use crate::memory::Tags;
 use crate::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
 use crate::model::Case;
 use crate::names::RoleName;
@@ -88,7 +89,7 @@ pub async fn conclude<A: Account>(
             Err(error) => conclusion.errors.push(error),
         }
     }
-    claim.memory.learn(report.live.as_ref(), now);
+    claim.memory.learn(report.live.as_ref(), Tags::Read, now);
     claim.memory.incident = next.incident;
     claim.memory.begun = unfinished(&report.instances);
     if let Err(error) = remember_roles(account, &mut claim, report).await {
@@ -112,18 +113,14 @@ fn is_nothing_new(claim: &Claim, report: &ProfileReport) -> bool {
 /// The report with what was healed before this look, and with every change that led here.
 fn as_told(report: &ProfileReport, notice: &Notice) -> ProfileReport {
     let mut told = report.clone();
-    let is_there = |one: &InstanceReport, healed: &crate::incident::Healed| {
-        one.found.region == healed.found.region && one.found.instance.id == healed.found.instance.id
-    };
-    for healed in &notice.healed {
-        if !told.instances.iter().any(|one| is_there(one, healed)) {
-            told.instances.push(InstanceReport {
-                found: healed.found.clone(),
-                step: Some(healed.step),
-                outcome: Outcome::Healed { now: healed.now.clone() },
-            });
-        }
-    }
+    // What was healed, now or before, is in the notice.
+    told.instances.retain(|one| !matches!(one.outcome, Outcome::Healed { .. }));
+    told.instances.extend(notice.healed.iter().map(|healed| InstanceReport {
+        found: healed.found.clone(),
+        step: Some(healed.step),
+        outcome: Outcome::Healed { now: healed.now.clone() },
+    }));
+    told.more_healed = notice.more_healed;
     told.changes.clone_from(&notice.changes);
     told.incident = Some(notice.reference());
     told.is_resolved = notice.status == Status::Resolved;
@@ -136,6 +133,7 @@ fn untold(next: Next, before: Option<&Incident>, notice: &Notice) -> Next {
         incident.revision = notice.revision - 1;
         incident.told = before.and_then(|open| open.told.clone());
         incident.healed.clone_from(&notice.healed);
+        incident.more_healed = notice.more_healed;
         incident.changes.clone_from(&notice.changes);
         incident.sequence = before.map_or(0, |open| open.sequence);
         incident

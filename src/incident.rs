@@ -28,6 +28,9 @@ pub const CONTINUE: Duration = Duration::seconds(1);
 const IN_TRANSITION: Duration = Duration::seconds(30);
 const TRANSITIONS_TAKE: Duration = Duration::minutes(10);
 
+/// How many healed instances are kept one by one: twice as many as an alert lists.
+const LISTED: usize = 40;
+
 /// The times that an incident's life is set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -53,8 +56,10 @@ pub struct Incident {
     pub rechecks: u32,
     /// The changes that led to it.
     pub changes: Vec<Change>,
-    /// What was healed and not yet told.
+    /// What was healed and not yet told, one by one as far as an alert lists them.
     pub healed: Vec<Healed>,
+    /// How many more were.
+    pub more_healed: usize,
     /// What was told last.
     pub told: Option<Told>,
 }
@@ -118,8 +123,10 @@ pub struct Notice {
     pub revision: u32,
     /// The status told.
     pub status: Status,
-    /// What was healed before this look and is told now.
+    /// What was healed up to this look and is told now.
     pub healed: Vec<Healed>,
+    /// How many more were, that are only counted.
+    pub more_healed: usize,
     /// Every change that led here.
     pub changes: Vec<Change>,
     /// Whether it only says again what was said.
@@ -146,7 +153,19 @@ impl Incident {
             rechecks: 0,
             changes: Vec::new(),
             healed: Vec::new(),
+            more_healed: 0,
             told: None,
+        }
+    }
+
+    /// Keeps what was healed, for telling: as many as an alert lists, and a count.
+    fn take_in(&mut self, healed: Vec<Healed>) {
+        for one in healed {
+            if self.healed.len() < LISTED {
+                self.healed.push(one);
+            } else {
+                self.more_healed += 1;
+            }
         }
     }
 
@@ -183,7 +202,7 @@ pub fn advance(
     }
     let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
     Memory::add(&mut incident.changes, report.changes.iter().cloned());
-    incident.healed.extend(healed);
+    incident.take_in(healed);
     if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
         return watch(incident, report, soon);
     }
@@ -250,6 +269,7 @@ fn go_on(
     if let Some(notice) = &tell {
         incident.revision = notice.revision;
         incident.healed.clear();
+        incident.more_healed = 0;
         incident.told = Some(Told { at: now, status, case: report.case(), broken });
     }
     let recheck = timing.settle.and_then(|_| incident.next_recheck(now));
@@ -266,6 +286,7 @@ fn notice(incident: &Incident, status: Status, is_reminder: bool) -> Notice {
         revision: incident.revision + 1,
         status,
         healed: incident.healed.clone(),
+        more_healed: incident.more_healed,
         changes: incident.changes.clone(),
         is_reminder,
     }

@@ -83,6 +83,15 @@ pub struct Binding {
     pub seen: Timestamp,
 }
 
+/// Whether a profile's tags were read with it: the list of profiles gives none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tags {
+    /// They were.
+    Read,
+    /// They were not, and are not to be taken for empty.
+    Unread,
+}
+
 /// A role that was seen in a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownRole {
@@ -186,7 +195,7 @@ impl Memory {
     const FRESH: Duration = Duration::days(7);
 
     /// Takes in the profile as IAM has it now; `true` where that was news, so that it has to be stored.
-    pub fn learn(&mut self, live: Option<&Profile>, now: Timestamp) -> bool {
+    pub fn learn(&mut self, live: Option<&Profile>, tags: Tags, now: Timestamp) -> bool {
         let Some(live) = live else { return false };
         let usable = live.role.as_ref().filter(|role| role.trust != Trust::No);
         let role = usable.map(|role| KnownRole { name: role.name.clone(), id: role.id.clone() });
@@ -213,7 +222,7 @@ impl Memory {
             news = true;
         }
         // A profile that has just been made again may not have its tags yet: the old ones are kept until it has a role.
-        let tags_changed = usable.is_some() && known.tags != live.tags;
+        let tags_changed = tags == Tags::Read && usable.is_some() && known.tags != live.tags;
         news |= known.arn != live.arn || tags_changed;
         known.id = live.id.clone();
         known.arn = live.arn.clone();

@@ -26,7 +26,7 @@ use crate::ports::{Account, Clock, Iam, Queue};
 use crate::reach::{Reach, Wanted, reach, wanted};
 use crate::recheck::Recheck;
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
-use crate::sweep::sweep;
+use crate::sweep::{remember, sweep};
 
 /// What is kept back of an invocation's time for reading IAM again, telling and remembering.
 const RESERVE: Duration = Duration::seconds(15);
@@ -136,6 +136,7 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
     if run.reach.contains(&Ok(Reach::Everything)) {
         match sweep(&context.aws, &context.config.regions, &context.regions).await {
             Ok(swept) => {
+                run.errors.extend(remember(&context.aws, &swept).await.err());
                 for name in swept.suspects {
                     let wanted = wanted.entry(name).or_default();
                     (wanted.swept, wanted.even_if_gone) = (true, true);
@@ -267,6 +268,7 @@ async fn prepare<A: Account>(
         at: now,
         incident: None,
         is_resolved: false,
+        more_healed: 0,
     };
     Ok(Underway { claim, plan, report, affected, done: recovered.done })
 }

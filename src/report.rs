@@ -196,6 +196,8 @@ pub struct ProfileReport {
     pub incident: Option<Reference>,
     /// Whether what was told as broken was mended by somebody else.
     pub is_resolved: bool,
+    /// How many instances were healed before that are only counted.
+    pub more_healed: usize,
 }
 
 /// What an alert on an incident is known by.

@@ -5,14 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::stream::{self, StreamExt};
+
 use crate::config::Regions;
 use crate::diagnose::diagnose;
+use crate::error::Error;
+use crate::memory::{Memory, Tags};
 use crate::model::{Association, Case, Profile};
-use crate::names::ProfileName;
+use crate::names::{ProfileName, RoleName};
 use crate::observe::{RegionCache, each_association, in_regions};
-use crate::ports::{Account, Iam};
+use crate::ports::{Account, Clock, Iam, Stored, Table, Version, WriteError};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
+
+/// How many profiles are remembered at the same time.
+const WRITES_AT_ONCE: usize = 8;
 
 /// What a sweep found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +69,53 @@ pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCach
     }
     profiles.retain(|name, _| used.contains(name));
     Ok(Swept { suspects, profiles, unread, regions: regions.len() })
+}
+
+/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago.
+///
+/// # Errors
+/// Where the table failed.
+pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<(), Error> {
+    let Some(table) = account.table() else { return Ok(()) };
+    let mut known = memories(table).await.map_err(Error::MemoryUnread)?;
+    let now = account.clock().now();
+    let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
+    let writes = healthy.filter_map(|(name, profile)| {
+        let (mut memory, version) =
+            known.remove(name).map_or_else(|| (Memory::blank(name.clone()), Version::default()), |one| (one.document, one.version));
+        let is_news = memory.learn(Some(profile), Tags::Unread, now);
+        let roles: Vec<RoleName> = memory.roles().cloned().collect();
+        let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();
+        (is_news || !roles.is_empty()).then_some((memory, version, roles))
+    });
+    let written = stream::iter(writes.collect::<Vec<_>>())
+        .map(|(memory, version, roles)| async move {
+            for role in &roles {
+                table.remember_role(role, &memory.profile, now).await?;
+            }
+            match table.remember(&memory, version, now).await {
+                // Somebody is at work on it, and learns what there is to learn.
+                Ok(_) | Err(WriteError::Conflict) => Ok(()),
+                Err(WriteError::Aws(error)) => Err(error),
+            }
+        })
+        .buffer_unordered(WRITES_AT_ONCE)
+        .collect::<Vec<Result<(), AwsError>>>()
+        .await;
+    written.into_iter().collect::<Result<(), _>>().map_err(Error::MemoryUnread)
+}
+
+async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<Memory>>, AwsError> {
+    let mut known = BTreeMap::new();
+    let mut next = None;
+    loop {
+        let page = table.memories(next.as_deref()).await?;
+        known.extend(page.items.into_iter().map(|one| (one.document.profile.clone(), one)));
+        next = page.next;
+        if next.is_none() {
+            return Ok(known);
+        }
+    }
 }
 
 async fn every_profile<A: Account>(account: &A) -> Result<BTreeMap<ProfileName, Profile>, AwsError> {

@@ -6,7 +6,7 @@ use super::document::{Line, Section};
 use super::facts::{Facts, Standing};
 use super::plain::{MESSAGE, SHORT, code, count, listed, minute, quoted};
 use crate::model::Case;
-use crate::plan::Hindrance;
+use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome};
 
@@ -29,11 +29,13 @@ pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
         lines.push(Line::Item(lot));
         lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
     }
-    lines.extend(the_rest(&facts.told[shown.len()..]).map(Line::Item));
-    if facts.told.iter().any(|(_, one)| matches!(one.outcome, Outcome::Healed { .. } | Outcome::Failed(_))) {
+    lines.extend(the_rest(&facts.told[shown.len()..], facts.report.more_healed).map(Line::Item));
+    let calls = calls(facts);
+    if !calls.is_empty() {
         lines.push(Line::Say(format!(
-            "The calls were Reprofile's, not a person's: ec2:ReplaceIamInstanceProfileAssociation, to the instance profile of \
-             the same name, before {}. Reprofile changed nothing in IAM.",
+            "The calls were Reprofile's, not a person's: {}, to the instance profile of the same name, before {}. Reprofile \
+             changed nothing in IAM.",
+            listed(&calls),
             minute(facts.report.at)
         )));
     }
@@ -50,7 +52,23 @@ fn instance(one: &InstanceReport) -> String {
     format!("{} {} {} {name}", code(&found.instance.id), found.region, found.instance.state)
 }
 
-fn the_rest(rest: &[(Standing, &InstanceReport)]) -> Option<String> {
+/// The calls that were made, as CloudTrail has them.
+fn calls(facts: &Facts) -> Vec<String> {
+    let tried = |action: Action| {
+        let is_tried = |one: &InstanceReport| {
+            one.step == Some(action) && matches!(one.outcome, Outcome::Healed { .. } | Outcome::Failed(_))
+        };
+        facts.told.iter().any(|(_, one)| is_tried(one))
+    };
+    let calls = [
+        (tried(Action::Replace), "ec2:ReplaceIamInstanceProfileAssociation"),
+        (tried(Action::Swap), "ec2:DisassociateIamInstanceProfile"),
+        (tried(Action::Swap) || tried(Action::Associate), "ec2:AssociateIamInstanceProfile"),
+    ];
+    calls.into_iter().filter_map(|(made, call)| made.then(|| call.to_owned())).collect()
+}
+
+fn the_rest(rest: &[(Standing, &InstanceReport)], more_healed: usize) -> Option<String> {
     let words = [
         (Standing::Failed, "failed"),
         (Standing::Broken, "not touched"),
@@ -60,11 +78,15 @@ fn the_rest(rest: &[(Standing, &InstanceReport)]) -> Option<String> {
     ];
     let counts: Vec<String> = words
         .into_iter()
-        .map(|(standing, word)| (rest.iter().filter(|(one, _)| *one == standing).count(), word))
+        .map(|(standing, word)| {
+            let more = if standing == Standing::Healed { more_healed } else { 0 };
+            (more + rest.iter().filter(|(one, _)| *one == standing).count(), word)
+        })
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{number} {word}"))
         .collect();
-    (!rest.is_empty()).then(|| format!("... and {} more: {}.", rest.len(), listed(&counts)))
+    let all = rest.len() + more_healed;
+    (all > 0).then(|| format!("... and {all} more: {}.", listed(&counts)))
 }
 
 /// What became of an instance, with the ids that prove it.
@@ -103,6 +125,13 @@ fn deed(outcome: &Outcome) -> String {
             "Left alone: somebody else changed its instance profile meanwhile".to_owned()
         }
         Outcome::Failed(Failure::Refused(error)) => format!("FAILED: {}", refusal(error)),
+        Outcome::Failed(Failure::Detached(error)) => {
+            format!(
+                "FAILED, and left without any instance profile: the old one was taken off, but the live one could not be \
+                 attached: {}",
+                refusal(error)
+            )
+        }
         Outcome::Failed(Failure::Unreadable(error)) => {
             format!(
                 "FAILED: re-associated, but not confirmed, for what EC2 holds could not be read: {}",

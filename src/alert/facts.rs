@@ -68,7 +68,13 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn count(&self, standing: Standing) -> usize {
-        self.told.iter().filter(|(one, _)| *one == standing).count()
+        let more = if standing == Standing::Healed { self.report.more_healed } else { 0 };
+        more + self.told.iter().filter(|(one, _)| *one == standing).count()
+    }
+
+    /// How many instances this is about, those included that were healed and are only counted.
+    pub(super) fn all(&self) -> usize {
+        self.told.len() + self.report.more_healed
     }
 
     /// The instances that are still broken.

@@ -7,7 +7,7 @@ use super::commands::{self, Home};
 use super::document::Step;
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{code, count};
-use crate::model::{Case, InstanceState, Trust};
+use crate::model::{AssociationState, Case, InstanceState, Trust};
 use crate::names::Region;
 use crate::plan::Hindrance;
 use crate::reason::Reason;
@@ -150,7 +150,8 @@ impl Cure {
             || one.outcome == Outcome::Left(Left::Hindered(Hindrance::Stopped));
         needs_it.then(|| match &one.outcome {
             _ if one.found.instance.operator_managed => Self::ByItsService,
-            Outcome::Failed(Failure::NoAssociation) => Self::Attach,
+            Outcome::Failed(Failure::NoAssociation | Failure::Detached(_)) => Self::Attach,
+            _ if one.found.association.state == AssociationState::Ending => Self::Attach,
             _ if stopped => Self::Swap,
             _ if one.step.is_some() => Self::ReplacePresent,
             _ => Self::Replace,

@@ -17,7 +17,7 @@ const CHANGES: usize = 20;
 /// The answer: what is broken, what was done, whether somebody has to act, and how soon.
 pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
     let status = facts.report.status();
-    let (all, open, healed) = (facts.told.len(), facts.open().count(), facts.count(Standing::Healed));
+    let (all, open, healed) = (facts.all(), facts.open().count(), facts.count(Standing::Healed));
     let instances = count(all, "EC2 instance", "EC2 instances");
     let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
     let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);

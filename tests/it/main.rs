@@ -9,3 +9,5 @@ mod healing;
 mod incidents;
 mod lambda;
 mod looking;
+mod memory;
+mod swaps;

@@ -84,6 +84,16 @@ class Reprofile:
         """The metrics lines of the function's log."""
         return [line for line in self.stack.json_logs() if "_aws" in line]
 
+    def end_instances(self):
+        """Terminates every instance of the account."""
+        for region in QUICK["enabled_regions"].split():
+            ec2 = self.aws.client("ec2", region)
+            live = [instance["InstanceId"] for page in ec2.get_paginator("describe_instances").paginate()
+                    for row in page["Reservations"] for instance in row["Instances"]
+                    if instance["State"]["Name"] not in ("shutting-down", "terminated")]
+            if live:
+                ec2.terminate_instances(InstanceIds=live)
+
     # --------------------------------------------------------------------------------------------------- queueing
 
     def send(self, *bodies):

@@ -65,6 +65,7 @@ pub(super) fn report(live: Option<Profile>) -> ProfileReport {
         at: datetime!(2026-11-21 12:06 UTC),
         incident: None,
         is_resolved: false,
+        more_healed: 0,
     }
 }
 

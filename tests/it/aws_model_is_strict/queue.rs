@@ -64,7 +64,7 @@ async fn a_delay_is_at_most_fifteen_minutes_in_whole_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_taken_is_hidden_and_comes_back_unless_it_was_deleted() {
     let aws = AwsModel::new();
-    aws.set(|s| s.visibility_timeout = Duration::from_secs(60));
+    aws.set(|s| s.visibility_timeout = Duration::from_mins(1));
     send(&aws, 0).await;
     send(&aws, 0).await;
     let records = aws.take_batch(1);
@@ -81,7 +81,7 @@ async fn a_message_that_was_taken_is_hidden_and_comes_back_unless_it_was_deleted
 #[tokio::test(start_paused = true)]
 async fn only_the_receipt_of_the_last_receive_deletes() {
     let aws = AwsModel::new();
-    aws.set(|s| s.visibility_timeout = Duration::from_secs(60));
+    aws.set(|s| s.visibility_timeout = Duration::from_mins(1));
     send(&aws, 0).await;
     let first = aws.take_batch(10);
     seconds(60).await;
@@ -95,7 +95,7 @@ async fn only_the_receipt_of_the_last_receive_deletes() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_taken_too_often_is_a_dead_letter() {
     let aws = AwsModel::new();
-    aws.set(|s| (s.visibility_timeout, s.max_receive_count) = (Duration::from_secs(60), 2));
+    aws.set(|s| (s.visibility_timeout, s.max_receive_count) = (Duration::from_mins(1), 2));
     send(&aws, 0).await;
     for expected in [1, 1, 0] {
         assert_eq!(aws.take_batch(10).len(), expected);

@@ -1,0 +1,118 @@
+//! What a memory and a queue change, each alone and both together; many instances over many invocations; the sweep.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::aws_model::{AwsModel, Deployment, Operation};
+use crate::lambda::{Lambda, schedule};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn deploy<'a>(aws: &AwsModel, lambda: &'a Lambda) -> Deployment<'a> {
+    Deployment::new(aws, move |payload: Value| async move { lambda.invoke(&payload).await })
+}
+
+fn subjects(aws: &AwsModel) -> Vec<String> {
+    aws.published().into_iter().map(|one| one.message.subject).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_combination_of_table_and_queue_heals_and_tells() {
+    for (table, queue) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut aws = AwsModel::new();
+        aws.role_with_profile("web-role");
+        let instance = aws.running("eu-west-1", "web-role", "a");
+        if !table {
+            aws = aws.without_table();
+        }
+        if !queue {
+            aws = aws.without_queue();
+        }
+        let lambda = Lambda::in_account(&aws, &[]);
+        let mut deployment = deploy(&aws, &lambda);
+        aws.recreate_profile("web-role").unwrap();
+        assert!(deployment.run_until_quiet(HOUR).await);
+        assert_eq!(aws.held(&instance), aws.live("web-role"), "table {table}, queue {queue}");
+        assert_eq!(subjects(&aws).len(), 1, "table {table}, queue {queue}");
+        assert!(subjects(&aws)[0].contains("HEALED"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_table_alone_a_break_is_told_at_once_and_once() {
+    let aws = AwsModel::new().without_queue();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", "a");
+    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    let events = aws.take_events();
+    let lambda = Lambda::in_account(&aws, &[]);
+    for _ in 0..3 {
+        assert!(lambda.deliver(events.clone()).await.is_empty());
+    }
+    assert_eq!(subjects(&aws).len(), 1);
+    aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    lambda.deliver(aws.take_events()).await;
+    assert!(subjects(&aws)[1].contains("RESOLVED"), "{:?}", subjects(&aws));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_thousand_instances_are_healed_over_several_invocations_within_ec2s_rates() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let instances = aws.running_many(2000, "eu-west-1", "web-role", "web");
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda);
+    aws.recreate_profile("web-role").unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(deployment.run_until_quiet(4 * HOUR).await);
+    assert!(instances.iter().all(|instance| aws.held(instance) == aws.live("web-role")));
+    assert_eq!(aws.throttled(), 0);
+    assert_eq!(aws.count(Operation::ReplaceIamInstanceProfileAssociation), 2000);
+    assert_eq!(subjects(&aws), ["[Reprofile] HEALED web-role: 2000 of 2000 instances re-associated (111122223333)"]);
+    assert!(deployment.invocations().len() >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_finds_and_heals_what_no_event_told_and_renews_what_is_remembered() {
+    let aws = AwsModel::new();
+    for name in ["one", "two"] {
+        aws.role_with_profile(name);
+        aws.running("us-east-1", name, name);
+    }
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda).at(|pace| pace.sweep_every = Some(HOUR));
+    deployment.run_for(2 * HOUR).await;
+    assert!(aws.remembered("two").is_some_and(|memory| memory.binding.is_some()), "a sweep remembers healthy profiles");
+    aws.recreate_profile("two").unwrap();
+    aws.take_events();
+    deployment.run_for(2 * HOUR).await;
+    assert_eq!(subjects(&aws), ["[Reprofile] HEALED two: 1 of 1 instance re-associated (111122223333)"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_does_not_alert_a_profile_that_was_never_seen_with_a_role() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("us-east-1", "web-role", "a");
+    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    aws.take_events();
+    let lambda = Lambda::in_account(&aws, &[]);
+    lambda.invoke(&schedule()).await.unwrap();
+    assert_eq!(subjects(&aws), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_found_again_by_what_a_sweep_had_seen() {
+    let aws = AwsModel::new();
+    aws.profile_with_role("/", "app-profile", "app-role");
+    aws.running("eu-west-1", "app-profile", "a");
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda);
+    lambda.invoke(&schedule()).await.unwrap();
+    aws.remove_role_from_instance_profile("app-profile", "app-role").unwrap();
+    aws.take_events();
+    aws.delete_role("app-role").unwrap();
+    deployment.run_for(Duration::from_secs(300)).await;
+    assert_eq!(subjects(&aws).len(), 1);
+}
