@@ -92,7 +92,10 @@ pub async fn recover<A: Account>(
                 None if one.action.detaches() => {
                     recovered.bare.push(affected(region, instance, one, profile, live));
                 }
-                Some(row) if live.is_some_and(|live| live.name() == row.arn.name() && live.id == row.held) => {
+                Some(row)
+                    if row.id != one.association
+                        && live.is_some_and(|live| live.name() == row.arn.name() && live.id == row.held) =>
+                {
                     let found = affected(region, instance, one, profile, live);
                     let outcome = Outcome::Healed { now: row.held.clone() };
                     recovered.done.push(InstanceReport { found, step: Some(one.action), outcome });

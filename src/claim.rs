@@ -14,6 +14,7 @@ use crate::incident::Occasion;
 use crate::memory::{Lease, Memory};
 use crate::model::Timestamp;
 use crate::names::{AccountId, ProfileName};
+use crate::observe::Look;
 use crate::ports::{Account, Clock, Queue, Table, Version, WriteError};
 use crate::reach::Wanted;
 use crate::recheck::Recheck;
@@ -41,6 +42,15 @@ pub struct Claim {
     pub changes: Vec<Change>,
     /// Whether to look also where IAM has no profile of that name.
     pub even_if_gone: bool,
+}
+
+impl Claim {
+    /// How to look at the profile.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        let known = self.memory.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role));
+        Look { even_if_gone: self.even_if_gone, roles: known.cloned().collect(), forced: self.memory.forced.clone() }
+    }
 }
 
 /// Who works, for how long at most.

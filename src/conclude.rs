@@ -91,6 +91,7 @@ pub async fn conclude<A: Account>(
     }
     claim.memory.learn(report.live.as_ref(), Tags::Read, now);
     claim.memory.incident = next.incident;
+    claim.memory.note_forced(report.live.as_ref(), &report.instances);
     claim.memory.begun = unfinished(&report.instances);
     if let Err(error) = remember_roles(account, &mut claim, report).await {
         conclusion.errors.push(error);

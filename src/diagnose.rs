@@ -2,10 +2,19 @@
 //!
 //! Invariant: the only inputs are state that was read; no event reaches this file.
 
-use crate::model::{Case, Profile, Trust};
+use time::Duration;
+
+use crate::memory::KnownRole;
+use crate::model::{Case, Profile, Role, Timestamp, Trust};
 use crate::names::ProfileId;
 
-/// What is wrong with an instance that holds the profile id `held`, where IAM has `live` under that name.
+/// How long EC2 may take to use a role that was put into a profile in place of another one.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html>: "it can take up
+/// to one hour for the change to take effect"
+pub const ROLE_TAKES_EFFECT: Duration = Duration::hours(1);
+
+/// What is wrong with an instance that holds the profile id `held`, where IAM has `live` under that name, and the roles
+/// `known` were seen in it.
 ///
 /// `live` is `None` only where IAM said that no profile of that name exists. A stale instance is `Stale` whatever the
 /// role's trust is, since no credentials reach it before it is re-associated; [`also_untrusted`] tells of the rest.
@@ -14,13 +23,23 @@ use crate::names::ProfileId;
 /// valid instance profile".
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html>
 #[must_use]
-pub fn diagnose(live: Option<&Profile>, held: &ProfileId) -> Case {
+pub fn diagnose(live: Option<&Profile>, held: &ProfileId, known: &[KnownRole], now: Timestamp) -> Case {
     let Some(profile) = live else { return Case::Gone };
     let Some(role) = &profile.role else { return Case::RoleLess };
     if profile.id != *held {
-        return Case::Stale;
+        Case::Stale
+    } else if role.trust == Trust::No {
+        Case::Untrusted
+    } else if was_replaced(role, known) && now - role.created < ROLE_TAKES_EFFECT {
+        Case::RoleReplaced
+    } else {
+        Case::Healthy
     }
-    if role.trust == Trust::No { Case::Untrusted } else { Case::Healthy }
+}
+
+/// Whether the role took the place of one of the same name: names are unique, so that one is gone.
+fn was_replaced(role: &Role, known: &[KnownRole]) -> bool {
+    known.iter().any(|known| known.name == role.name && known.id != role.id)
 }
 
 /// Whether the profile's role surely does not let EC2 assume it, so that healing the association is not enough.

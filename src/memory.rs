@@ -10,8 +10,9 @@ use time::Duration;
 
 use crate::event::Change;
 use crate::incident::Incident;
-use crate::model::{Profile, Timestamp, Trust};
+use crate::model::{Case, Profile, Timestamp, Trust};
 use crate::recheck::Recheck;
+use crate::report::InstanceReport;
 use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use crate::plan::Action;
 
@@ -56,6 +57,8 @@ pub struct Memory {
     pub lease: Option<Lease>,
     /// What was begun on its instances, written before it was.
     pub begun: Vec<Begun>,
+    /// The instances that were made to take up the profile's present role, each once.
+    pub forced: Vec<(InstanceId, RoleId)>,
     /// What happened while somebody else was at work on it.
     pub waiting: Vec<Change>,
     /// The roles that lead to this profile, and when that was written last.
@@ -165,6 +168,7 @@ impl Memory {
             incident: None,
             lease: None,
             begun: Vec::new(),
+            forced: Vec::new(),
             waiting: Vec::new(),
             indexed: Vec::new(),
             recreated: Vec::new(),
@@ -249,6 +253,15 @@ impl Memory {
     /// The roles that the profile was seen with.
     pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
         self.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role)).map(|role| &role.name)
+    }
+
+    /// Takes note of the instances that were made to take up the role that the profile holds now; those of a role before
+    /// are forgotten.
+    pub fn note_forced(&mut self, live: Option<&Profile>, instances: &[InstanceReport]) {
+        let Some(role) = live.and_then(|live| live.role.as_ref()) else { return };
+        self.forced.retain(|(_, of)| *of == role.id);
+        let tried = |one: &&InstanceReport| one.found.case == Case::RoleReplaced && one.step.is_some();
+        self.forced.extend(instances.iter().filter(tried).map(|one| (one.found.instance.id.clone(), role.id.clone())));
     }
 
     /// Adds changes that led here, each once, oldest first.

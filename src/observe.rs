@@ -17,7 +17,8 @@ use time::Duration;
 use crate::config::Regions;
 use crate::diagnose::diagnose;
 use crate::model::{Affected, Association, Case, Instance, Profile, Timestamp};
-use crate::names::{InstanceId, ProfileName, Region, RoleName};
+use crate::memory::KnownRole;
+use crate::names::{InstanceId, ProfileName, Region, RoleId, RoleName};
 use crate::ports::{Account, Clock, Ec2, Iam, MAX_FILTER_VALUES};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
@@ -26,8 +27,28 @@ use crate::report::UnreadRegion;
 const REGIONS_AT_ONCE: usize = 16;
 const PROFILES_AT_ONCE: usize = 8;
 
-/// Which profiles to look at; with `true` also where IAM has no profile of that name (any more).
-pub type Names = BTreeMap<ProfileName, bool>;
+/// Which profiles to look at, and how.
+pub type Names = BTreeMap<ProfileName, Look>;
+
+/// How to look at a profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Whether to look also where IAM has no profile of that name (any more).
+    pub even_if_gone: bool,
+    /// The roles that were seen in it.
+    pub roles: Vec<KnownRole>,
+    /// The instances that were made to take up a role, each once.
+    pub forced: Vec<(InstanceId, RoleId)>,
+}
+
+impl Look {
+    /// Whether the instance had been running with the role before, and was not made to take up the new one yet.
+    fn is_behind(&self, instance: &Instance, live: Option<&Profile>) -> bool {
+        let Some(role) = live.and_then(|live| live.role.as_ref()) else { return false };
+        let is_forced = self.forced.iter().any(|(id, forced)| *id == instance.id && *forced == role.id);
+        instance.launched.is_some_and(|launched| launched < role.created) && !is_forced
+    }
+}
 
 /// One profile and the instances that hold one of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +132,14 @@ pub async fn observe<A: Account>(
     cache: &RegionCache,
 ) -> Result<Observation, AwsError> {
     let mut lives = live_profiles(account, names.keys().cloned()).await;
-    lives.retain(|name, live| names[name] || !matches!(live, Ok(None)));
+    lives.retain(|name, live| names[name].even_if_gone || !matches!(live, Ok(None)));
     if lives.values().all(Result::is_err) {
         // Nothing to look for, or nothing known to compare with: no region need be asked.
         return Ok(Observation { profiles: unread_profiles(lives), unread: Vec::new(), regions: 0 });
     }
     let regions = cache.regions(account, wanted).await?;
-    let (suspects, unread) = suspects(account, &regions, &lives).await;
-    let (profiles, unread) = join(account, lives, suspects, unread).await;
+    let (suspects, unread) = suspects(account, &regions, names, &lives).await;
+    let (profiles, unread) = join(account, names, lives, suspects, unread).await;
     Ok(Observation { profiles, unread, regions: regions.len() })
 }
 
@@ -192,13 +213,20 @@ struct Suspects {
 }
 
 /// Looks through every region, keeping what may be broken: memory is bounded by the broken and a page.
-async fn suspects<A: Account>(account: &A, regions: &[Region], lives: &Lives) -> (Suspects, Vec<UnreadRegion>) {
+async fn suspects<A: Account>(
+    account: &A,
+    regions: &[Region],
+    names: &Names,
+    lives: &Lives,
+) -> (Suspects, Vec<UnreadRegion>) {
+    let now = account.clock().now();
     let (read, unread) = in_regions(regions, |region| async move {
         let mut found = Vec::new();
         let mut healthy: BTreeMap<ProfileName, usize> = BTreeMap::new();
         let take = |one: Association| {
             let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
-            if diagnose(live.as_ref(), &one.held) == Case::Healthy {
+            let roles = &names[one.arn.name()].roles;
+            if diagnose(live.as_ref(), &one.held, roles, now) == Case::Healthy {
                 *healthy.entry(one.arn.name().clone()).or_default() += 1;
             } else {
                 found.push(one);
@@ -221,6 +249,7 @@ async fn suspects<A: Account>(account: &A, regions: &[Region], lives: &Lives) ->
 /// Adds what EC2 says of the suspects' instances, and leaves out those that have ended.
 async fn join<A: Account>(
     account: &A,
+    names: &Names,
     lives: Lives,
     suspects: Suspects,
     mut unread: Vec<UnreadRegion>,
@@ -243,10 +272,14 @@ async fn join<A: Account>(
         for association in found.remove(&region).unwrap_or_default() {
             let Some(observed) = profiles.get_mut(association.arn.name()) else { continue };
             let Ok(live) = &observed.live else { continue };
-            let case = diagnose(live.as_ref(), &association.held);
+            let look = &names[association.arn.name()];
+            let mut case = diagnose(live.as_ref(), &association.held, &look.roles, account.clock().now());
             let instance = instances
                 .remove(&association.instance)
                 .unwrap_or_else(|| Instance::unseen(association.instance.clone()));
+            if case == Case::RoleReplaced && !look.is_behind(&instance, live.as_ref()) {
+                case = Case::Healthy;
+            }
             if case == Case::Healthy {
                 observed.healthy += 1;
             } else if !instance.state.is_ended() {

@@ -199,7 +199,7 @@ async fn look_and_act<A: Account>(
     mut claims: BTreeMap<ProfileName, Claim>,
     run: &mut Run,
 ) {
-    let names = claims.iter().map(|(name, claim)| (name.clone(), claim.even_if_gone)).collect();
+    let names = claims.iter().map(|(name, claim)| (name.clone(), claim.look())).collect();
     let observation = match observe(&context.aws, &names, &context.config.regions, &context.regions).await {
         Ok(observation) => observation,
         Err(cause) => {

@@ -29,7 +29,8 @@ pub enum Level {
 pub enum Action {
     /// `ReplaceIamInstanceProfileAssociation`, for a running instance.
     Replace,
-    /// `DisassociateIamInstanceProfile`, then `AssociateIamInstanceProfile`, for a stopped instance.
+    /// `DisassociateIamInstanceProfile`, then `AssociateIamInstanceProfile`, for a stopped instance, and for one that is to
+    /// take up a replaced role at once.
     Swap,
     /// `AssociateIamInstanceProfile` alone, for an instance whose swap was begun and not ended.
     Associate,
@@ -106,6 +107,9 @@ pub enum Hindrance {
     /// A stopped instance cannot be replaced, only disassociated and associated, and without a memory nothing would know
     /// of it in between.
     Stopped,
+    /// Only disassociating and associating makes EC2 take up the new role at once, and without a memory nothing would know of
+    /// the instance in between; within the hour EC2 does so by itself.
+    HealsItself,
     /// The profile is so young that its region may not know it yet, and an instance must not be left without any.
     ProfileTooYoung,
     /// The instance is between two states.
@@ -141,6 +145,7 @@ impl fmt::Display for Hindrance {
             Self::NoProfile => "the instance profile does not exist",
             Self::TrustExcludesEc2 => "the role's trust policy does not let EC2 assume it",
             Self::Stopped => "the instance is stopped",
+            Self::HealsItself => "EC2 takes up the new role by itself within an hour of its creation",
             Self::ProfileTooYoung => "the instance profile is less than a minute old",
             Self::InstanceInTransition => "the instance is between two states",
             Self::AssociationInTransition => "its association is just being changed",
@@ -236,6 +241,7 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
         (instance.operator_managed, Hindrance::OperatorManaged),
         (one.association.state == AssociationState::Associating, Hindrance::AssociationInTransition),
         (!is_settled, Hindrance::InstanceInTransition),
+        (one.case == Case::RoleReplaced && !bounds.may_swap, Hindrance::HealsItself),
         (action == Action::Swap && !bounds.may_swap, Hindrance::Stopped),
         (action == Action::Swap && is_young, Hindrance::ProfileTooYoung),
     ];
@@ -244,9 +250,10 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
 
 /// What re-associates the instance, as it stands.
 fn action(one: &Affected) -> Action {
-    match (one.association.state, one.instance.state) {
-        (AssociationState::Ending, _) => Action::Associate,
-        (_, InstanceState::Stopped) => Action::Swap,
+    match (one.association.state, one.instance.state, one.case) {
+        (AssociationState::Ending, ..) => Action::Associate,
+        // To Replace an association by one with the same profile id is to do nothing.
+        (_, InstanceState::Stopped, _) | (_, _, Case::RoleReplaced) => Action::Swap,
         _ => Action::Replace,
     }
 }

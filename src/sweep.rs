@@ -42,6 +42,7 @@ pub struct Swept {
 pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCache) -> Result<Swept, AwsError> {
     let mut profiles = every_profile(account).await?;
     let regions = cache.regions(account, wanted).await?;
+    let now = account.clock().now();
     let (read, unread) = in_regions(&regions, |region| {
         let profiles = &profiles;
         async move {
@@ -49,7 +50,7 @@ pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCach
             let mut suspects = BTreeSet::new();
             let take = |one: Association| {
                 let name = one.arn.name();
-                if diagnose(profiles.get(name), &one.held) != Case::Healthy {
+                if diagnose(profiles.get(name), &one.held, &[], now) != Case::Healthy {
                     suspects.insert(name.clone());
                 }
                 if !used.contains(name) {

@@ -152,7 +152,7 @@ impl Cure {
             _ if one.found.instance.operator_managed => Self::ByItsService,
             Outcome::Failed(Failure::NoAssociation | Failure::Detached(_)) => Self::Attach,
             _ if one.found.association.state == AssociationState::Ending => Self::Attach,
-            _ if stopped => Self::Swap,
+            _ if stopped || one.found.case == Case::RoleReplaced => Self::Swap,
             _ if one.step.is_some() => Self::ReplacePresent,
             _ => Self::Replace,
         })
@@ -203,9 +203,14 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
             lines.push(commands::associate(&one.found.region, &one.found.instance.id, profile));
         }
         steps.push(Step {
-            say: "Detach the old instance profile from each stopped instance, and attach the one of the same name. Check the \
-                  association ids first, by the first command of each region:"
-                .to_owned(),
+            say: if stopped.iter().all(|(_, one)| one.found.case == Case::RoleReplaced) {
+                "To wait for the hour to pass is enough. To have the new role at once, detach the instance profile and attach it \
+                 again (for a moment the instance has none). Check the association ids first, by the first command of each region:"
+            } else {
+                "Detach the old instance profile from each stopped instance, and attach the one of the same name. Check the \
+                 association ids first, by the first command of each region:"
+            }
+            .to_owned(),
             commands: lines,
         });
         steps.extend(others(stopped.len(), commanded));

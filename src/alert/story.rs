@@ -6,7 +6,7 @@ use super::document::{Line, Section};
 use super::facts::{Facts, Since, Standing, is_unconfirmed};
 use super::plain::{LONG, SHORT, code, count, minute, quoted, second};
 use crate::actor::Actor;
-use crate::diagnose::also_untrusted;
+use crate::diagnose::{ROLE_TAKES_EFFECT, also_untrusted};
 use crate::event::{CallName, Change, Subject};
 use crate::model::{Case, Timestamp, Trust};
 use crate::report::{Status, UnreadRegion};
@@ -137,8 +137,11 @@ pub(super) fn what_happened(facts: &Facts) -> Option<Section> {
     if has(Case::RoleLess) {
         lines.push(role_less(facts));
     }
-    if has(Case::Stale) || has(Case::RoleReplaced) {
+    if has(Case::Stale) {
         lines.push(stale(facts));
+    }
+    if has(Case::RoleReplaced) {
+        lines.push(role_replaced(facts));
     }
     if has(Case::Untrusted) || (has(Case::Stale) && also_untrusted(facts.live())) {
         lines.push(untrusted(facts));
@@ -177,6 +180,20 @@ fn stale(facts: &Facts) -> String {
     format!(
         "{again}{role} EC2 does not go by the name but by a hidden id, so an instance that had the old profile still points at \
          an id that is gone, and gets no new AWS credentials; yet the console shows it as attached."
+    )
+}
+
+fn role_replaced(facts: &Facts) -> String {
+    let name = code(&facts.report.profile);
+    let Some(role) = facts.live().and_then(|live| live.role.as_ref()) else {
+        return format!("The role in the instance profile {name} was replaced.");
+    };
+    format!(
+        "The role in the instance profile {name} was deleted, and another one of the same name, {}, was put in ({}). EC2 takes \
+         it up by itself within an hour, by {}; until then the instances have the credentials of a role that is gone.",
+        code(&role.name),
+        minute(role.created),
+        minute(role.created + ROLE_TAKES_EFFECT)
     )
 }
 

@@ -7,6 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::diagnose::diagnose;
+use crate::memory::KnownRole;
 use crate::model::{Association, Instance, Role, Trust};
 use crate::names::{RoleId, RoleName};
 
@@ -35,7 +36,7 @@ fn affected(live: Option<&Profile>, held: &str, state: InstanceState) -> Affecte
     let held = ProfileId::new(held).unwrap();
     Affected {
         region: Region::new("eu-west-1").unwrap(),
-        case: diagnose(live, &held),
+        case: diagnose(live, &held, &[], NOW),
         association: Association {
             id: AssociationId::new("iip-assoc-0123456789abcdef0").unwrap(),
             instance: id.clone(),
@@ -60,7 +61,7 @@ fn decide_one(live: Option<&Profile>, one: Affected, level: Level) -> Decision {
 
 #[test]
 fn the_table_of_cases() {
-    let case = |live: Option<Profile>, held: &str| diagnose(live.as_ref(), &ProfileId::new(held).unwrap());
+    let case = |live: Option<Profile>, held: &str| diagnose(live.as_ref(), &ProfileId::new(held).unwrap(), &[], NOW);
     assert_eq!(case(None, OLD), Case::Gone);
     assert_eq!(case(Some(live("/web-role", None)), NEW), Case::RoleLess);
     assert_eq!(case(Some(live("/web-role", None)), OLD), Case::RoleLess);
@@ -70,6 +71,21 @@ fn the_table_of_cases() {
     assert_eq!(case(Some(live("/web-role", Some(Trust::No))), NEW), Case::Untrusted);
     assert_eq!(case(Some(live("/web-role", Some(Trust::Unsure))), NEW), Case::Healthy);
     assert_eq!(case(Some(live("/web-role", Some(Trust::Yes))), NEW), Case::Healthy);
+}
+
+#[test]
+fn a_role_of_the_same_name_and_another_id_was_replaced_for_an_hour() {
+    let live = live("/web-role", Some(Trust::Yes));
+    let created = live.role.as_ref().unwrap().created;
+    let known = |name, id| KnownRole { name: RoleName::new(name).unwrap(), id: RoleId::new(id).unwrap() };
+    let case = |known: KnownRole, after| {
+        diagnose(Some(&live), &ProfileId::new(NEW).unwrap(), &[known], created + Duration::minutes(after))
+    };
+    let old = known("WEB-role", "AROAEXAMPLEEXAMPLE001");
+    assert_eq!(case(old.clone(), 59), Case::RoleReplaced);
+    assert_eq!(case(old, 60), Case::Healthy);
+    assert_eq!(case(known("web-role", "AROAEXAMPLEEXAMPLE002"), 1), Case::Healthy);
+    assert_eq!(case(known("other-role", "AROAEXAMPLEEXAMPLE001"), 1), Case::Healthy);
 }
 
 #[test]
@@ -252,7 +268,7 @@ proptest! {
         for step in first.steps() {
             for one in healed.iter_mut().filter(|one| one.instance.id == step.instance) {
                 one.association.held = step.to.clone();
-                one.case = diagnose(live.as_ref(), &one.association.held);
+                one.case = diagnose(live.as_ref(), &one.association.held, &[], NOW);
             }
         }
         healed.retain(|one| one.case != Case::Healthy);

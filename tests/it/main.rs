@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: the model of AWS, and what is shown on it.
 //!
 //! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
+#![expect(unreachable_pub, reason = "the model is written like a library; its binary has no outside")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 mod aws_model;
@@ -10,4 +11,5 @@ mod incidents;
 mod lambda;
 mod looking;
 mod memory;
+mod replaced_role;
 mod swaps;

@@ -37,6 +37,24 @@ def test_at_level_alert_the_trap_is_told_and_no_write_call_is_made(watching, nam
     assert not aws.healed(running, name, AWAY)
 
 
+def test_a_stopped_instance_that_is_not_to_be_touched_is_told_with_the_commands(watching, name):
+    aws, ec2 = watching.aws, watching.aws.client("ec2")
+    aws.console_create_role(name)
+    instance = aws.run_instance(name)
+    ec2.stop_instances(InstanceIds=[instance])
+    [before] = aws.associations(instance)
+    aws.console_delete_role(name)
+    aws.console_create_role(name)
+    message = watching.alert(name, "BROKEN")["message"]
+    for command in (
+            f"aws ec2 disassociate-iam-instance-profile --region us-east-1 --association-id {before['AssociationId']}",
+            f"aws ec2 associate-iam-instance-profile --region us-east-1 --instance-id {instance} "
+            f"--iam-instance-profile Name={name}"):
+        assert command in message
+    watching.until_idle()
+    assert aws.associations(instance) == [before]
+
+
 def test_at_level_alert_the_role_has_no_permission_to_write(watching):
     iam, role = watching.aws.client("iam"), watching.stack.function_role()
     policies = [iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
