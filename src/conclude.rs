@@ -122,6 +122,7 @@ fn as_told(report: &ProfileReport, notice: &Notice) -> ProfileReport {
         outcome: Outcome::Healed { now: healed.now.clone() },
     }));
     told.more_healed = notice.more_healed;
+    told.mended.clone_from(&notice.mended);
     told.changes.clone_from(&notice.changes);
     told.incident = Some(notice.reference());
     told.is_resolved = notice.status == Status::Resolved;
@@ -135,6 +136,7 @@ fn untold(next: Next, before: Option<&Incident>, notice: &Notice) -> Next {
         incident.told = before.and_then(|open| open.told.clone());
         incident.healed.clone_from(&notice.healed);
         incident.more_healed = notice.more_healed;
+        incident.mended.clone_from(&notice.mended);
         incident.changes.clone_from(&notice.changes);
         incident.sequence = before.map_or(0, |open| open.sequence);
         incident

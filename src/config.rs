@@ -153,16 +153,19 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         match value.as_str() {
             "alert" => return Level::Alert,
             "reassociate" => return Level::Reassociate,
-            "relink" | "restore" => {
-                self.refuse(
-                    LEVEL,
-                    value,
-                    "this version does not write IAM yet: use alert or reassociate",
-                );
-            }
-            _ => self.refuse(LEVEL, value, "allowed are alert and reassociate"),
+            "relink" => return self.with_memory(LEVEL, value, Level::Relink),
+            "restore" => return self.with_memory(LEVEL, value, Level::Restore),
+            _ => self.refuse(LEVEL, value, "allowed are alert, reassociate, relink and restore"),
         }
         Level::Alert
+    }
+
+    /// A level that writes IAM: what was there, and that nobody is at work on it, only a memory can tell.
+    fn with_memory(&mut self, variable: &'static str, value: String, level: Level) -> Level {
+        if self.get("REPROFILE_TABLE").is_none() || self.get("REPROFILE_QUEUE_URL").is_none() {
+            self.refuse(variable, value, "this level needs REPROFILE_TABLE and REPROFILE_QUEUE_URL as well");
+        }
+        level
     }
 
     /// Set but empty: nothing is ignored.
@@ -355,7 +358,7 @@ mod tests {
         ])
         .unwrap_err();
         insta::assert_snapshot!(error.0.iter().map(Wrong::to_string).collect::<Vec<_>>().join("\n"), @r#"
-        REPROFILE_LEVEL="heal": allowed are alert and reassociate
+        REPROFILE_LEVEL="heal": allowed are alert, reassociate, relink and restore
         REPROFILE_IGNORE="ok we[b]": globs of profile names separated by spaces, or of path and name if they begin with /; these can match nothing: we[b]
         REPROFILE_TOPIC_ARN="arn:aws:sqs:us-east-1:111122223333:q": it must be the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:reprofile
         REPROFILE_REGIONS="eu-west-1 Mars": all, or regions such as eu-west-1 us-east-1: "Mars" is no region: a region looks like eu-west-1
@@ -370,10 +373,16 @@ mod tests {
     }
 
     #[test]
-    fn levels_that_write_iam_are_refused_until_they_are_carried_out() {
-        for level in ["relink", "restore"] {
-            let error = read(&[("REPROFILE_LEVEL", level)]).unwrap_err();
-            assert!(error.to_string().contains("does not write IAM"), "{error}");
+    fn levels_that_write_iam_need_a_table_and_a_queue() {
+        let queue = ("REPROFILE_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/reprofile");
+        let table = ("REPROFILE_TABLE", "reprofile");
+        for (text, level) in [("relink", Level::Relink), ("restore", Level::Restore)] {
+            let level_is = ("REPROFILE_LEVEL", text);
+            assert_eq!(read(&[level_is, table, queue]).unwrap().bounds.level, level);
+            for alone in [&[level_is][..], &[level_is, table], &[level_is, queue]] {
+                let error = read(alone).unwrap_err();
+                assert!(error.to_string().contains("needs REPROFILE_TABLE and REPROFILE_QUEUE_URL"), "{error}");
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use time::Duration;
 
 use crate::event::Change;
 use crate::memory::Memory;
+use crate::mend::{Mended, Reading};
 use crate::model::{Affected, Case, Timestamp};
 use crate::names::{InstanceId, ProfileId, ProfileName};
 use crate::plan::Action;
@@ -23,6 +24,9 @@ const RECHECKED_FOR: Duration = Duration::days(1);
 
 /// When to go on with what one invocation's time was not enough for.
 pub const CONTINUE: Duration = Duration::seconds(1);
+
+/// When to look whether what was put right in IAM is there to be read.
+const MENDED: Duration = Duration::seconds(10);
 
 /// When to come back to instances that are between two states, and for how long that is no news.
 const IN_TRANSITION: Duration = Duration::seconds(30);
@@ -38,6 +42,8 @@ pub struct Timing {
     pub settle: Option<Duration>,
     /// How often an open incident is told again; zero: never.
     pub remind: Duration,
+    /// How long lies at least between the two readings before IAM is written.
+    pub confirm: Duration,
 }
 
 /// A break that is being looked after.
@@ -62,6 +68,10 @@ pub struct Incident {
     pub more_healed: usize,
     /// What was told last.
     pub told: Option<Told>,
+    /// What was put right in IAM and not yet told.
+    pub mended: Vec<Mended>,
+    /// What was read when IAM lacked something.
+    pub reading: Option<Reading>,
 }
 
 /// An instance that was healed.
@@ -127,6 +137,8 @@ pub struct Notice {
     pub healed: Vec<Healed>,
     /// How many more were, that are only counted.
     pub more_healed: usize,
+    /// What was put right in IAM and is told now.
+    pub mended: Vec<Mended>,
     /// Every change that led here.
     pub changes: Vec<Change>,
     /// Whether it only says again what was said.
@@ -155,6 +167,8 @@ impl Incident {
             healed: Vec::new(),
             more_healed: 0,
             told: None,
+            mended: Vec::new(),
+            reading: None,
         }
     }
 
@@ -192,7 +206,7 @@ pub fn advance(
     let healed: Vec<Healed> = healed(report).collect();
     let is_well = broken.is_empty();
     let known = incident.is_some();
-    if !known && is_well && healed.is_empty() {
+    if !known && is_well && healed.is_empty() && report.mended.is_empty() {
         // IAM's reads lag: what takes something away and still reads healthy is looked at once more.
         let look_again = matches!(occasion, Occasion::Change { breaking: true }) && report.status() != Status::Unused;
         return match timing.settle.filter(|_| look_again) {
@@ -203,6 +217,8 @@ pub fn advance(
     let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
     Memory::add(&mut incident.changes, report.changes.iter().cloned());
     incident.take_in(healed);
+    incident.mended.extend(report.mended.iter().cloned());
+    incident.reading.clone_from(&report.reading);
     if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
         return watch(incident, report, soon);
     }
@@ -221,6 +237,8 @@ pub fn advance(
 fn come_back_soon(incident: &Incident, report: &ProfileReport, now: Timestamp) -> Option<Duration> {
     if report.is_out_of_time() {
         Some(CONTINUE)
+    } else if !report.mended.is_empty() {
+        Some(MENDED)
     } else if report.is_in_transition() && now - incident.opened < TRANSITIONS_TAKE {
         Some(IN_TRANSITION)
     } else {
@@ -238,7 +256,7 @@ fn watch(mut incident: Incident, report: &ProfileReport, settle: Duration) -> Ne
 
 /// All is well: say so if anybody was told, or anything was touched.
 fn close(incident: Incident) -> Next {
-    let status = if !incident.healed.is_empty() {
+    let status = if !incident.healed.is_empty() || !incident.mended.is_empty() {
         Status::Healed
     } else if incident.told.is_some() {
         Status::Resolved
@@ -270,9 +288,15 @@ fn go_on(
         incident.revision = notice.revision;
         incident.healed.clear();
         incident.more_healed = 0;
+        incident.mended.clear();
         incident.told = Some(Told { at: now, status, case: report.case(), broken });
     }
-    let recheck = timing.settle.and_then(|_| incident.next_recheck(now));
+    let sure_at = incident.reading.as_ref().map(|reading| (reading.at + timing.confirm - now).max(Duration::SECOND));
+    let recheck = timing.settle.and_then(|_| incident.next_recheck(now)).map(|wait| match sure_at {
+        // Where IAM may be written once it is sure, the second reading comes as soon as it may.
+        Some(sure) if report.is_awaiting_confirmation() => wait.min(sure),
+        _ => wait,
+    });
     if recheck.is_some() {
         incident.sequence += 1;
         incident.rechecks += 1;
@@ -287,6 +311,7 @@ fn notice(incident: &Incident, status: Status, is_reminder: bool) -> Notice {
         status,
         healed: incident.healed.clone(),
         more_healed: incident.more_healed,
+        mended: incident.mended.clone(),
         changes: incident.changes.clone(),
         is_reminder,
     }

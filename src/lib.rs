@@ -19,6 +19,7 @@ pub mod glob;
 pub mod incident;
 pub mod invocation;
 pub mod memory;
+pub mod mend;
 pub mod metrics;
 pub mod model;
 pub mod names;

@@ -57,6 +57,11 @@ pub struct Memory {
     pub lease: Option<Lease>,
     /// What was begun on its instances, written before it was.
     pub begun: Vec<Begun>,
+    /// When IAM was written for the profile, as far back as the brake looks.
+    #[serde(with = "times")]
+    pub iam_writes: Vec<Timestamp>,
+    /// Whether the profile was, or was about to be, created again by us, and its role is not known to be in it yet.
+    pub is_restoring: bool,
     /// The instances that were made to take up the profile's present role, each once.
     pub forced: Vec<(InstanceId, RoleId)>,
     /// What happened while somebody else was at work on it.
@@ -168,6 +173,8 @@ impl Memory {
             incident: None,
             lease: None,
             begun: Vec::new(),
+            iam_writes: Vec::new(),
+            is_restoring: false,
             forced: Vec::new(),
             waiting: Vec::new(),
             indexed: Vec::new(),
@@ -201,6 +208,7 @@ impl Memory {
     /// Takes in the profile as IAM has it now; `true` where that was news, so that it has to be stored.
     pub fn learn(&mut self, live: Option<&Profile>, tags: Tags, now: Timestamp) -> bool {
         let Some(live) = live else { return false };
+        self.is_restoring &= live.role.is_none();
         let usable = live.role.as_ref().filter(|role| role.trust != Trust::No);
         let role = usable.map(|role| KnownRole { name: role.name.clone(), id: role.id.clone() });
         let Some(known) = &mut self.binding else {

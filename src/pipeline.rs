@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::event::Trigger;
 use crate::incident::Timing;
 use crate::memory::Begun;
+use crate::mend::{Caution, Mending, lacks_something, mend};
 use crate::model::{Affected, Profile, Timestamp};
 use crate::names::{AccountId, InstanceId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::observe::{Observed, RegionCache, observe};
@@ -72,7 +73,7 @@ impl<A: Account> Context<A> {
     fn manner(&self) -> Manner {
         let can_settle = self.aws.table().is_some() && self.aws.queue().is_some();
         let settle = can_settle.then_some(self.config.settle);
-        Manner { format: self.config.format, timing: Timing { settle, remind: self.config.remind } }
+        Manner { format: self.config.format, timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm } }
     }
 }
 
@@ -191,6 +192,8 @@ struct Underway {
     affected: Vec<Affected>,
     /// What an earlier invocation had done and could not tell.
     done: Vec<InstanceReport>,
+    /// What putting IAM right means for the instances that waited for it.
+    mended_as: Option<Outcome>,
 }
 
 async fn look_and_act<A: Account>(
@@ -232,8 +235,24 @@ async fn look_and_act<A: Account>(
     // What could not be read, or is not there to be looked at.
     give_back(context, worker, claims, run).await;
 
+    let underway = mend_all(context, worker, underway, run).await;
     let underway = begin(context, worker, underway, run).await;
     take_steps(context, worker, underway, run).await;
+}
+
+impl Underway {
+    /// Takes in what came of putting IAM right: the instances are seen to next, or told what AWS refused.
+    fn take_in(&mut self, mending: Mending) {
+        let Mending { mended, unmended, refused, reading } = mending;
+        self.mended_as = match (&mended, refused) {
+            (Some(_), _) => Some(Outcome::Deferred(Deferral::Mended)),
+            (None, Some(error)) => Some(Outcome::Failed(Failure::Refused(error))),
+            (None, None) => None,
+        };
+        self.report.mended.extend(mended);
+        self.report.unmended = unmended;
+        self.report.reading = reading;
+    }
 }
 
 /// Takes in what an earlier invocation began, and plans.
@@ -269,8 +288,42 @@ async fn prepare<A: Account>(
         incident: None,
         is_resolved: false,
         more_healed: 0,
+        mended: Vec::new(),
+        unmended: None,
+        reading: None,
     };
-    Ok(Underway { claim, plan, report, affected, done: recovered.done })
+    Ok(Underway { claim, plan, report, affected, done: recovered.done, mended_as: None })
+}
+
+/// Puts right in IAM what may be put right, where instances need it that nobody holds back.
+async fn mend_all<A: Account>(
+    context: &Context<A>,
+    worker: Worker<'_>,
+    underway: Vec<Underway>,
+    run: &mut Run,
+) -> Vec<Underway> {
+    let config = &context.config;
+    let caution = Caution { level: config.bounds.level, confirm: config.confirm, brake: config.brake };
+    let mut all = Vec::new();
+    for mut one in underway {
+        let is_wanted = one.plan.decisions.iter().any(Decision::waits_for_iam);
+        if !(is_wanted && lacks_something(one.report.live.as_ref()) && one.claim.version.is_some()) {
+            all.push(one);
+            continue;
+        }
+        match mend(&context.aws, worker, &mut one.claim, one.report.live.as_ref(), caution).await {
+            Ok(mending) => {
+                one.take_in(mending);
+                all.push(one);
+            }
+            Err(error) => {
+                run.errors.push(error);
+                let name = one.report.profile.clone();
+                give_back(context, worker, BTreeMap::from([(name, one.claim)]), run).await;
+            }
+        }
+    }
+    all
 }
 
 /// Remembers what is about to be begun; what cannot be remembered is not begun.
@@ -323,7 +376,7 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
     let deadline = worker.deadline.map(|deadline| deadline - RESERVE);
     let mut outcomes = act(&context.aws, &context.pace, deadline, steps).await;
     for one in &mut underway {
-        one.report.instances = instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes);
+        one.report.instances = instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes, one.mended_as.as_ref());
         one.report.instances.append(&mut one.done);
     }
 
@@ -379,8 +432,23 @@ fn instance_reports(
     plan: &Plan,
     affected: Vec<Affected>,
     outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
+    mended_as: Option<&Outcome>,
 ) -> Vec<InstanceReport> {
-    let mut report = |(found, decision): (Affected, &Decision)| match decision {
+    let mut report = |(found, decision): (Affected, &Decision)| match (decision, mended_as) {
+        (decision, Some(outcome)) if decision.waits_for_iam() => {
+            InstanceReport { found, step: None, outcome: outcome.clone() }
+        }
+        (decision, _) => decided(found, decision, outcomes),
+    };
+    affected.into_iter().zip(&plan.decisions).map(&mut report).collect()
+}
+
+fn decided(
+    found: Affected,
+    decision: &Decision,
+    outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
+) -> InstanceReport {
+    match decision {
         Decision::Do(step) => {
             let outcome = outcomes.remove(&(step.region.clone(), step.instance.clone()));
             // `act` answers for every step; were one missing, it is not to pass for done.
@@ -393,8 +461,7 @@ fn instance_reports(
         Decision::Leave(hindrance) => {
             InstanceReport { found, step: None, outcome: Outcome::Left(Left::Hindered(*hindrance)) }
         }
-    };
-    affected.into_iter().zip(&plan.decisions).map(&mut report).collect()
+    }
 }
 
 /// What was healed holds only if IAM still has what it was healed to.

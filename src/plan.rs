@@ -21,6 +21,10 @@ pub enum Level {
     Alert,
     /// Repairs EC2 associations to the profile of the same name.
     Reassociate,
+    /// Also puts a role of the remembered name back into a profile that lost it.
+    Relink,
+    /// Also creates a deleted profile again.
+    Restore,
 }
 
 /// What a step does.
@@ -163,6 +167,14 @@ pub enum Decision {
     Leave(Hindrance),
 }
 
+impl Decision {
+    /// Whether only IAM's being put right could help the instance, and nobody holds it back.
+    #[must_use]
+    pub fn waits_for_iam(&self) -> bool {
+        matches!(self, Self::Leave(Hindrance::NoRole | Hindrance::NoProfile))
+    }
+}
+
 /// What bounds a plan: the part of the configuration that planning needs.
 #[derive(Debug, Clone)]
 pub struct Bounds {
@@ -232,12 +244,12 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
     let rows = [
         (bounds.ignore.matches(arn), Hindrance::ProfileIgnored),
         (instance.hold == Some(Hold::Ignore), Hindrance::InstanceIgnored),
-        (one.case == Case::Gone, Hindrance::NoProfile),
-        (one.case == Case::RoleLess, Hindrance::NoRole),
         (one.case == Case::Untrusted, Hindrance::TrustExcludesEc2),
         (bounds.level < Level::Reassociate, Hindrance::LevelAlert),
         (!bounds.scope.matches(arn), Hindrance::OutsideScope),
         (instance.hold == Some(Hold::Alert), Hindrance::InstanceAlertOnly),
+        (one.case == Case::Gone, Hindrance::NoProfile),
+        (one.case == Case::RoleLess, Hindrance::NoRole),
         (instance.operator_managed, Hindrance::OperatorManaged),
         (one.association.state == AssociationState::Associating, Hindrance::AssociationInTransition),
         (!is_settled, Hindrance::InstanceInTransition),

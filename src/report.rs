@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnose::also_untrusted;
 use crate::event::Change;
+use crate::mend::{Mended, Reading, Unmended};
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region};
 use crate::plan::{Action, Hindrance};
@@ -66,6 +67,8 @@ pub enum Deferral {
     InTransition(Hindrance),
     /// The invocation's time was over.
     OutOfTime,
+    /// IAM was just put right; what follows from it is seen to next.
+    Mended,
 }
 
 impl Outcome {
@@ -124,6 +127,7 @@ impl fmt::Display for Outcome {
                 f.write_str("the instance profile was changed again in IAM while it was being healed")
             }
             Self::Failed(Failure::Unreadable(error)) => write!(f, "what EC2 holds could not be read back: {error}"),
+            Self::Deferred(Deferral::Mended) => f.write_str("its profile was just put right in IAM"),
             Self::Deferred(Deferral::OutOfTime) => f.write_str("the invocation's time was over"),
         }
     }
@@ -198,6 +202,12 @@ pub struct ProfileReport {
     pub is_resolved: bool,
     /// How many instances were healed before that are only counted.
     pub more_healed: usize,
+    /// What was put right in IAM.
+    pub mended: Vec<Mended>,
+    /// Why IAM, where it lacks something, is left as it is.
+    pub unmended: Option<Unmended>,
+    /// What was read when IAM lacked something.
+    pub reading: Option<Reading>,
 }
 
 /// What an alert on an incident is known by.
@@ -240,6 +250,12 @@ impl ProfileReport {
     #[must_use]
     pub fn is_out_of_time(&self) -> bool {
         self.instances.iter().any(|one| one.outcome == Outcome::Deferred(Deferral::OutOfTime))
+    }
+
+    /// Whether IAM is to be written once the same is read again.
+    #[must_use]
+    pub fn is_awaiting_confirmation(&self) -> bool {
+        self.unmended == Some(Unmended::NotYetSure)
     }
 
     /// Whether all that is broken is between two states, and will be out of them in a minute or so.

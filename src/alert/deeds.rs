@@ -5,6 +5,7 @@
 use super::document::{Line, Section};
 use super::facts::{Facts, Standing};
 use super::plain::{MESSAGE, SHORT, code, count, listed, minute, quoted};
+use crate::mend::{Mended, Unmended};
 use crate::model::Case;
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
@@ -30,14 +31,18 @@ pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
         lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
     }
     lines.extend(the_rest(&facts.told[shown.len()..], facts.report.more_healed).map(Line::Item));
-    let calls = calls(facts);
-    if !calls.is_empty() {
+    lines.extend(facts.report.mended.iter().map(|mended| Line::Item(in_iam(facts, mended))));
+    let (calls, writes) = (calls(facts), &facts.report.mended);
+    if !calls.is_empty() || !writes.is_empty() {
+        let nothing = if writes.is_empty() { " Reprofile changed nothing in IAM." } else { "" };
         lines.push(Line::Say(format!(
-            "The calls were Reprofile's, not a person's: {}, to the instance profile of the same name, before {}. Reprofile \
-             changed nothing in IAM.",
+            "The calls were Reprofile's, not a person's: {}, to the instance profile of the same name, before {}.{nothing}",
             listed(&calls),
             minute(facts.report.at)
         )));
+    }
+    if let Some(why) = facts.report.unmended.filter(|why| *why != Unmended::Level && facts.open().next().is_some()) {
+        lines.push(Line::Say(format!("Reprofile left IAM as it is: {why}.")));
     }
     if facts.report.healthy > 0 {
         let others = count(facts.report.healthy, "other instance holds", "other instances hold");
@@ -52,6 +57,20 @@ fn instance(one: &InstanceReport) -> String {
     format!("{} {} {} {name}", code(&found.instance.id), found.region, found.instance.state)
 }
 
+/// What was put right in IAM.
+fn in_iam(facts: &Facts, mended: &Mended) -> String {
+    let (profile, role, at) = (code(&facts.report.profile), code(&mended.role.name), minute(mended.at));
+    match &mended.created {
+        Some(id) => format!(
+            "Created the instance profile {profile} again ({}), under its path and with its tags, and put the role {role} into \
+             it ({at}). It bears the tag reprofile:restored. If Terraform, CloudFormation or the like owns it, import it there, \
+             or the next deployment fails on a name that is taken.",
+            code(id)
+        ),
+        None => format!("Put the role {role} back into the instance profile {profile} ({at})."),
+    }
+}
+
 /// The calls that were made, as CloudTrail has them.
 fn calls(facts: &Facts) -> Vec<String> {
     let tried = |action: Action| {
@@ -60,7 +79,10 @@ fn calls(facts: &Facts) -> Vec<String> {
         };
         facts.told.iter().any(|(_, one)| is_tried(one))
     };
+    let writes = &facts.report.mended;
     let calls = [
+        (writes.iter().any(|mended| mended.created.is_some()), "iam:CreateInstanceProfile"),
+        (!writes.is_empty(), "iam:AddRoleToInstanceProfile"),
         (tried(Action::Replace), "ec2:ReplaceIamInstanceProfileAssociation"),
         (tried(Action::Swap), "ec2:DisassociateIamInstanceProfile"),
         (tried(Action::Swap) || tried(Action::Associate), "ec2:AssociateIamInstanceProfile"),
@@ -116,6 +138,7 @@ fn deed(outcome: &Outcome) -> String {
         Outcome::Left(Left::Hindered(hindrance)) | Outcome::Deferred(Deferral::InTransition(hindrance)) => {
             format!("Not repaired yet: {hindrance}")
         }
+        Outcome::Deferred(Deferral::Mended) => "Not finished: what it lacked in IAM was just put right".to_owned(),
         Outcome::Deferred(Deferral::OutOfTime) => {
             "Not finished: the time of this run was over, and Reprofile tries again by itself".to_owned()
         }

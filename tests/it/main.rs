@@ -13,3 +13,4 @@ mod looking;
 mod memory;
 mod replaced_role;
 mod swaps;
+mod writing_iam;

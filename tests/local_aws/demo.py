@@ -131,7 +131,8 @@ class Demo:
                   it all looks linked. But the ids differ, so neither server gets new AWS credentials. What they still
                   hold stops working, and no alarm rings. On AWS one sees it only by comparing two ids by hand:""")
         story.line()
-        story.command(f"aws iam get-instance-profile --instance-profile-name {ROLE} --query InstanceProfile.InstanceProfileId")
+        story.command(f"aws iam get-instance-profile --instance-profile-name {ROLE} "
+                      "--query InstanceProfile.InstanceProfileId")
         story.command("aws ec2 describe-iam-instance-profile-associations --query "
                       "'IamInstanceProfileAssociations[].IamInstanceProfile'")
 

@@ -17,7 +17,7 @@ TEMPLATE = pathlib.Path(os.environ.get("REPROFILE_TEMPLATE", PROJECT / "template
 BOOTSTRAP = pathlib.Path(os.environ.get("REPROFILE_BOOTSTRAP", PROJECT / "target/debug/bootstrap"))
 
 # Two regions and a short batch window: what takes long on AWS and shows nothing.
-QUICK = {"batch_window_max_ms": 300, "enabled_regions": "us-east-1 eu-west-1"}
+QUICK = {"batch_window_max_ms": 300, "event_delay_ms": 20, "enabled_regions": "us-east-1 eu-west-1"}
 READS = ("Describe", "Get", "List")
 
 
@@ -96,6 +96,17 @@ class Reprofile:
 
     # --------------------------------------------------------------------------------------------------- queueing
 
+    @contextlib.contextmanager
+    def one_batch(self):
+        """Whatever is done to IAM in here reaches the function as one batch, and only when all is done."""
+        self.until_idle()
+        self.aws.settings(event_delay_ms=1000, batch_window_max_ms=2000)
+        try:
+            yield
+            self.until_idle()
+        finally:
+            self.aws.settings(event_delay_ms=QUICK["event_delay_ms"], batch_window_max_ms=QUICK["batch_window_max_ms"])
+
     def send(self, *bodies):
         """Puts messages into the function's queue, past the rule."""
         queue = self.stack.outputs["QueueUrl"]
@@ -132,7 +143,7 @@ class Reprofile:
         return int(answer["Attributes"][name])
 
     def is_idle(self):
-        """no event is on its way to the function, waits in its queue, or is being worked on (a delayed one does not count)"""
+        """no event is on its way to the function, waits in its queue, or is worked on (delayed ones do not count)"""
         return (not self.events_are_on_their_way()
                 and self.queue_attribute("ApproximateNumberOfMessages") == 0
                 and self.queue_attribute("ApproximateNumberOfMessagesNotVisible") == 0)

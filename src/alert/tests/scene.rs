@@ -66,6 +66,9 @@ pub(super) fn report(live: Option<Profile>) -> ProfileReport {
         incident: None,
         is_resolved: false,
         more_healed: 0,
+        mended: Vec::new(),
+        unmended: None,
+        reading: None,
     }
 }
 

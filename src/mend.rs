@@ -1,0 +1,250 @@
+//! Writes to IAM: a role of the remembered name back into its profile, a deleted profile back under its name.
+//!
+//! Invariant: never in the heat. It is decided only from a recheck, where the same state was read twice with the
+//! configured time between and nothing changed in it; only for a role of the remembered name that exists and surely
+//! trusts EC2; never more often than the brake allows; and it is remembered before it is done. Never a role is created,
+//! never anything deleted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
+
+use crate::claim::{Claim, Worker, keep};
+use crate::config::Brake;
+use crate::error::Error;
+use crate::incident::Occasion;
+use crate::memory::{Binding, KnownRole, Memory};
+use crate::model::{Profile, Role, Timestamp, Trust};
+use crate::names::{Path, ProfileId, RoleId};
+use crate::plan::Level;
+use crate::ports::{Account, Clock, Iam};
+use crate::reason::{AwsError, Reason};
+
+/// The tag that a restored profile bears, with the time of its restoring: whoever owns it by code has to import it.
+pub const RESTORED: &str = "reprofile:restored";
+
+/// What is put right in IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mend {
+    /// `AddRoleToInstanceProfile`.
+    Relink(KnownRole),
+    /// `CreateInstanceProfile`, then `AddRoleToInstanceProfile`.
+    Restore {
+        /// The role that it held.
+        role: KnownRole,
+        /// The path that it had.
+        path: Path,
+        /// The tags that it had, but for AWS's own, and [`RESTORED`].
+        tags: BTreeMap<String, String>,
+    },
+}
+
+/// What was put right in IAM, for telling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mended {
+    /// The role that was put into the profile.
+    pub role: KnownRole,
+    /// The id of the profile, where it was created for that.
+    pub created: Option<ProfileId>,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+}
+
+/// Why IAM is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmended {
+    /// The level does not allow it.
+    Level,
+    /// No role was ever seen in the profile.
+    NothingRemembered,
+    /// There is no role of the remembered name.
+    NoRole,
+    /// The role is the one that was in it: somebody took it out.
+    TakenOut,
+    /// The role's trust policy does not surely let EC2 assume it.
+    Trust,
+    /// The state has not been read twice, far enough apart, without a change.
+    NotYetSure,
+    /// IAM was written for this profile as often as it may be.
+    Braked,
+}
+
+impl fmt::Display for Unmended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Level => "its level does not allow it to write IAM",
+            Self::NothingRemembered => "it never saw a role in this instance profile",
+            Self::NoRole => "there is no role of the name that it remembers",
+            Self::TakenOut => "the role that was in the profile still exists, so somebody took it out on purpose",
+            Self::Trust => "the role's trust policy does not clearly let EC2 use it",
+            Self::NotYetSure => "it first makes sure that nobody is at work on it, and comes back",
+            Self::Braked => {
+                "it has written IAM for this profile as often as it may (REPROFILE_BRAKE), and somebody keeps changing it"
+            }
+        })
+    }
+}
+
+/// What was read when IAM lacked something: the same again, later, means that nobody is at work on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The profile's id, if there is one.
+    pub profile: Option<ProfileId>,
+    /// The id of the role that would be put in.
+    pub role: Option<RoleId>,
+    /// When it was read first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+}
+
+/// What decides besides what was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Caution {
+    /// How far to go.
+    pub level: Level,
+    /// How long lies at least between the two readings.
+    pub confirm: Duration,
+    /// How often at most.
+    pub brake: Brake,
+}
+
+/// Whether the profile lacks something that a write to IAM could put right.
+#[must_use]
+pub fn lacks_something(live: Option<&Profile>) -> bool {
+    live.is_none_or(|live| live.role.is_none())
+}
+
+/// What may be put right, by what is remembered and the role of the remembered name, as IAM has it. Pure.
+///
+/// # Errors
+/// Why not.
+pub fn decide(
+    live: Option<&Profile>,
+    memory: &Memory,
+    role: Option<&Role>,
+    level: Level,
+    now: Timestamp,
+) -> Result<Mend, Unmended> {
+    let needed = if live.is_some() { Level::Relink } else { Level::Restore };
+    if level < needed {
+        return Err(Unmended::Level);
+    }
+    let binding = memory.binding.as_ref().ok_or(Unmended::NothingRemembered)?;
+    let known = binding.role.as_ref().ok_or(Unmended::NothingRemembered)?;
+    let role = role.ok_or(Unmended::NoRole)?;
+    // A profile that we restored and could not yet put its role into may get the old one.
+    if live.is_some() && role.id == known.id && !memory.is_restoring {
+        return Err(Unmended::TakenOut);
+    }
+    if role.trust != Trust::Yes {
+        return Err(Unmended::Trust);
+    }
+    let role = KnownRole { name: known.name.clone(), id: role.id.clone() };
+    Ok(match live {
+        Some(_) => Mend::Relink(role),
+        None => Mend::Restore { role, path: binding.arn.path().clone(), tags: tags(binding, now) },
+    })
+}
+
+fn tags(binding: &Binding, now: Timestamp) -> BTreeMap<String, String> {
+    // Tags that begin with aws: are AWS's own, and nobody else may set them.
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    let own = binding.tags.iter().filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"));
+    let mut tags: BTreeMap<String, String> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+    tags.insert(RESTORED.to_owned(), now.format(&Rfc3339).unwrap_or_default());
+    tags
+}
+
+/// What came of looking whether IAM can be put right.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mending {
+    /// What was done.
+    pub mended: Option<Mended>,
+    /// Why nothing was.
+    pub unmended: Option<Unmended>,
+    /// What AWS refused.
+    pub refused: Option<AwsError>,
+    /// What was read, to be compared with the next time.
+    pub reading: Option<Reading>,
+}
+
+/// Looks whether what IAM lacks may be put right now, and does so.
+///
+/// # Errors
+/// Where IAM could not be read, or what is about to be done could not be remembered.
+pub async fn mend<A: Account>(
+    account: &A,
+    worker: Worker<'_>,
+    claim: &mut Claim,
+    live: Option<&Profile>,
+    caution: Caution,
+) -> Result<Mending, Error> {
+    let profile = claim.memory.profile.clone();
+    let known = claim.memory.binding.as_ref().and_then(|known| known.role.as_ref());
+    let role = match known.filter(|_| caution.level >= Level::Relink) {
+        Some(known) => account.iam().role(&known.name).await.map_err(|cause| Error::ProfileUnread { profile, cause })?,
+        None => None,
+    };
+    let now = account.clock().now();
+    let mend = match decide(live, &claim.memory, role.as_ref(), caution.level, now) {
+        Ok(mend) => mend,
+        Err(why) => return Ok(Mending { unmended: Some(why), ..Mending::default() }),
+    };
+    let mut mending = Mending::default();
+    let reading =
+        Reading { profile: live.map(|live| live.id.clone()), role: role.map(|role| role.id), at: now };
+    let before = claim.memory.incident.as_ref().and_then(|open| open.reading.as_ref());
+    let same = before.filter(|before| {
+        (&before.profile, &before.role) == (&reading.profile, &reading.role) && claim.occasion == Occasion::Recheck
+    });
+    let is_sure = same.is_some_and(|before| now - before.at >= caution.confirm);
+    mending.reading = Some(same.cloned().unwrap_or(reading));
+    claim.memory.iam_writes.retain(|at| now - *at < caution.brake.within);
+    let is_braked = claim.memory.iam_writes.len() >= usize::try_from(caution.brake.count).unwrap_or(usize::MAX);
+    mending.unmended = match (is_braked, is_sure) {
+        (true, _) => Some(Unmended::Braked),
+        (false, false) => Some(Unmended::NotYetSure),
+        (false, true) => None,
+    };
+    if mending.unmended.is_none() {
+        write(account, worker, claim, mend, &mut mending).await?;
+    }
+    Ok(mending)
+}
+
+/// Remembers that it writes, then writes; each call once, since a look comes before it is tried again.
+async fn write<A: Account>(
+    account: &A,
+    worker: Worker<'_>,
+    claim: &mut Claim,
+    mend: Mend,
+    mending: &mut Mending,
+) -> Result<(), Error> {
+    let now = account.clock().now();
+    claim.memory.iam_writes.push(now);
+    claim.memory.is_restoring |= matches!(mend, Mend::Restore { .. });
+    keep(account, worker, claim).await?;
+    let profile = &claim.memory.profile;
+    tracing::warn!(%profile, ?mend, "writing IAM");
+    let done = match &mend {
+        Mend::Relink(role) => account.iam().add_role(profile, &role.name).await.map(|()| (role, None)),
+        Mend::Restore { role, path, tags } => match account.iam().create_instance_profile(profile, path, tags).await {
+            Ok(created) => account.iam().add_role(profile, &role.name).await.map(|()| (role, Some(created.id))),
+            Err(error) => Err(error),
+        },
+    };
+    match done {
+        Ok((role, created)) => mending.mended = Some(Mended { role: role.clone(), created, at: now }),
+        // No answer, or it is not as we thought: the recheck sees what is.
+        Err(error) if matches!(error.reason, Reason::Unavailable | Reason::StateChanged | Reason::NotFound) => {
+            tracing::warn!(%profile, %error, "IAM was not written as planned");
+            mending.unmended = Some(Unmended::NotYetSure);
+        }
+        Err(error) => mending.refused = Some(error),
+    }
+    Ok(())
+}
