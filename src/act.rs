@@ -183,9 +183,8 @@ impl Task {
             return look;
         };
         self.detached = false;
-        self.next = if row.arn.name() != self.step.profile.name() {
-            Next::Done(Outcome::Left(Left::ChangedByOther))
-        } else {
+        let is_ours = row.arn.name() == self.step.profile.name();
+        self.next = if is_ours {
             match (row.held == self.step.to, row.state) {
                 (true, AssociationState::Associated) if self.ours => {
                     Next::Done(Outcome::Healed { now: row.held.clone() })
@@ -199,6 +198,8 @@ impl Task {
                     return look;
                 }
             }
+        } else {
+            Next::Done(Outcome::Left(Left::ChangedByOther))
         };
         false
     }

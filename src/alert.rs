@@ -138,9 +138,10 @@ fn summary(facts: &Facts) -> String {
 /// Attributes that subscriptions filter by; none is empty, for SNS refuses an empty value.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
 fn attributes(report: &ProfileReport, severity: Severity) -> Vec<(&'static str, String)> {
-    let incident = report.incident.iter().flat_map(|reference| {
-        [("incident", reference.incident.clone()), ("revision", reference.revision.to_string())]
-    });
+    let incident = report
+        .incident
+        .iter()
+        .flat_map(|reference| [("incident", reference.incident.clone()), ("revision", reference.revision.to_string())]);
     let known = [
         ("status", report.status().as_str().to_owned()),
         ("severity", severity.as_str().to_owned()),

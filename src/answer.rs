@@ -43,6 +43,7 @@ pub struct Report {
 
 /// A profile in a [`Report`].
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the contract")]
 pub struct Profile {
     profile: String,
     live_id: Option<String>,
@@ -56,6 +57,7 @@ pub struct Profile {
 
 /// An affected instance in a [`Report`].
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the contract")]
 pub struct Instance {
     instance: String,
     region: String,
@@ -82,7 +84,11 @@ impl Report {
         Self {
             trigger: trigger.what.as_str(),
             account: trigger.account.to_string(),
-            profiles: run.profiles.iter().map(|report| Profile::new(report, run.incidents.get(&report.profile))).collect(),
+            profiles: run
+                .profiles
+                .iter()
+                .map(|report| Profile::new(report, run.incidents.get(&report.profile)))
+                .collect(),
             unread_regions: unread
                 .map(|one| UnreadRegion { region: one.region.to_string(), reason: one.error.reason.as_str() })
                 .collect(),

@@ -14,8 +14,8 @@ use crate::begun::unfinished;
 use crate::claim::{Claim, Worker, release};
 use crate::error::Error;
 use crate::event::Subject;
-use crate::memory::Tags;
 use crate::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
+use crate::memory::Tags;
 use crate::model::Case;
 use crate::names::RoleName;
 use crate::ports::{Account, Clock, Queue, Table, Topic};
@@ -61,7 +61,8 @@ pub async fn conclude<A: Account>(
     } else {
         advance(before.clone(), report, claim.occasion, now, manner.timing)
     };
-    conclusion.incident = [next.incident.as_ref(), before.as_ref()].into_iter().flatten().next().map(|one| one.id.clone());
+    conclusion.incident =
+        [next.incident.as_ref(), before.as_ref()].into_iter().flatten().next().map(|one| one.id.clone());
 
     if let Some(notice) = next.tell.take() {
         conclusion.incident = Some(notice.incident.clone());

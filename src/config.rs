@@ -249,10 +249,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn queue(&mut self) -> Option<String> {
         const QUEUE: &str = "REPROFILE_QUEUE_URL";
         let value = self.get(QUEUE)?;
-        if (value.starts_with("https://") || value.starts_with("http://")) && !value.ends_with(".fifo") {
+        // A FIFO queue, whose name ends in .fifo, takes no delay for a single message.
+        let is_fifo = value.rsplit_once('.').is_some_and(|(_, end)| end == "fifo");
+        if (value.starts_with("https://") || value.starts_with("http://")) && !is_fifo {
             return Some(value);
         }
-        let allowed = "the URL of a standard SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/reprofile";
+        let allowed =
+            "the URL of a standard SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/reprofile";
         self.refuse(QUEUE, value, allowed);
         None
     }

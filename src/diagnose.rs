@@ -30,16 +30,17 @@ pub fn diagnose(live: Option<&Profile>, held: &ProfileId, known: &[KnownRole], n
         Case::Stale
     } else if role.trust == Trust::No {
         Case::Untrusted
-    } else if was_replaced(role, known) && now - role.created < ROLE_TAKES_EFFECT {
+    } else if was_replaced(profile, role, known) && now - role.created < ROLE_TAKES_EFFECT {
         Case::RoleReplaced
     } else {
         Case::Healthy
     }
 }
 
-/// Whether the role took the place of one of the same name: names are unique, so that one is gone.
-fn was_replaced(role: &Role, known: &[KnownRole]) -> bool {
-    known.iter().any(|known| known.name == role.name && known.id != role.id)
+/// Whether the role took the place of one of the same name in the same profile: names are unique, so that one is gone. A
+/// profile that was created again with its role is another matter: who holds it was given it after that.
+fn was_replaced(profile: &Profile, role: &Role, known: &[KnownRole]) -> bool {
+    known.iter().any(|known| known.profile == profile.id && known.name == role.name && known.id != role.id)
 }
 
 /// Whether the profile's role surely does not let EC2 assume it, so that healing the association is not enough.

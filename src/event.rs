@@ -11,35 +11,36 @@ use crate::model::Timestamp;
 use crate::names::{AccountId, Malformed, ProfileName, RoleName};
 use crate::recheck::Recheck;
 
-/// The IAM calls that can cut an instance off, or put it back.
+/// The IAM calls that can cut an instance off, or put it back; in the order in which they are made, for CloudTrail's times
+/// have no fractions of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallName {
-    /// A role was made: perhaps one that was missing.
-    CreateRole,
-    /// A role was deleted.
-    DeleteRole,
-    /// An instance profile was made: perhaps under a name that instances hold.
-    CreateInstanceProfile,
-    /// An instance profile was deleted, whoever holds it.
-    DeleteInstanceProfile,
-    /// A role was put into a profile.
-    AddRoleToInstanceProfile,
     /// A role was taken out of a profile.
     RemoveRoleFromInstanceProfile,
+    /// An instance profile was deleted, whoever holds it.
+    DeleteInstanceProfile,
+    /// A role was deleted.
+    DeleteRole,
+    /// A role was made: perhaps one that was missing.
+    CreateRole,
     /// A role's trust policy was changed.
     UpdateAssumeRolePolicy,
+    /// An instance profile was made: perhaps under a name that instances hold.
+    CreateInstanceProfile,
+    /// A role was put into a profile.
+    AddRoleToInstanceProfile,
 }
 
 impl CallName {
     /// All of them: what `template.yaml` lets through, and what [`parse`] understands.
     pub const ALL: [Self; 7] = [
-        Self::CreateRole,
-        Self::DeleteRole,
-        Self::CreateInstanceProfile,
-        Self::DeleteInstanceProfile,
-        Self::AddRoleToInstanceProfile,
         Self::RemoveRoleFromInstanceProfile,
+        Self::DeleteInstanceProfile,
+        Self::DeleteRole,
+        Self::CreateRole,
         Self::UpdateAssumeRolePolicy,
+        Self::CreateInstanceProfile,
+        Self::AddRoleToInstanceProfile,
     ];
 
     /// The name as CloudTrail spells it.

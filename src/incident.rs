@@ -183,10 +183,6 @@ impl Incident {
         }
     }
 
-    fn has_settled(&self, occasion: Occasion, timing: Timing) -> bool {
-        timing.settle.is_none_or(Duration::is_zero) || occasion == Occasion::Recheck
-    }
-
     fn next_recheck(&self, now: Timestamp) -> Option<Duration> {
         let wait = usize::try_from(self.rechecks).ok().and_then(|index| FIRST_RECHECKS.get(index).copied());
         (now - self.opened < RECHECKED_FOR).then_some(wait.unwrap_or(LATER_RECHECKS))
@@ -222,7 +218,8 @@ pub fn advance(
     if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
         return watch(incident, report, soon);
     }
-    if !incident.has_settled(occasion, timing) {
+    let has_settled = timing.settle.is_none_or(Duration::is_zero) || occasion == Occasion::Recheck;
+    if !has_settled {
         // A sweep that passes while an incident's own recheck is under way leaves it to that.
         let is_under_way = known && occasion == Occasion::Sweep && incident.next_recheck(now).is_some();
         return match timing.settle {
@@ -230,7 +227,7 @@ pub fn advance(
             _ => Next { incident: Some(incident), ..Next::default() },
         };
     }
-    if is_well { close(incident) } else { go_on(incident, report, broken, now, timing) }
+    if is_well { close(&incident) } else { go_on(incident, report, broken, now, timing) }
 }
 
 /// What is just going on is no news yet: the rest of many instances, or a change of state.
@@ -255,7 +252,7 @@ fn watch(mut incident: Incident, report: &ProfileReport, settle: Duration) -> Ne
 }
 
 /// All is well: say so if anybody was told, or anything was touched.
-fn close(incident: Incident) -> Next {
+fn close(incident: &Incident) -> Next {
     let status = if !incident.healed.is_empty() || !incident.mended.is_empty() {
         Status::Healed
     } else if incident.told.is_some() {
@@ -263,7 +260,7 @@ fn close(incident: Incident) -> Next {
     } else {
         return Next::default();
     };
-    Next { tell: Some(notice(&incident, status, false)), ..Next::default() }
+    Next { tell: Some(notice(incident, status, false)), ..Next::default() }
 }
 
 /// It is broken: tell it once, once more where it is worse, and once a day.
@@ -278,7 +275,9 @@ fn go_on(
     let (is_news, is_reminder) = match &incident.told {
         None => (true, false),
         Some(told) => {
-            let is_worse = !broken.is_subset(&told.broken) || status > told.status || report.case().gravity() > told.case.gravity();
+            let is_worse = !broken.is_subset(&told.broken)
+                || status > told.status
+                || report.case().gravity() > told.case.gravity();
             let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
             (is_worse || is_due, !is_worse)
         }
@@ -325,5 +324,9 @@ fn healed(report: &ProfileReport) -> impl Iterator<Item = Healed> {
 }
 
 fn broken(report: &ProfileReport) -> BTreeSet<InstanceId> {
-    report.told().filter(|one| report.status_of(one) >= Status::Broken).map(|one| one.found.instance.id.clone()).collect()
+    report
+        .told()
+        .filter(|one| report.status_of(one) >= Status::Broken)
+        .map(|one| one.found.instance.id.clone())
+        .collect()
 }

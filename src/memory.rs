@@ -11,10 +11,10 @@ use time::Duration;
 use crate::event::Change;
 use crate::incident::Incident;
 use crate::model::{Case, Profile, Timestamp, Trust};
-use crate::recheck::Recheck;
-use crate::report::InstanceReport;
 use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use crate::plan::Action;
+use crate::recheck::Recheck;
+use crate::report::InstanceReport;
 
 /// The version of the stored shape: written with every document, so that a later one can read this one.
 pub const SHAPE: u16 = 1;
@@ -107,6 +107,8 @@ pub struct KnownRole {
     pub name: RoleName,
     /// Its id.
     pub id: RoleId,
+    /// The id of the profile that it was seen in.
+    pub profile: ProfileId,
 }
 
 /// A step that was begun: were its invocation to end before it could say what came of it, this is all that is known.
@@ -210,7 +212,11 @@ impl Memory {
         let Some(live) = live else { return false };
         self.is_restoring &= live.role.is_none();
         let usable = live.role.as_ref().filter(|role| role.trust != Trust::No);
-        let role = usable.map(|role| KnownRole { name: role.name.clone(), id: role.id.clone() });
+        let role = usable.map(|role| KnownRole {
+            name: role.name.clone(),
+            id: role.id.clone(),
+            profile: live.id.clone(),
+        });
         let Some(known) = &mut self.binding else {
             self.binding = Some(Binding {
                 id: live.id.clone(),

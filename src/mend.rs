@@ -143,7 +143,7 @@ pub fn decide(
     if role.trust != Trust::Yes {
         return Err(Unmended::Trust);
     }
-    let role = KnownRole { name: known.name.clone(), id: role.id.clone() };
+    let role = KnownRole { name: known.name.clone(), id: role.id.clone(), profile: known.profile.clone() };
     Ok(match live {
         Some(_) => Mend::Relink(role),
         None => Mend::Restore { role, path: binding.arn.path().clone(), tags: tags(binding, now) },
@@ -186,7 +186,9 @@ pub async fn mend<A: Account>(
     let profile = claim.memory.profile.clone();
     let known = claim.memory.binding.as_ref().and_then(|known| known.role.as_ref());
     let role = match known.filter(|_| caution.level >= Level::Relink) {
-        Some(known) => account.iam().role(&known.name).await.map_err(|cause| Error::ProfileUnread { profile, cause })?,
+        Some(known) => {
+            account.iam().role(&known.name).await.map_err(|cause| Error::ProfileUnread { profile, cause })?
+        }
         None => None,
     };
     let now = account.clock().now();
@@ -195,8 +197,7 @@ pub async fn mend<A: Account>(
         Err(why) => return Ok(Mending { unmended: Some(why), ..Mending::default() }),
     };
     let mut mending = Mending::default();
-    let reading =
-        Reading { profile: live.map(|live| live.id.clone()), role: role.map(|role| role.id), at: now };
+    let reading = Reading { profile: live.map(|live| live.id.clone()), role: role.map(|role| role.id), at: now };
     let before = claim.memory.incident.as_ref().and_then(|open| open.reading.as_ref());
     let same = before.filter(|before| {
         (&before.profile, &before.role) == (&reading.profile, &reading.role) && claim.occasion == Occasion::Recheck

@@ -16,8 +16,8 @@ use time::Duration;
 
 use crate::config::Regions;
 use crate::diagnose::diagnose;
-use crate::model::{Affected, Association, Case, Instance, Profile, Timestamp};
 use crate::memory::KnownRole;
+use crate::model::{Affected, Association, Case, Instance, InstanceState, Profile, Timestamp};
 use crate::names::{InstanceId, ProfileName, Region, RoleId, RoleName};
 use crate::ports::{Account, Clock, Ec2, Iam, MAX_FILTER_VALUES};
 use crate::reason::AwsError;
@@ -42,11 +42,13 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether the instance had been running with the role before, and was not made to take up the new one yet.
+    /// Whether the instance has been running with the role before, and was not made to take up the new one yet. One that
+    /// is stopped takes up what there is when it is started.
     fn is_behind(&self, instance: &Instance, live: Option<&Profile>) -> bool {
         let Some(role) = live.and_then(|live| live.role.as_ref()) else { return false };
         let is_forced = self.forced.iter().any(|(id, forced)| *id == instance.id && *forced == role.id);
-        instance.launched.is_some_and(|launched| launched < role.created) && !is_forced
+        let was_running = instance.launched.is_some_and(|launched| launched < role.created);
+        was_running && instance.state == InstanceState::Running && !is_forced
     }
 }
 

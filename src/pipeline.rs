@@ -33,7 +33,7 @@ use crate::sweep::{remember, sweep};
 const RESERVE: Duration = Duration::seconds(15);
 
 /// When to look after swaps that were begun, should this invocation not end them.
-const FINISH_SWAPS: std::time::Duration = std::time::Duration::from_secs(120);
+const FINISH_SWAPS: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// How many profiles are claimed or concluded at the same time.
 const PROFILES_AT_ONCE: usize = 8;
@@ -73,7 +73,10 @@ impl<A: Account> Context<A> {
     fn manner(&self) -> Manner {
         let can_settle = self.aws.table().is_some() && self.aws.queue().is_some();
         let settle = can_settle.then_some(self.config.settle);
-        Manner { format: self.config.format, timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm } }
+        Manner {
+            format: self.config.format,
+            timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm },
+        }
     }
 }
 
@@ -264,8 +267,12 @@ async fn prepare<A: Account>(
     mut affected: Vec<Affected>,
     healthy: usize,
 ) -> Result<Underway, (Claim, Error)> {
-    let root = || Path::new("/").map(|root| ProfileArn::new(context.partition.clone(), context.account.clone(), root, name.clone()));
-    let known = live.as_ref().map(|live| live.arn.clone()).or(claim.memory.binding.as_ref().map(|known| known.arn.clone()));
+    let root = || {
+        Path::new("/")
+            .map(|root| ProfileArn::new(context.partition.clone(), context.account.clone(), root, name.clone()))
+    };
+    let known =
+        live.as_ref().map(|live| live.arn.clone()).or(claim.memory.binding.as_ref().map(|known| known.arn.clone()));
     let mut recovered = Recovered::default();
     if let (false, Some(arn)) = (claim.memory.begun.is_empty(), known.or_else(|| root().ok())) {
         match recover(&context.aws, &arn, live.as_ref(), &claim.memory.begun).await {
@@ -348,13 +355,18 @@ async fn begin<A: Account>(
 }
 
 /// Before a profile is taken off an instance, a recheck is under way that would put it back.
-async fn remember_intents<A: Account>(context: &Context<A>, worker: Worker<'_>, one: &mut Underway) -> Result<(), Error> {
+async fn remember_intents<A: Account>(
+    context: &Context<A>,
+    worker: Worker<'_>,
+    one: &mut Underway,
+) -> Result<(), Error> {
     let intents = intents(&one.plan);
     if intents.is_empty() || one.claim.version.is_none() {
         return Ok(());
     }
     let detaches = intents.iter().any(|intent| intent.action.detaches());
-    let is_planned = |old: &Begun| intents.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
+    let is_planned =
+        |old: &Begun| intents.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
     one.claim.memory.begun.retain(|old| !is_planned(old) && old.action.detaches());
     one.claim.memory.begun.extend(intents.clone());
     keep(&context.aws, worker, &mut one.claim).await?;
@@ -376,7 +388,8 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
     let deadline = worker.deadline.map(|deadline| deadline - RESERVE);
     let mut outcomes = act(&context.aws, &context.pace, deadline, steps).await;
     for one in &mut underway {
-        one.report.instances = instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes, one.mended_as.as_ref());
+        one.report.instances =
+            instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes, one.mended_as.as_ref());
         one.report.instances.append(&mut one.done);
     }
 

@@ -162,7 +162,7 @@ impl fmt::Display for Hindrance {
 #[serde(untagged)]
 pub enum Decision {
     /// Do this.
-    Do(Step),
+    Do(Box<Step>),
     /// Do nothing, and say why.
     Leave(Hindrance),
 }
@@ -205,7 +205,7 @@ impl Plan {
     /// The steps, without the instances that are left alone.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.decisions.iter().filter_map(|decision| match decision {
-            Decision::Do(step) => Some(step),
+            Decision::Do(step) => Some(&**step),
             Decision::Leave(_) => None,
         })
     }
@@ -229,7 +229,7 @@ pub fn plan(
 fn decide(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Decision {
     match hindrance(live, one, bounds, now) {
         Some(hindrance) => Decision::Leave(hindrance),
-        None => step(live, one).map_or(Decision::Leave(Hindrance::NoProfile), Decision::Do),
+        None => step(live, one).map_or(Decision::Leave(Hindrance::NoProfile), |step| Decision::Do(Box::new(step))),
     }
 }
 

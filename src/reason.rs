@@ -84,9 +84,7 @@ impl Reason {
             | "ConcurrentModification" => Self::StateChanged,
             // The code is that of every quota; of this one, which can't be raised, it means that the profile holds a role.
             "LimitExceeded" if message.contains("InstanceSessionsPerInstanceProfile") => Self::StateChanged,
-            "OptInRequired"
-            | "AuthFailure"
-            | "RegionDisabledException" => Self::RegionDisabled,
+            "OptInRequired" | "AuthFailure" | "RegionDisabledException" => Self::RegionDisabled,
             "NoCredentials"
             | "UnrecognizedClientException"
             | "InvalidClientTokenId"

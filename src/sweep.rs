@@ -82,8 +82,9 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<(), Erro
     let now = account.clock().now();
     let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
     let writes = healthy.filter_map(|(name, profile)| {
-        let (mut memory, version) =
-            known.remove(name).map_or_else(|| (Memory::blank(name.clone()), Version::default()), |one| (one.document, one.version));
+        let (mut memory, version) = known
+            .remove(name)
+            .map_or_else(|| (Memory::blank(name.clone()), Version::default()), |one| (one.document, one.version));
         let is_news = memory.learn(Some(profile), Tags::Unread, now);
         let roles: Vec<RoleName> = memory.roles().cloned().collect();
         let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();

@@ -87,7 +87,7 @@ fn calls(facts: &Facts) -> Vec<String> {
         (tried(Action::Swap), "ec2:DisassociateIamInstanceProfile"),
         (tried(Action::Swap) || tried(Action::Associate), "ec2:AssociateIamInstanceProfile"),
     ];
-    calls.into_iter().filter_map(|(made, call)| made.then(|| call.to_owned())).collect()
+    calls.into_iter().filter(|(made, _)| *made).map(|(_, call)| call.to_owned()).collect()
 }
 
 fn the_rest(rest: &[(Standing, &InstanceReport)], more_healed: usize) -> Option<String> {

@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         .with_span_list(false)
         .with_max_level(invocation::log_level(function.environment.log_level.as_deref()))
         .init();
-    lambda_runtime::run(service_fn(|event| function.invoke(event))).await
+    lambda_runtime::run(service_fn(|event| Box::pin(function.invoke(event)))).await
 }
 
 /// What the process is told by its environment.
@@ -81,7 +81,7 @@ impl Function {
                     queue: config.queue.as_deref(),
                 };
                 let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
-                tracing::info!(%account, level = ?config.bounds.level, ?resources, "ready");
+                tracing::info!(%account, may = ?config.bounds.level, ?resources, "ready");
                 Ok(Context::new(account, partition, aws, config.clone()))
             })
             .await

@@ -44,7 +44,7 @@ fn every_sample_becomes_what_it_says() {
     let mut names: Vec<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".json"))
+        .filter(|name| name.rsplit_once('.').is_some_and(|(_, end)| end == "json"))
         .collect();
     names.sort();
     let mut all = String::new();

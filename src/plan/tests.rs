@@ -49,7 +49,12 @@ fn affected(live: Option<&Profile>, held: &str, state: InstanceState) -> Affecte
 }
 
 fn bounds(level: Level) -> Bounds {
-    Bounds { may_swap: false, level, ignore: Globs::parse("/karpenter/* muted-*").unwrap(), scope: Globs::parse("web-*").unwrap() }
+    Bounds {
+        may_swap: false,
+        level,
+        ignore: Globs::parse("/karpenter/* muted-*").unwrap(),
+        scope: Globs::parse("web-*").unwrap(),
+    }
 }
 
 fn decide_one(live: Option<&Profile>, one: Affected, level: Level) -> Decision {
@@ -77,7 +82,12 @@ fn the_table_of_cases() {
 fn a_role_of_the_same_name_and_another_id_was_replaced_for_an_hour() {
     let live = live("/web-role", Some(Trust::Yes));
     let created = live.role.as_ref().unwrap().created;
-    let known = |name, id| KnownRole { name: RoleName::new(name).unwrap(), id: RoleId::new(id).unwrap() };
+    let known_in = |profile, name, id| KnownRole {
+        name: RoleName::new(name).unwrap(),
+        id: RoleId::new(id).unwrap(),
+        profile: ProfileId::new(profile).unwrap(),
+    };
+    let known = |name, id| known_in(NEW, name, id);
     let case = |known: KnownRole, after| {
         diagnose(Some(&live), &ProfileId::new(NEW).unwrap(), &[known], created + Duration::minutes(after))
     };
@@ -86,6 +96,8 @@ fn a_role_of_the_same_name_and_another_id_was_replaced_for_an_hour() {
     assert_eq!(case(old, 60), Case::Healthy);
     assert_eq!(case(known("web-role", "AROAEXAMPLEEXAMPLE002"), 1), Case::Healthy);
     assert_eq!(case(known("other-role", "AROAEXAMPLEEXAMPLE001"), 1), Case::Healthy);
+    // The profile was created again with its role: who holds it was given it after that.
+    assert_eq!(case(known_in(OLD, "web-role", "AROAEXAMPLEEXAMPLE001"), 1), Case::Healthy);
 }
 
 #[test]

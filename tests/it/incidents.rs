@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::aws_model::{AwsModel, Caller, Deployment, Fault, Operation, Propagation};
 use crate::lambda::Lambda;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// An account with `web-role` on a running instance in each of two regions.
 fn account() -> AwsModel {
@@ -53,6 +53,8 @@ async fn a_break_is_told_once_with_every_event_then_healed_and_closed() {
     assert!(aws.published()[1].message.body.contains("CreateRole"));
     assert!(deployment.run_until_quiet(HOUR).await, "no recheck goes on after it is closed");
     assert_eq!(told(&aws).len(), 2);
+    // What was healed onto the new profile, with its new role, is not taken for a replaced role.
+    assert_eq!(aws.count(Operation::ReplaceIamInstanceProfileAssociation), aws.writes().len());
     assert!(aws.dead_letters().is_empty());
 }
 
@@ -252,7 +254,12 @@ async fn no_wake_up_is_lost_where_the_repair_arrives_while_the_break_is_worked_o
     deployment.run_for(5 * MINUTE).await;
     // The holder of the lease takes half a minute for a read, and has seen the state before the repair.
     aws.fail_next(1, Operation::DescribeRegions, Fault::Slow(Duration::from_secs(30)));
-    aws.fail_next_in("eu-west-1", 1, Operation::DescribeIamInstanceProfileAssociations, Fault::Slow(Duration::from_secs(60)));
+    aws.fail_next_in(
+        "eu-west-1",
+        1,
+        Operation::DescribeIamInstanceProfileAssociations,
+        Fault::Slow(Duration::from_mins(1)),
+    );
     deployment.run_during(aws.console_create_role("web-role")).await.unwrap();
     deployment.run_for(5 * MINUTE).await;
     assert_eq!(told(&aws), ["BROKEN 1", "HEALED 2"]);

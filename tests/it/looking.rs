@@ -20,7 +20,7 @@ async fn stale() -> AwsModel {
     aws.running("eu-west-1", "web-role", "a");
     aws.running("us-east-1", "web-role", "b");
     aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     aws.take_events();
     aws.forget_calls();
     aws
@@ -170,7 +170,7 @@ async fn an_instances_tag_holds_back_for_that_instance_alone() {
     aws.tag(&ignored, "reprofile", "ignore");
     aws.tag(&told, "reprofile", "alert");
     aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     Lambda::new(&aws).deliver(aws.take_events()).await;
     assert_eq!([&plain, &ignored, &told].map(|one| aws.held(one) == aws.live("web-role")), [true, false, false]);
     let body = &aws.published()[0].message.body;
@@ -262,7 +262,7 @@ async fn the_list_of_regions_is_remembered_for_an_hour() {
         lambda.invoke(&event("create-role")).await.unwrap();
     }
     assert_eq!(aws.count(Operation::DescribeRegions), 1);
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     lambda.invoke(&event("create-role")).await.unwrap();
     assert_eq!(aws.count(Operation::DescribeRegions), 2);
 }
@@ -274,7 +274,7 @@ async fn small_and_empty_pages_hide_nothing() {
     aws.role_with_profile("web-role");
     let instances = aws.running_many(230, "eu-west-1", "web-role", "web");
     aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let mut events = aws.take_events();
     events.push(event("update-assume-role-policy"));
     assert!(Lambda::new(&aws).deliver(events).await.is_empty());

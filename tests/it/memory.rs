@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::aws_model::{AwsModel, Deployment, Operation};
 use crate::lambda::{Lambda, schedule};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn deploy<'a>(aws: &AwsModel, lambda: &'a Lambda) -> Deployment<'a> {
     Deployment::new(aws, move |payload: Value| async move { lambda.invoke(&payload).await })
@@ -64,7 +64,7 @@ async fn two_thousand_instances_are_healed_over_several_invocations_within_ec2s_
     let lambda = Lambda::in_account(&aws, &[]);
     let mut deployment = deploy(&aws, &lambda);
     aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert!(deployment.run_until_quiet(4 * HOUR).await);
     assert!(instances.iter().all(|instance| aws.held(instance) == aws.live("web-role")));
     assert_eq!(aws.throttled(), 0);
@@ -113,6 +113,6 @@ async fn a_role_is_found_again_by_what_a_sweep_had_seen() {
     aws.remove_role_from_instance_profile("app-profile", "app-role").unwrap();
     aws.take_events();
     aws.delete_role("app-role").unwrap();
-    deployment.run_for(Duration::from_secs(300)).await;
+    deployment.run_for(Duration::from_mins(5)).await;
     assert_eq!(subjects(&aws).len(), 1);
 }

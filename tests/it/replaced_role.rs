@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::aws_model::{AwsModel, Deployment, Operation};
 use crate::lambda::{Lambda, schedule};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// The role is re-created by code, which leaves the profile as it is; a sweep had seen what was there.
 async fn replaced(aws: &AwsModel, lambda: &Lambda) -> [reprofile::names::InstanceId; 2] {

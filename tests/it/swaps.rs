@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::aws_model::{AwsModel, Deployment, Fault, Operation};
 use crate::lambda::Lambda;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn deploy<'a>(aws: &AwsModel, lambda: &'a Lambda) -> Deployment<'a> {
     Deployment::new(aws, move |payload: Value| async move { lambda.invoke(&payload).await })
@@ -50,12 +50,15 @@ async fn wherever_the_function_is_killed_the_swap_is_finished_and_told() {
         let (aws, stopped, _) = stale();
         let lambda = Lambda::in_account(&aws, &[]);
         let mut deployment = deploy(&aws, &lambda);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         aws.kill_at(kills);
         assert!(deployment.run_until_quiet(12 * HOUR).await, "kill {kills}");
         assert_eq!(aws.held(&stopped), aws.live("web-role"), "kill {kills}");
         let subjects = subjects(&aws);
-        assert!(!subjects.is_empty() && subjects.iter().all(|one| one.contains("HEALED")), "kill {kills}: {subjects:?}");
+        assert!(
+            !subjects.is_empty() && subjects.iter().all(|one| one.contains("HEALED")),
+            "kill {kills}: {subjects:?}"
+        );
         if !deployment.was_killed() {
             break;
         }
@@ -70,7 +73,7 @@ async fn wherever_it_is_killed_twice_in_a_row_the_instance_is_not_left_bare() {
         let (aws, stopped, _) = stale();
         let lambda = Lambda::in_account(&aws, &[]);
         let mut deployment = deploy(&aws, &lambda);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         aws.kill_at(first);
         deployment.run_for(Duration::from_secs(100)).await;
         aws.kill_at(first % 13);
@@ -84,9 +87,9 @@ async fn an_instance_that_cannot_be_given_the_profile_back_is_told_and_tried_aga
     let (aws, stopped, _) = stale();
     let lambda = Lambda::in_account(&aws, &[]);
     let mut deployment = deploy(&aws, &lambda);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     aws.fail_next(2, Operation::AssociateIamInstanceProfile, Fault::DENIED);
-    deployment.run_for(Duration::from_secs(300)).await;
+    deployment.run_for(Duration::from_mins(5)).await;
     assert!(subjects(&aws)[0].contains("FAILED"), "{:?}", subjects(&aws));
     assert!(aws.published()[0].message.body.contains("was taken off"), "{}", aws.published()[0].message.body);
     assert!(deployment.run_until_quiet(4 * HOUR).await);
@@ -100,7 +103,7 @@ async fn what_somebody_attaches_in_between_stays() {
     aws.role_with_profile("other-role");
     let lambda = Lambda::in_account(&aws, &[]);
     let mut deployment = deploy(&aws, &lambda);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     aws.set(|settings| settings.disassociating = Duration::ZERO);
     let mine = stopped.clone();
     aws.just_before(Operation::AssociateIamInstanceProfile, move |aws| {
@@ -114,7 +117,7 @@ async fn what_somebody_attaches_in_between_stays() {
 async fn without_a_table_or_a_queue_a_stopped_instance_is_told_and_not_touched() {
     for (aws, stopped, _) in [stale(), stale()].map(|(aws, stopped, running)| (aws.without_queue(), stopped, running)) {
         let lambda = Lambda::in_account(&aws, &[]);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         lambda.deliver(aws.take_events()).await;
         assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 0);
         assert_ne!(aws.held(&stopped), aws.live("web-role"));

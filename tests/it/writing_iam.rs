@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::aws_model::{AwsModel, Caller, Deployment, Operation};
 use crate::lambda::{Lambda, schedule};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 const RELINK: &[(&str, &str)] = &[
     ("REPROFILE_LEVEL", "relink"),

@@ -61,8 +61,8 @@ def name():
 
 @pytest.fixture(scope="session")
 def deployed_reprofile():
-    """The project's template with its defaults: level reassociate, alerts as text."""
-    with deployment.deployed() as reprofile:
+    """The project's template with its defaults, but that a break is told at once: level reassociate, alerts as text."""
+    with deployment.deployed(SettleSeconds=0) as reprofile:
         yield reprofile
 
 

@@ -21,8 +21,8 @@ ROLE = "web-role"
 AWAY = "eu-west-1"
 # On AWS an IAM event takes seconds to minutes until it arrives. Here it waits just long enough for the break to be shown.
 EVENT_DELAY_MS = 1500
-# As long as Alice takes, at most, so that what she did comes in one batch. The template says 5 s.
-BATCH_WINDOW_MS = 1500
+# The time that a break may settle before it is told. As deployed: 45 s.
+SETTLE_SECONDS = 2
 PATIENCE_SECONDS = 60
 
 
@@ -62,18 +62,20 @@ class Demo:
         try:
             self.ordinary_day()
             old = self.profile_id()
+            broken = self.deleted(old)
             mark = self.aws.mark()
             self.trap(old)
-            broken_at = self.aws.calls(mark, action="AddRoleToInstanceProfile")[-1]["time"]
+            created_at = self.aws.calls(mark, action="AddRoleToInstanceProfile")[-1]["time"]
             eventually(self.all_healed, PATIENCE_SECONDS)
-            healed_after = time.time() - broken_at
-            self.reprofile.alert(ROLE)
+            healed_after = time.time() - created_at
+            healed = self.reprofile.alert(ROLE, "HEALED")
             self.reprofile.until_idle()
+            self.what_reprofile_did(mark, created_at)
+            self.after(old)
+            self.told_healed(broken, healed)
+            self.closed()
         except TimeoutError as late:
             return self.not_healed(late)
-        self.what_reprofile_did(mark, broken_at)
-        self.after(old)
-        self.alerts()
         return self.end(healed_after)
 
     # -------------------------------------------------------------------------------------------------------- acts
@@ -87,10 +89,11 @@ class Demo:
         story.chapter("Reprofile is deployed")
         self.aws.settings(**deployment.QUICK)
         began = time.monotonic()
-        stack = stacks.deploy(self.aws, template, bootstrap)
+        stack = stacks.deploy(self.aws, template, bootstrap, parameters={"SettleSeconds": SETTLE_SECONDS})
         self.reprofile = deployment.Reprofile(self.aws, stack)
-        story.say(f"""{template.name} is deployed with its defaults in {HOME_REGION}, as "sam deploy" does it:
-                  {len(stack.resources)} resources, in {time.monotonic() - began:.1f} s. Changes in IAM now wake it this
+        story.say(f"""{template.name} is deployed in {HOME_REGION}, as "sam deploy" does it:
+                  {len(stack.resources)} resources, in {time.monotonic() - began:.1f} s, with its defaults but one: a break
+                  may settle for {SETTLE_SECONDS} s before people are told, instead of 45 s. Changes in IAM now wake it this
                   way:""")
         story.line()
         story.line("     change in IAM -> CloudTrail -> EventBridge rule -> SQS queue -> Lambda function -> EC2, SNS topic")
@@ -112,18 +115,32 @@ class Demo:
         story.say("""EC2 has noted the profile's id. It is the one that IAM has: the servers get AWS credentials, and
                   all is well.""")
 
+    def deleted(self, old):
+        """Alice's first half; returns the alert."""
+        story, aws = self.story, self.aws
+        story.chapter("Alice deletes the role")
+        aws.console_delete_role(ROLE, user=self.alice)
+        story.say("""She has a look at another one first, or thinks that nobody needs it. The console deletes the instance
+                  profile along with the role. EC2 lets it go without a question, and goes on holding its id:""")
+        self.side_by_side(old)
+        began = time.time()
+        broken = self.reprofile.alert(ROLE, "BROKEN")
+        story.say(f"""Reprofile sees it at once, but does not cry at once: most roles that are deleted are created again
+                  within seconds, by Terraform and others. It waits ({SETTLE_SECONDS} s here, 45 s as deployed), looks
+                  again, and tells it to the subscriber {time.time() - began:.1f} s after the deletion. This is how the
+                  message begins:""")
+        self.quote(broken, lines=6)
+        return broken
+
     def trap(self, old):
         story, aws = self.story, self.aws
-        aws.settings(event_delay_ms=EVENT_DELAY_MS, batch_window_max_ms=BATCH_WINDOW_MS)
-        aws.console_delete_role(ROLE, user=self.alice)
-        deleted = int(time.time())
-        eventually(lambda: int(time.time()) > deleted)  # CloudTrail counts in seconds: the order is to be seen
+        self.reprofile.until_idle()
+        aws.settings(event_delay_ms=EVENT_DELAY_MS)
         aws.console_create_role(ROLE, user=self.alice)
         held = {self.held_id(instance, region) for instance, region in self.instances}
-        story.chapter("The trap: Alice deletes the role, and creates it again")
-        story.say(f"""The name is the same as before, so what could be wrong? The console deleted the instance profile along
-                  with the role, and made a new one of the same name. The new one has a new id. EC2 goes on holding the
-                  old id, of a profile that is gone.""")
+        story.chapter("The trap: Alice creates it again")
+        story.say("""The name is the same as before, so what could be wrong? The console has made a new instance profile,
+                  and it has a new id. EC2 still holds the old id, of the profile that is gone.""")
         self.side_by_side(old)
         if held != {old} or self.profile_id() == old:
             story.say("(This machine was so slow that Reprofile has already been here.)")
@@ -136,16 +153,16 @@ class Demo:
         story.command("aws ec2 describe-iam-instance-profile-associations --query "
                       "'IamInstanceProfileAssociations[].IamInstanceProfile'")
 
-    def what_reprofile_did(self, mark, broken_at):
+    def what_reprofile_did(self, mark, created_at):
         story = self.story
         story.chapter("Reprofile wakes up")
         story.say("""Nobody has called it. CloudTrail's events of what Alice did have reached the Lambda function, which
-                  looks at IAM and at EC2 in every region and compares the ids. All of its calls, by the seconds since
-                  Alice was done:""")
+                  looks at IAM and at EC2 in every region and compares the ids. All of its calls to them, by the seconds
+                  since Alice was done (those to its own table and queue are left out):""")
         story.table(("after", "what it called", "where", "result"), [
-            (f"{call['time'] - broken_at:.2f} s", f"{call['service']}:{call['action']}", call["region"],
+            (f"{call['time'] - created_at:.2f} s", f"{call['service']}:{call['action']}", call["region"],
              (call["error"], RED) if call["error"] else "ok")
-            for call in self.reprofile.calls(mark) if call["time"] >= broken_at])
+            for call in self.reprofile.calls(mark) if call["time"] >= created_at and call["service"] in ("iam", "ec2", "sns")])
         story.say("""Before the first call the events were on their way (on AWS: seconds to minutes), and gathered in the
                   queue (5 s as deployed, less here). ReplaceIamInstanceProfileAssociation is the only call that changes
                   anything: to the profile of the same name, never to another. Then Reprofile reads again what EC2 and
@@ -156,20 +173,36 @@ class Demo:
         self.side_by_side(old)
         self.story.say("Both servers get AWS credentials again, from the new role.")
 
-    def alerts(self):
-        story, alerts = self.story, self.reprofile.alerts(ROLE)
-        story.chapter("What the subscriber of the topic was told")
-        story.say("In full, as it came." + (" It is the only alert on all this." if len(alerts) == 1 else ""))
-        for alert in alerts:
-            self.alert(alert)
-
-    def alert(self, alert):
+    def told_healed(self, broken, healed):
         story = self.story
+        story.chapter("What the subscriber of the topic is told")
+        incident = healed["attributes"]["incident"]
+        same = "the same incident" if incident == broken["attributes"]["incident"] else "ANOTHER incident"
+        story.say(f"""In full, as it came. It belongs to {same} as the first alert ({incident}), as its revision
+                  {healed['attributes']['revision']}.""")
+        self.quote(healed)
+
+    def closed(self):
+        """A day in a moment: what is delayed comes at once."""
+        story = self.story
+        eventually(self.reprofile.is_over)
+        alerts = self.reprofile.alerts(ROLE)
+        story.chapter("Over")
+        story.say(f"""The incident is closed: no recheck is under way any more. {len(alerts)} messages were sent in all:""")
+        story.line()
+        for alert in alerts:
+            story.line(f"     {alert['subject']}")
+
+    def quote(self, alert, lines=None):
+        story, text = self.story, alert["message"].splitlines()
         story.line()
         story.quote(f"Subject: {alert['subject']}")
         story.quote("Attributes: " + ", ".join(f"{name}={value}" for name, value in sorted(alert["attributes"].items())))
         story.line("   |")
-        story.quote(alert["message"])
+        story.quote("\n".join(text[:lines]))
+        if lines and len(text) > lines:
+            story.quote(f"[... {len(text) - lines} more lines]")
+        story.line()
 
     def end(self, healed_after):
         """What has come of it, read once more."""
@@ -205,7 +238,7 @@ class Demo:
 
     def side_by_side(self, old):
         """What IAM has, and beneath it what EC2 holds; ids in one column, so that one sees whether they differ."""
-        live = self.aws.profile(ROLE)
+        live = self.aws.profile(ROLE) or {"InstanceProfileId": "there is none", "Arn": ""}
         live_id = live["InstanceProfileId"]
 
         def painted(profile_id):
@@ -215,13 +248,13 @@ class Demo:
         for instance, region in self.instances:
             for row in self.aws.associations(instance, region):
                 held = row["IamInstanceProfile"]
-                verdict = ("<- the same", GREEN) if held["Id"] == live_id else ("<- ANOTHER", RED)
+                verdict = ("<- the same", GREEN) if held["Id"] == live_id else ("<- ANOTHER" if live["Arn"] else "<- of nothing", RED)
                 rows.append((f"EC2  {instance}", row["State"], end_of(held["Arn"]), painted(held["Id"]), verdict))
         self.story.table(("", "state", "ARN ends in", "id", ""), rows)
 
 
 def end_of(arn):
-    return "/" + arn.rpartition("/")[2]
+    return "/" + arn.rpartition("/")[2] if arn else ""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ WRITES_DENIED_AT_ALERT = [
 
 @pytest.fixture(scope="module")
 def watching():
-    with deployment.deployed(Level="alert") as reprofile:
+    with deployment.deployed(Level="alert", SettleSeconds=0) as reprofile:
         yield reprofile
 
 
@@ -82,7 +82,7 @@ def test_a_denied_region_is_in_the_alert_and_holds_nothing_back(reprofile, name)
 
 def test_without_pass_role_the_alert_is_failed_and_names_the_denied_action(name):
     allowed = "arn:aws:iam::111122223333:role/another"
-    with deployment.deployed(PassableRoleArns=allowed) as reprofile:
+    with deployment.deployed(PassableRoleArns=allowed, SettleSeconds=0) as reprofile:
         aws = reprofile.aws
         aws.console_create_role(name)
         instance = aws.run_instance(name)
