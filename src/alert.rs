@@ -9,6 +9,7 @@ mod deeds;
 mod document;
 mod facts;
 mod notes;
+mod overview;
 mod plain;
 mod steps;
 mod story;
@@ -17,6 +18,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use self::overview::{Overview, overview};
 use document::Document;
 use facts::{Facts, Standing};
 use plain::{count, shorten};
@@ -38,7 +40,7 @@ pub enum Format {
 }
 
 /// How much an alert matters, for filter policies of subscriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Severity {
     /// An instance that runs, or may run, has no AWS permissions, or will not have them for much longer.
     Critical,
@@ -75,11 +77,12 @@ pub fn message(report: &ProfileReport, unread: &[UnreadRegion], format: Format) 
     let facts = Facts::of(report);
     let severity = Severity::of(&facts);
     let document = document(&facts, unread, format);
+    let attributes = attributes(report, severity);
     let body = match format {
         Format::Text => text::write(&document),
-        Format::Chat => chat::write(&document, &facts, severity),
+        Format::Chat => chat::write(&document, chat::head(&facts, attributes.clone())),
     };
-    Message { subject: subject(&facts), body, attributes: attributes(report, severity) }
+    Message { subject: subject(&facts), body, attributes }
 }
 
 fn document(facts: &Facts, unread: &[UnreadRegion], format: Format) -> Document {

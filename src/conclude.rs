@@ -18,7 +18,8 @@ use crate::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
 use crate::memory::Tags;
 use crate::model::Case;
 use crate::names::RoleName;
-use crate::ports::{Account, Clock, Queue, Table, Topic};
+use crate::ports::{Account, Clock, Message, Queue, Table, Topic};
+use crate::reason::AwsError;
 use crate::recheck::Recheck;
 use crate::report::{InstanceReport, Outcome, ProfileReport, Status, UnreadRegion};
 
@@ -29,6 +30,8 @@ pub struct Manner {
     pub format: alert::Format,
     /// When they are told.
     pub timing: Timing,
+    /// Whether this is the account's first sweep: what it finds is told in one message, not one by one.
+    pub is_first_sweep: bool,
 }
 
 /// What came of concluding a profile.
@@ -42,6 +45,8 @@ pub struct Conclusion {
     pub incident: Option<String>,
     /// Whether a recheck is under way.
     pub is_rechecked: bool,
+    /// Whether an alert on this profile alone was sent.
+    pub is_told: bool,
 }
 
 /// Tells, sends for a recheck, remembers, and gives the lease back.
@@ -56,7 +61,13 @@ pub async fn conclude<A: Account>(
     let now = account.clock().now();
     let mut conclusion = Conclusion::default();
     let before = claim.memory.incident.clone();
-    let mut next = if is_nothing_new(&claim, report) {
+    let is_old = manner.is_first_sweep && claim.occasion == Occasion::Sweep && before.is_none();
+    let mut next = if is_old {
+        // As though it had settled and been told: the sweep's one message does that.
+        let mut next = Next { tell: None, ..advance(None, report, Occasion::Recheck, now, manner.timing) };
+        next.incident.iter_mut().for_each(|incident| incident.revision = 0);
+        next
+    } else if is_nothing_new(&claim, report) {
         Next { incident: before.clone(), ..Next::default() }
     } else {
         advance(before.clone(), report, claim.occasion, now, manner.timing)
@@ -64,6 +75,7 @@ pub async fn conclude<A: Account>(
     conclusion.incident =
         [next.incident.as_ref(), before.as_ref()].into_iter().flatten().next().map(|one| one.id.clone());
 
+    conclusion.is_told = next.tell.is_some() || before.as_ref().is_some_and(|open| open.revision > 0);
     if let Some(notice) = next.tell.take() {
         conclusion.incident = Some(notice.incident.clone());
         match publish(account, &as_told(report, &notice), unread, manner.format).await {
@@ -154,18 +166,26 @@ async fn publish<A: Account>(
     format: alert::Format,
 ) -> Result<(), Error> {
     let message = alert::message(report, unread, format);
-    let profile = &report.profile;
+    let sent = send_message(account, &message, &report.profile).await;
+    sent.map_err(|cause| Error::AlertNotDelivered { profile: report.profile.clone(), cause })
+}
+
+/// Publishes a message on something; without a topic it goes to the log, whole.
+///
+/// # Errors
+/// What kept the topic from taking it.
+pub async fn send_message<A: Account>(
+    account: &A,
+    message: &Message,
+    on: &impl std::fmt::Display,
+) -> Result<(), AwsError> {
     let Some(topic) = account.topic() else {
-        tracing::warn!(%profile, subject = message.subject, body = message.body, "no topic is set: an alert");
+        tracing::warn!(%on, subject = message.subject, body = message.body, "no topic is set: an alert");
         return Ok(());
     };
-    match topic.publish(&message).await {
-        Ok(id) => {
-            tracing::info!(%profile, subject = message.subject, message_id = id, "an alert was published");
-            Ok(())
-        }
-        Err(cause) => Err(Error::AlertNotDelivered { profile: profile.clone(), cause }),
-    }
+    let id = topic.publish(message).await?;
+    tracing::info!(%on, subject = message.subject, message_id = id, "an alert was published");
+    Ok(())
 }
 
 /// Sends for a recheck; `false` where there is no queue.

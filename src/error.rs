@@ -75,6 +75,9 @@ pub enum Error {
         /// Why it was not.
         cause: AwsError,
     },
+    /// What a sweep tells of the account as a whole was not delivered.
+    #[error("what the sweep found was not delivered: {0}")]
+    OverviewNotDelivered(AwsError),
     /// The invocation's time was over before every step was done.
     #[error("time was over before every instance of {0} was healed; what is left is tried again")]
     OutOfTime(ProfileName),
@@ -95,7 +98,7 @@ impl Error {
             Self::MemoryUnread(_) | Self::MemoryUnwritten { .. } => "MemoryUnavailable",
             Self::Contended(_) | Self::Busy(_) => "Busy",
             Self::RecheckNotSent { .. } => "RecheckNotSent",
-            Self::AlertNotDelivered { .. } => "AlertNotDelivered",
+            Self::AlertNotDelivered { .. } | Self::OverviewNotDelivered(_) => "AlertNotDelivered",
             Self::OutOfTime(_) => "OutOfTime",
         }
     }

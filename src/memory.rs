@@ -212,11 +212,8 @@ impl Memory {
         let Some(live) = live else { return false };
         self.is_restoring &= live.role.is_none();
         let usable = live.role.as_ref().filter(|role| role.trust != Trust::No);
-        let role = usable.map(|role| KnownRole {
-            name: role.name.clone(),
-            id: role.id.clone(),
-            profile: live.id.clone(),
-        });
+        let role =
+            usable.map(|role| KnownRole { name: role.name.clone(), id: role.id.clone(), profile: live.id.clone() });
         let Some(known) = &mut self.binding else {
             self.binding = Some(Binding {
                 id: live.id.clone(),

@@ -4,26 +4,27 @@
 //! Invariant: data goes one way, and planning never sees a trigger. Whatever fails, an affected instance is healed, or in
 //! an alert, or in a recheck, or its trigger fails so that it is tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
 use crate::act::{Pace, act};
+use crate::alert;
 use crate::begun::{Recovered, intents, recover};
 use crate::claim::{Claim, Worker, claim, keep, release};
-use crate::conclude::{Conclusion, Manner, conclude};
+use crate::conclude::{Conclusion, Manner, conclude, send_message};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Trigger;
 use crate::incident::Timing;
-use crate::memory::Begun;
+use crate::memory::{AccountMemory, Begun};
 use crate::mend::{Caution, Mending, lacks_something, mend};
 use crate::model::{Affected, Profile, Timestamp};
 use crate::names::{AccountId, InstanceId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::observe::{Observed, RegionCache, observe};
 use crate::plan::{Bounds, Decision, Plan, Step, plan};
-use crate::ports::{Account, Clock, Iam, Queue};
+use crate::ports::{Account, Clock, Iam, Queue, Stored, Table, WriteError};
 use crate::reach::{Reach, Wanted, reach, wanted};
 use crate::recheck::Recheck;
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
@@ -70,10 +71,11 @@ impl<A: Account> Context<A> {
 
     /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
     /// queue nothing to come back by: then it is told at once.
-    fn manner(&self) -> Manner {
+    fn manner(&self, is_first_sweep: bool) -> Manner {
         let can_settle = self.aws.table().is_some() && self.aws.queue().is_some();
         let settle = can_settle.then_some(self.config.settle);
         Manner {
+            is_first_sweep,
             format: self.config.format,
             timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm },
         }
@@ -102,6 +104,10 @@ pub struct Run {
     pub errors: Vec<Error>,
     /// The incident of each profile that has one.
     pub incidents: BTreeMap<ProfileName, String>,
+    /// The profiles on which an alert of their own was sent.
+    told: BTreeSet<ProfileName>,
+    /// Whether this is the first sweep of the account.
+    is_first_sweep: bool,
     /// Where each trigger led, in their order.
     reach: Vec<Result<Reach, Error>>,
 }
@@ -124,6 +130,9 @@ impl Run {
         self.alerts += conclusion.alerts;
         self.errors.extend(conclusion.errors);
         self.incidents.extend(conclusion.incident.map(|incident| (report.profile.clone(), incident)));
+        if conclusion.is_told {
+            self.told.insert(report.profile.clone());
+        }
         self.profiles.push(report);
     }
 }
@@ -137,27 +146,96 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
         run.reach.push(reach(&context.aws, &trigger.what).await);
     }
     let mut wanted = wanted(triggers, &run.reach);
+    let mut account = None;
     if run.reach.contains(&Ok(Reach::Everything)) {
-        match sweep(&context.aws, &context.config.regions, &context.regions).await {
-            Ok(swept) => {
-                run.errors.extend(remember(&context.aws, &swept).await.err());
-                for name in swept.suspects {
-                    let wanted = wanted.entry(name).or_default();
-                    (wanted.swept, wanted.even_if_gone) = (true, true);
-                }
-                run.errors.extend(unread_errors(&swept.unread, swept.regions));
-                run.unread = swept.unread;
-            }
-            Err(cause) => run.errors.push(Error::ScopeUnread(cause)),
+        match account_memory(context).await {
+            Ok(read) => account = read,
+            Err(error) => run.errors.push(error),
         }
+        run.is_first_sweep = account.as_ref().is_some_and(|account| !account.document.swept);
+        sweep_all(context, &mut wanted, &mut run).await;
     }
     let worker = Worker { account: &context.account, name: invocation.id, deadline: invocation.deadline };
     let claims = claims(context, worker, wanted, &mut run).await;
-    if claims.is_empty() {
-        return run;
+    if !claims.is_empty() {
+        look_and_act(context, worker, claims, &mut run).await;
     }
-    look_and_act(context, worker, claims, &mut run).await;
+    if let Some(account) = account {
+        tell_overview(context, account, &mut run).await;
+    }
     run
+}
+
+/// The unread regions that an alert is to mention: those that are closed for good are told once, by a sweep.
+async fn not_told_yet<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> Vec<UnreadRegion> {
+    let mut told = BTreeSet::new();
+    if unread.iter().any(UnreadRegion::is_closed)
+        && let Ok(Some(account)) = account_memory(context).await
+    {
+        told = account.document.closed_regions;
+    }
+    unread.iter().filter(|region| !region.is_closed() || !told.contains(&region.region)).cloned().collect()
+}
+
+async fn account_memory<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountMemory>>, Error> {
+    match context.aws.table() {
+        Some(table) => table.account().await.map(Some).map_err(Error::MemoryUnread),
+        None => Ok(None),
+    }
+}
+
+/// Adds what is broken anywhere to what is wanted.
+async fn sweep_all<A: Account>(context: &Context<A>, wanted: &mut BTreeMap<ProfileName, Wanted>, run: &mut Run) {
+    match sweep(&context.aws, &context.config.regions, &context.regions).await {
+        Ok(swept) => {
+            run.errors.extend(remember(&context.aws, &swept).await.err());
+            for name in swept.suspects {
+                let wanted = wanted.entry(name).or_default();
+                (wanted.swept, wanted.even_if_gone) = (true, true);
+            }
+            run.errors.extend(unread_errors(&swept.unread, swept.regions));
+            run.unread = swept.unread;
+        }
+        Err(cause) => run.errors.push(Error::ScopeUnread(cause)),
+    }
+}
+
+/// Tells what a first sweep found, and regions that are closed to us, once; then takes note that it is told.
+async fn tell_overview<A: Account>(context: &Context<A>, account: Stored<AccountMemory>, run: &mut Run) {
+    let Stored { document: memory, version } = account;
+    if run.errors.iter().any(|error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_))) {
+        return;
+    }
+    let closed: Vec<UnreadRegion> = run.unread.iter().filter(|region| region.is_closed()).cloned().collect();
+    let is_news = |region: &&UnreadRegion| !memory.closed_regions.contains(&region.region);
+    let news: Vec<UnreadRegion> = closed.iter().filter(is_news).cloned().collect();
+    let is_found = |report: &&ProfileReport| {
+        run.is_first_sweep && report.told().next().is_some() && !run.told.contains(&report.profile)
+    };
+    let found: Vec<ProfileReport> = run.profiles.iter().filter(is_found).cloned().collect();
+    if !found.is_empty() || !news.is_empty() {
+        let overview = alert::Overview {
+            account: &context.account,
+            partition: &context.partition,
+            found: &found,
+            closed: &news,
+            at: context.aws.clock().now(),
+        };
+        let message = alert::overview(&overview, context.config.format);
+        if let Err(cause) = send_message(&context.aws, &message, &context.account).await {
+            run.errors.push(Error::OverviewNotDelivered(cause));
+            return;
+        }
+        run.alerts += 1;
+    }
+    let closed_regions = closed.into_iter().map(|region| region.region).collect();
+    let told = AccountMemory { swept: true, closed_regions, ..memory.clone() };
+    let Some(table) = context.aws.table().filter(|_| told != memory) else { return };
+    match table.remember_account(&told, version).await {
+        // Another sweep at the same time has told the same.
+        Ok(_) | Err(WriteError::Conflict) => {}
+        Err(WriteError::Aws(cause)) => run.errors.push(Error::MemoryUnread(cause)),
+    }
 }
 
 async fn claims<A: Account>(
@@ -393,12 +471,13 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
         one.report.instances.append(&mut one.done);
     }
 
-    let unread = &run.unread;
+    let (unread, is_first_sweep) = (&not_told_yet(context, &run.unread).await, run.is_first_sweep);
     let concluded = stream::iter(underway)
         .map(|Underway { claim, mut report, .. }| async move {
             read_iam_again(context, &mut report).await;
             report.at = context.aws.clock().now();
-            let conclusion = conclude(&context.aws, worker, claim, &report, unread, context.manner()).await;
+            let conclusion =
+                conclude(&context.aws, worker, claim, &report, unread, context.manner(is_first_sweep)).await;
             (report, conclusion)
         })
         .buffer_unordered(PROFILES_AT_ONCE)

@@ -12,7 +12,7 @@ use super::deeds::INSTANCES;
 use super::document::{Document, Line, Section};
 use super::facts::Facts;
 use super::plain::{code, shorten};
-use super::{Severity, summary};
+use super::summary;
 
 /// Characters, by the page's parameter table.
 const TITLE: usize = 250;
@@ -53,36 +53,57 @@ struct Metadata {
     additional_context: BTreeMap<&'static str, String>,
 }
 
-/// Writes the alert as JSON.
-pub(super) fn write(document: &Document, facts: &Facts, severity: Severity) -> String {
+/// What a notification is headed and known by.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// Status and subject matter.
+    pub(super) title: String,
+    /// The status.
+    pub(super) status: &'static str,
+    /// What notifications stand in one thread.
+    pub(super) thread: String,
+    /// ARNs.
+    pub(super) resources: Vec<String>,
+    /// Names and values, as the message's attributes.
+    pub(super) context: Vec<(&'static str, String)>,
+}
+
+/// What an alert on one profile is headed and known by.
+pub(super) fn head(facts: &Facts, context: Vec<(&'static str, String)>) -> Head {
     let report = facts.report;
     let status = report.status().as_str();
-    let title = format!("{status} {}: {}", code(&shorten(report.profile.as_str(), 128)), summary(facts));
+    Head {
+        title: format!("{status} {}: {}", code(&shorten(report.profile.as_str(), 128)), summary(facts)),
+        status,
+        thread: thread_id(facts),
+        resources: facts.told.iter().take(INSTANCES).map(|(_, one)| arn(facts, one)).collect(),
+        context,
+    }
+}
+
+/// Writes the alert as JSON.
+pub(super) fn write(document: &Document, head: Head) -> String {
     let (next_steps, too_much) = next_steps(document);
-    let keywords = ["reprofile", status, severity.as_str(), report.case().as_str(), report.account.as_str()];
+    let known = |wanted: &str| head.context.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+    let keywords = ["severity", "case", "account"].into_iter().filter_map(known);
+    let keywords: Vec<&str> = ["reprofile", head.status].into_iter().chain(keywords).collect();
     let notification = Notification {
         version: "1.0",
         source: "custom",
         content: Content {
             text_type: "client-markdown",
-            title: shorten(&format!("[Reprofile] {}", safe(&title)), TITLE),
+            title: shorten(&format!("[Reprofile] {}", safe(&head.title)), TITLE),
             description: description(document, &too_much),
             next_steps,
             keywords: keywords.into_iter().map(|word| shorten(word, KEYWORD)).collect(),
         },
         metadata: Metadata {
-            thread_id: thread_id(facts),
-            summary: shorten(&safe(&title), TITLE),
+            thread_id: head.thread,
+            summary: shorten(&safe(&head.title), TITLE),
             // A custom action is bound to it by this: letters, digits and hyphens.
-            event_type: format!("reprofile-{}", status.to_ascii_lowercase()),
-            related_resources: facts.told.iter().take(INSTANCES).map(|(_, one)| arn(facts, one)).collect(),
-            additional_context: BTreeMap::from([
-                ("account", report.account.to_string()),
-                ("case", report.case().to_string()),
-                ("profile", safe(report.profile.as_str())),
-                ("severity", severity.as_str().to_owned()),
-                ("status", status.to_owned()),
-            ]),
+            event_type: format!("reprofile-{}", head.status.to_ascii_lowercase()),
+            related_resources: head.resources,
+            additional_context: head.context.into_iter().map(|(name, value)| (name, safe(&value))).collect(),
         },
     };
     // Texts alone, in structs and a map by text: that cannot fail to serialise.

@@ -51,7 +51,7 @@ pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
     Section::of("What Reprofile did", lines)
 }
 
-fn instance(one: &InstanceReport) -> String {
+pub(super) fn instance(one: &InstanceReport) -> String {
     let found = &one.found;
     let name = quoted(found.instance.name.as_deref().unwrap_or_default(), SHORT, "(no name)");
     format!("{} {} {} {name}", code(&found.instance.id), found.region, found.instance.state)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::aws_model::{AwsModel, Deployment, Operation};
+use crate::aws_model::{AwsModel, Deployment, Fault, Operation};
 use crate::lambda::{Lambda, schedule};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -93,11 +93,12 @@ async fn a_sweep_finds_and_heals_what_no_event_told_and_renews_what_is_remembere
 #[tokio::test(start_paused = true)]
 async fn a_sweep_does_not_alert_a_profile_that_was_never_seen_with_a_role() {
     let aws = AwsModel::new();
+    let lambda = Lambda::in_account(&aws, &[]);
+    lambda.invoke(&schedule()).await.unwrap();
     aws.role_with_profile("web-role");
     aws.running("us-east-1", "web-role", "a");
     aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
     aws.take_events();
-    let lambda = Lambda::in_account(&aws, &[]);
     lambda.invoke(&schedule()).await.unwrap();
     assert_eq!(subjects(&aws), [""; 0]);
 }
@@ -114,5 +115,80 @@ async fn a_role_is_found_again_by_what_a_sweep_had_seen() {
     aws.take_events();
     aws.delete_role("app-role").unwrap();
     deployment.run_for(Duration::from_mins(5)).await;
+    assert_eq!(subjects(&aws).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_sweep_sends_one_digest_and_later_ones_tell_what_is_new() {
+    let aws = AwsModel::new();
+    for name in ["gone", "stale", "bare", "never", "fine"] {
+        aws.role_with_profile(name);
+        aws.running("us-east-1", name, name);
+    }
+    aws.remove_role_from_instance_profile("gone", "gone").unwrap();
+    aws.delete_instance_profile("gone").unwrap();
+    aws.recreate_profile("stale").unwrap();
+    aws.remove_role_from_instance_profile("bare", "bare").unwrap();
+    aws.take_events();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda).at(|pace| pace.sweep_every = Some(HOUR));
+    deployment.run_for(5 * HOUR).await;
+    assert_eq!(subjects(&aws), ["[Reprofile] BROKEN account 111122223333: 3 broken instance profiles found"]);
+    insta::assert_snapshot!(aws.published()[0].message.body, @"
+    Reprofile looked at this account for the first time, and found instance profiles that had been
+    broken before: EC2 instances on them are, or were, cut off from the IAM role that gives them AWS
+    permissions. From now on each break is told by itself, when it happens.
+
+    Account:     111122223333
+    State as of: 2026-11-21 13:05 UTC
+
+    What was found
+    - bare: BROKEN, 1 instance, 0 re-associated (role-less)
+        i-00000000000000003 us-east-1 running bare
+    - gone: BROKEN, 1 instance, 0 re-associated (gone)
+        i-00000000000000001 us-east-1 running gone
+    - stale: HEALED, 1 instance, 1 re-associated (stale)
+        i-00000000000000002 us-east-1 running stale
+
+    What to do now
+    Look at the profiles that are still broken. What IAM has, as here of bare, has to be what each
+    instance holds:
+        aws iam get-instance-profile --region us-east-1 --instance-profile-name bare --query 'InstanceProfile.[InstanceProfileId,Roles[0].RoleName]' --output text
+    ");
+    aws.remove_role_from_instance_profile("never", "never").unwrap();
+    deployment.run_for(Duration::from_mins(5)).await;
+    assert_eq!(subjects(&aws)[1], "[Reprofile] BROKEN never: 1 of 1 instance cut off (111122223333)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_region_is_told_once_and_once_more_when_it_was_open_in_between() {
+    let aws = AwsModel::new();
+    aws.break_region("eu-west-1", Fault::DENIED);
+    let lambda = Lambda::in_account(&aws, &[]);
+    for _ in 0..3 {
+        lambda.invoke(&schedule()).await.unwrap();
+    }
+    assert_eq!(subjects(&aws), ["[Reprofile] BROKEN account 111122223333: 1 region cannot be looked at"]);
+    aws.mend();
+    lambda.invoke(&schedule()).await.unwrap();
+    aws.break_region("eu-west-1", Fault::DENIED);
+    lambda.invoke(&schedule()).await.unwrap();
+    assert_eq!(subjects(&aws).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_that_was_not_delivered_is_sent_again() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("us-east-1", "web-role", "a");
+    aws.recreate_profile("web-role").unwrap();
+    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    aws.delete_instance_profile("web-role").unwrap();
+    aws.take_events();
+    let lambda = Lambda::in_account(&aws, &[]);
+    aws.fail_next(1, Operation::Publish, Fault::UNAVAILABLE);
+    assert_eq!(lambda.invoke(&schedule()).await.unwrap_err().name(), "AlertNotDelivered");
+    lambda.invoke(&schedule()).await.unwrap();
     assert_eq!(subjects(&aws).len(), 1);
 }

@@ -17,7 +17,7 @@ WRITES_DENIED_AT_ALERT = [
 
 @pytest.fixture(scope="module")
 def watching():
-    with deployment.deployed(Level="alert", SettleSeconds=0) as reprofile:
+    with deployment.deployed(Level="alert", SettleSeconds=2) as reprofile:
         yield reprofile
 
 
