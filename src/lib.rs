@@ -8,6 +8,7 @@ pub mod actor;
 pub mod alert;
 pub mod answer;
 pub mod aws;
+pub mod cli;
 pub mod config;
 pub mod diagnose;
 pub mod error;

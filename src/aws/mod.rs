@@ -27,7 +27,7 @@ use self::calls::Calls;
 pub use self::clock::SystemClock;
 pub use self::ec2::Ec2Api;
 pub use self::iam::IamApi;
-pub use self::settings::load;
+pub use self::settings::{load, load_as};
 pub use self::sns::SnsTopic;
 pub use self::sts::caller;
 

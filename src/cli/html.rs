@@ -1,0 +1,1 @@
+//! The page that `scan --html` writes: one file, for a browser, without anything from elsewhere.
