@@ -4,12 +4,12 @@
 //! mention, or get into a command otherwise than quoted. The answer stands first: what broke, what was done, who has to act.
 
 mod chat;
-mod commands;
+pub(crate) mod commands;
 mod deeds;
 mod document;
 mod facts;
 mod notes;
-mod plain;
+pub(crate) mod plain;
 mod steps;
 mod story;
 mod text;
