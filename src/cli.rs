@@ -3,19 +3,27 @@
 //! Invariant: nothing of the Lambda refers to this room, so that none of it is linked into the function's binary. A
 //! command prints results on stdout and nothing else there; what it says besides goes to stderr.
 
+pub mod apply;
 pub mod arguments;
 pub mod completions;
 pub mod console;
 pub mod error;
 pub mod exit;
 pub mod explain;
+pub mod findings;
+pub mod carry_out;
 pub mod heal;
 pub mod html;
+pub mod json;
 pub mod man_page;
+pub mod payload;
 pub mod permissions;
+pub mod plan_text;
 pub mod replay;
 pub mod scan;
 pub mod session;
+pub mod unread;
+pub mod watched;
 
 use arguments::{Arguments, Command};
 use console::Console;

@@ -155,6 +155,14 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], deadlin
     run
 }
 
+/// The profiles that a trigger leads to, which [`run`] would look at; `None`: none.
+///
+/// # Errors
+/// Where it could not be found out.
+pub async fn scope_of<A: Account>(context: &Context<A>, trigger: &Trigger) -> Result<Option<Scope>, Error> {
+    Ok(scope(&[Ok(reach(context, &trigger.what).await?)]))
+}
+
 /// Which profiles a change may have cut off, or put right.
 async fn reach<A: Account>(context: &Context<A>, what: &What) -> Result<Reach, Error> {
     let What::Change(change) = what else { return Ok(Reach::Everything) };

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
+use reprofile::cli;
 use reprofile::cli::arguments::Arguments;
 use reprofile::cli::console::{Console, Ink};
 use reprofile::cli::error::Error;
 use reprofile::cli::exit::Exit;
-use reprofile::cli::{self};
 use tracing::Level;
 
 fn main() -> ExitCode {
@@ -46,10 +46,12 @@ fn run(arguments: &Arguments, console: &Console) -> anyhow::Result<Exit> {
 
 /// The error, and what to do about it.
 fn tell(console: &Console, error: &anyhow::Error) {
-    let look = console.look_of_notes;
-    console.note(&format!("{} {error:#}", look.paint(Ink::Red, "error:")));
-    if let Some(advice) = error.downcast_ref::<Error>().and_then(Error::advice) {
-        console.note(&format!("{} {advice}", look.paint(Ink::Bold, "what to do:")));
+    let ours = error.downcast_ref::<Error>();
+    // What is behind one of ours is in its text; anyhow's own are told with what is behind them.
+    let text = ours.map_or_else(|| format!("{error:#}"), Error::to_string);
+    console.note(&format!("{} {text}", console.look_of_notes.paint(Ink::Red, "error:")));
+    if let Some(advice) = ours.and_then(Error::advice) {
+        console.advise(&advice);
     }
 }
 

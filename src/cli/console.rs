@@ -99,6 +99,11 @@ impl Console {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Says what can be done about something, on stderr.
+    pub fn advise(&self, advice: &str) {
+        self.note(&format!("{} {advice}", self.look_of_notes.paint(Ink::Bold, "what to do:")));
+    }
+
     /// Asks on the terminal; `true` only for `yes`, spelled out.
     ///
     /// # Errors

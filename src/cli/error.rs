@@ -4,9 +4,13 @@
 
 use std::io;
 
+use crate::alert::plain::{MESSAGE, plain};
 use crate::config::{InvalidConfig, Wrong};
 use crate::error::Error as CoreError;
 use crate::reason::{AwsError, Reason};
+
+/// The longest message of AWS that is shown, in characters: a terminal has room.
+const LONGEST: usize = 500;
 
 /// What keeps a command from being done.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +22,7 @@ pub enum Error {
     #[error("{0}")]
     Argument(String),
     /// An AWS call failed.
-    #[error("{doing}: {cause}")]
+    #[error("{doing}: {}", told(cause))]
     Aws {
         /// What was being done: `reading the instance profiles`.
         doing: String,
@@ -68,6 +72,22 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// A call that failed, in plain text and without the list of all places where credentials were looked for.
+#[must_use]
+pub fn told(error: &AwsError) -> String {
+    let AwsError { operation, code, message, .. } = error;
+    if code == "NoCredentials" {
+        let message = plain(message, LONGEST);
+        return if message.contains("no credentials found in chain") {
+            "no AWS credentials were found".to_owned()
+        } else {
+            let causes = message.trim_start_matches("no AWS credentials could be loaded: ");
+            format!("the AWS credentials could not be loaded: {}", causes.split("; run `").next().unwrap_or(causes))
+        };
+    }
+    format!("{operation}: {}: {}", plain(code, MESSAGE), plain(message, LONGEST))
 }
 
 /// The option that stands for a variable.
@@ -128,5 +148,5 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
 
 fn is_about_sso(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    message.contains("sso") || message.contains("token")
+    !message.contains("found in chain") && (message.contains("sso") || message.contains("token"))
 }

@@ -11,6 +11,7 @@ use crate::config::{Config, InvalidConfig};
 use crate::invocation::Invoked;
 use crate::names::Region;
 use crate::pipeline::Context;
+use crate::reason::AwsError;
 
 /// An account that is reached, and how to work on it.
 #[derive(Debug)]
@@ -37,6 +38,19 @@ impl Session {
             aws::caller(&sdk).await.map_err(|cause| Error::aws("finding out whose credentials these are", cause))?;
         let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), None);
         Ok(Self { context: Context::new(account, partition, aws, config), sdk })
+    }
+}
+
+/// Why it is not known whose account it is; a profile that was named and is not there says so.
+fn not_known(global: &Global, cause: AwsError) -> Error {
+    match &global.profile {
+        Some(profile) if cause.code == "NoCredentials" && cause.message.contains("provider was not enabled") => {
+            Error::Argument(format!(
+                "--profile: {profile:?} gives no credentials: it is not in the AWS config and credentials files, or says \
+                 nothing of credentials there; `aws configure list-profiles` lists those that there are"
+            ))
+        }
+        _ => Error::aws("finding out whose credentials these are", cause),
     }
 }
 
