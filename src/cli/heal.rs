@@ -14,8 +14,11 @@ use super::exit::Exit;
 use super::findings::{Findings, find};
 use super::scan::watch;
 use super::session::Session;
+use crate::config::Regions;
 use crate::names::{InstanceId, ProfileName};
-use crate::observe::Scope;
+use crate::observe::{Scope, associations};
+use crate::pipeline::Context;
+use crate::ports::{Account, Ec2, Iam};
 
 /// What `heal` is asked.
 #[derive(Debug, Args)]
@@ -44,8 +47,8 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
     let Session { context, .. } = Session::open(global).await?;
     let mut findings = find(&context, &subjects.scope(), &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
-    for missing in subjects.not_in(&findings) {
-        console.note(&format!("{missing}: not found to be cut off"));
+    for note in subjects.check_missing(&context, &findings).await? {
+        console.note(&note);
     }
     apply(&context, &findings, asked.yes, global.output, console).await
 }
@@ -96,14 +99,56 @@ impl Subjects {
         findings.unread_profiles.retain(|(name, _)| !self.instances.is_empty() || self.profiles.contains(name));
     }
 
-    /// Which of the named are not among the findings.
-    #[must_use]
-    pub fn not_in(&self, findings: &Findings) -> Vec<String> {
-        let instances: BTreeSet<&InstanceId> =
+    /// Says of what was named and is not among the findings that it is not cut off.
+    ///
+    /// # Errors
+    /// Where there is no such thing: a name that is misspelt must not pass for one that is well.
+    pub async fn check_missing<A: Account>(
+        &self,
+        context: &Context<A>,
+        findings: &Findings,
+    ) -> Result<Vec<String>, Error> {
+        let mut notes = Vec::new();
+        let found: BTreeSet<&ProfileName> = findings.profiles.iter().map(|profile| &profile.name).collect();
+        let unread: BTreeSet<&ProfileName> = findings.unread_profiles.iter().map(|(name, _)| name).collect();
+        for name in self.profiles.iter().filter(|name| !found.contains(name) && !unread.contains(name)) {
+            let live = context.aws.iam().instance_profile(name).await;
+            if live.map_err(|cause| Error::aws(format!("reading the instance profile {name}"), cause))?.is_none() {
+                return Err(Error::Argument(format!(
+                    "no instance profile is called {name}, and no instance that was looked at holds one of that name"
+                )));
+            }
+            notes.push(format!("{name}: no instance that was looked at is cut off from it"));
+        }
+        let found: BTreeSet<&InstanceId> =
             findings.profiles.iter().flat_map(|profile| &profile.instances).map(|one| &one.found.instance.id).collect();
-        let profiles: BTreeSet<&ProfileName> = findings.profiles.iter().map(|profile| &profile.name).collect();
-        let of_profiles = self.profiles.iter().filter(|name| !profiles.contains(name)).map(ProfileName::to_string);
-        let of_instances = self.instances.iter().filter(|id| !instances.contains(id)).map(InstanceId::to_string);
-        of_profiles.chain(of_instances).collect()
+        let missing: Vec<InstanceId> = self.instances.iter().filter(|id| !found.contains(id)).cloned().collect();
+        if missing.is_empty() {
+            return Ok(notes);
+        }
+        let held = holding(context, &missing).await?;
+        for id in missing {
+            if !held.contains(&id) {
+                return Err(Error::Argument(format!(
+                    "no instance {id} with an instance profile is in the regions that were read"
+                )));
+            }
+            notes.push(format!("{id}: it is not cut off"));
+        }
+        Ok(notes)
     }
+}
+
+/// Which of these instances hold an instance profile, in whatever region can be read.
+async fn holding<A: Account>(context: &Context<A>, ids: &[InstanceId]) -> Result<BTreeSet<InstanceId>, Error> {
+    let regions = match &context.config.regions {
+        Regions::Only(regions) => regions.clone(),
+        Regions::All => {
+            let regions = context.aws.ec2().regions().await;
+            regions.map_err(|cause| Error::aws("listing the enabled regions", cause))?
+        }
+    };
+    let reads = regions.iter().map(|region| associations(&context.aws, region, ids));
+    let read = futures_util::future::join_all(reads).await;
+    Ok(read.into_iter().flatten().flat_map(BTreeMap::into_keys).collect())
 }

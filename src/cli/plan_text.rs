@@ -2,12 +2,15 @@
 //!
 //! Invariant: every instance that is cut off is in it, and each step that will be taken is in it with its instance.
 
+use std::collections::BTreeSet;
+
 use crate::alert::commands;
 use crate::alert::plain::count;
 use crate::cli::console::{Ink, Look};
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::scan::text::{meaning, name};
 use crate::cli::unread;
+use crate::model::Case;
 use crate::plan::{Action, Decision, Hindrance, Step};
 
 /// Writes the plan.
@@ -31,7 +34,7 @@ pub fn sum(findings: &Findings) -> String {
     let (all, steps) = (findings.told().count(), findings.steps().count());
     match (all, steps, all - steps) {
         (0, ..) if findings.unread.is_empty() && findings.unread_profiles.is_empty() => {
-            "Nothing to do: no instance is cut off from its role.".to_owned()
+            "Nothing to do: no instance that was looked at is cut off from its role.".to_owned()
         }
         (0, ..) => "Nothing to do in what could be read.".to_owned(),
         (_, 0, left) => format!("Nothing that can be done: {} left alone.", count(left, "instance", "instances")),
@@ -46,6 +49,8 @@ fn of_profile(profile: &BrokenProfile, look: Look) -> String {
     let role = role.map(|role| format!("  role {}", role.name)).unwrap_or_default();
     let arn = profile.live.as_ref().map_or_else(|| "not in IAM".to_owned(), |live| live.arn.to_string());
     let mut lines = vec![format!("  {}  {arn}{role}", look.paint(Ink::Bold, profile.name.as_str()))];
+    let cases: BTreeSet<Case> = profile.told().map(|one| one.found.case).collect();
+    lines.extend(cases.into_iter().map(|case| look.paint(Ink::Dim, &format!("    {case}: {}", meaning(case)))));
     for one in profile.told() {
         lines.extend(of_instance(profile, one, look));
     }
@@ -54,19 +59,15 @@ fn of_profile(profile: &BrokenProfile, look: Look) -> String {
 
 fn of_instance(profile: &BrokenProfile, one: &Finding, look: Look) -> Vec<String> {
     let found = &one.found;
-    let who = format!("{}  {}  {}  {}", found.instance.id, found.region, found.instance.state, name(one));
+    let who =
+        format!("{}  {}  {}  {}  {}", found.instance.id, found.region, found.instance.state, found.case, name(one));
     match &one.decision {
-        Decision::Do(step) => vec![
-            format!("    {} {who}", look.paint(Ink::Yellow, "~")),
-            format!("        {}", change(step)),
-            look.paint(Ink::Dim, &format!("        {}: {}", found.case, meaning(found.case))),
-        ],
+        Decision::Do(step) => {
+            vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), format!("        {}", change(step))]
+        }
         Decision::Leave(hindrance) => {
-            let mut lines = vec![
-                format!("    {} {who}", look.paint(Ink::Dim, "-")),
-                format!("        left alone: {hindrance}"),
-                look.paint(Ink::Dim, &format!("        {}: {}", found.case, meaning(found.case))),
-            ];
+            let mut lines =
+                vec![format!("    {} {who}", look.paint(Ink::Dim, "-")), format!("        left alone: {hindrance}")];
             if *hindrance == Hindrance::Stopped {
                 lines.push("        by hand:".to_owned());
                 lines.push(format!("          {}", commands::disassociate(&found.region, &found.association.id)));

@@ -51,7 +51,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
     let replayed = follow(&context, &unpacked).await?;
     let lines = replayed.lines.join("\n");
     match global.output {
-        Format::Table => console.print(&format!("{lines}\n"))?,
+        Format::Table => console.print(&format!("{lines}\n\n"))?,
         Format::Json => console.note(&lines),
     }
     let bad = if replayed.invalid == 0 { None } else { Some(Exit::Error) };

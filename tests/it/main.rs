@@ -5,6 +5,9 @@
 
 mod aws_model;
 mod aws_model_is_strict;
+mod cli_heal;
+mod cli_replay;
+mod cli_scan;
 mod healing;
 mod lambda;
 mod looking;

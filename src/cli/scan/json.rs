@@ -94,8 +94,9 @@ pub fn decision(decision: &Decision) -> Value {
     }
 }
 
-/// RFC 3339, UTC.
+/// RFC 3339, UTC, to the second.
 #[must_use]
 pub fn time(at: Timestamp) -> Value {
-    at.to_utc().format(&Rfc3339).map_or(Value::Null, Value::String)
+    let at = at.to_utc();
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).map_or(Value::Null, Value::String)
 }
