@@ -13,6 +13,7 @@ pub mod config;
 pub mod diagnose;
 pub mod error;
 pub mod event;
+pub mod evidence;
 pub mod glob;
 pub mod invocation;
 pub mod metrics;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no test of this folder reaches a network; a request for which no answer was prepared fails its test.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use crate::names::{AccountId, Partition};
 
@@ -66,7 +67,7 @@ pub(super) struct Sent {
     pub(super) host: String,
     /// Its headers, as `name: value` lines.
     pub(super) headers: String,
-    /// The fields of its form body, decoded, one a line.
+    /// The fields of its form body, decoded, one a line; of a JSON request its operation, and its fields in order.
     pub(super) form: String,
 }
 
@@ -125,6 +126,21 @@ impl FakeHttp {
         let [sent] = self.sent().try_into().expect("one request was sent");
         sent
     }
+
+    /// The configuration of a client that speaks to this, for those that are no part of an account.
+    pub(super) fn config(&self, home: &'static str) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        let credentials = Credentials::builder()
+            .access_key_id("AKIAIOSFODNN7EXAMPLE")
+            .secret_access_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            .provider_name("test")
+            .build();
+        SdkConfig::builder()
+            .region(Region::new(home))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build()
+    }
 }
 
 impl HttpConnector for FakeHttp {
@@ -143,16 +159,37 @@ impl HttpConnector for FakeHttp {
 }
 
 fn read(request: &HttpRequest) -> Sent {
-    let body = std::str::from_utf8(request.body().bytes().expect("a form is in memory")).expect("a form is text");
+    let body = std::str::from_utf8(request.body().bytes().expect("a body is in memory")).expect("a body is text");
+    Sent {
+        host: request.uri().trim_start_matches("https://").trim_end_matches('/').to_owned(),
+        headers: request.headers().iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\n"),
+        form: request.headers().get("x-amz-target").map_or_else(|| form(body), |target| json(target, body)),
+    }
+}
+
+fn form(body: &str) -> String {
     let mut form = String::new();
     for field in body.split('&') {
         let (name, value) = field.split_once('=').expect("a form's field has a value");
         let value = value.replace('+', " ");
         writeln!(form, "{name}={}", percent_decode_str(&value).decode_utf8().expect("a value is text")).unwrap();
     }
-    Sent {
-        host: request.uri().trim_start_matches("https://").trim_end_matches('/').to_owned(),
-        headers: request.headers().iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\n"),
-        form,
+    form
+}
+
+/// One field a line, in the order of their names: the SDK's maps have none.
+fn json(target: &str, body: &str) -> String {
+    let fields: BTreeMap<String, Value> = serde_json::from_str(body).expect("a body is a JSON object");
+    fields.iter().fold(format!("{target}\n"), |all, (name, value)| all + name + "=" + &in_order(value) + "\n")
+}
+
+fn in_order(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields.iter().collect();
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}: {}", in_order(value))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod clock;
+mod cloudtrail;
 mod ec2;
 mod error;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod iam;
 mod rows;
 mod settings;
 mod sns;
+mod ssm;
 mod sts;
 #[cfg(test)]
 mod tests;
@@ -25,10 +27,12 @@ use crate::ports::Account;
 
 use self::calls::Calls;
 pub use self::clock::SystemClock;
+pub use self::cloudtrail::CloudTrailApi;
 pub use self::ec2::Ec2Api;
 pub use self::iam::IamApi;
 pub use self::settings::{load, load_as};
 pub use self::sns::SnsTopic;
+pub use self::ssm::SsmApi;
 pub use self::sts::caller;
 
 /// One AWS account, reached with the credentials of one configuration.
