@@ -7,6 +7,7 @@ mod chat;
 pub(crate) mod commands;
 mod deeds;
 mod document;
+pub(crate) mod explanation;
 mod facts;
 mod notes;
 pub(crate) mod plain;

@@ -24,6 +24,18 @@ impl Home {
         Self(region.to_owned())
     }
 
+    /// The region.
+    pub(crate) fn region(&self) -> &str {
+        &self.0
+    }
+
+    /// The policies of a role: those attached to it, and those written into it.
+    pub(crate) fn list_policies(&self, role: &RoleName) -> [String; 2] {
+        let name = flag("--role-name", role.as_str());
+        ["list-attached-role-policies", "list-role-policies"]
+            .map(|command| format!("aws iam {command} --region {} {name} --output text", self.0))
+    }
+
     /// What IAM has under the name: its id, and its role.
     pub(crate) fn show_profile(&self, profile: &ProfileName) -> String {
         let name = flag("--instance-profile-name", profile.as_str());
@@ -100,6 +112,24 @@ pub(crate) fn disassociate(region: &Region, association: &AssociationId) -> Stri
 /// Puts the profile on an instance that has none.
 pub(crate) fn associate(region: &Region, instance: &InstanceId, profile: &ProfileName) -> String {
     format!("{} --instance-id {instance} {}", ec2("associate-iam-instance-profile", region), by_name(profile))
+}
+
+/// Puts a profile on an instance that has none; asks for its name.
+pub(crate) fn associate_asking(region: &Region, instance: &InstanceId) -> String {
+    format!(
+        "printf 'Name of the instance profile: '; read -r PROFILE; {} --instance-id {instance} \
+         --iam-instance-profile \"Name=$PROFILE\"",
+        ec2("associate-iam-instance-profile", region)
+    )
+}
+
+/// Finds in `CloudTrail` (90 days) who took a profile off an instance; its records name the instance.
+pub(crate) fn who_took_it_off(region: &Region, instance: &InstanceId) -> String {
+    format!(
+        "aws cloudtrail lookup-events --region {region} --lookup-attributes \
+         AttributeKey=EventName,AttributeValue=DisassociateIamInstanceProfile --query 'Events[].[CloudTrailEvent]' \
+         --output text | grep -F {instance}"
+    )
 }
 
 /// Lists the instances of a region that hold a profile of that name, with association id, state and held profile id.
