@@ -43,6 +43,6 @@ pub async fn run(arguments: &Arguments, console: &Console) -> Result<Exit, Error
         Command::Heal(asked) => heal::run(asked, global, console).await,
         Command::Permissions(asked) => permissions::run(asked, global, console),
         Command::Completions(asked) => completions::run(asked, console),
-        Command::Man => man_page::run(console),
+        Command::Man(asked) => man_page::run(asked, console),
     }
 }

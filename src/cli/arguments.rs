@@ -6,7 +6,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{completions, explain, heal, permissions, replay, scan};
+use super::{completions, explain, heal, man_page, permissions, replay, scan};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,7 +47,7 @@ pub enum Command {
     Completions(completions::Asked),
     /// Print the man page
     #[command(hide = true)]
-    Man,
+    Man(man_page::Asked),
 }
 
 /// The options of every subcommand.

@@ -1,7 +1,8 @@
 //! `reprofile completions SHELL`: completions, made from the definition of the command line.
 
-use clap::Args;
+use clap::{Args, CommandFactory};
 
+use super::arguments::Arguments;
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
@@ -18,6 +19,31 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub fn run(_asked: &Asked, _console: &Console) -> Result<Exit, Error> {
-    Err(Error::Argument("`reprofile completions` is not there yet".to_owned()))
+pub fn run(asked: &Asked, console: &Console) -> Result<Exit, Error> {
+    console.print(&script(asked.shell))?;
+    Ok(Exit::Fine)
+}
+
+fn script(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "reprofile", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+    use clap_complete::Shell;
+
+    use super::*;
+
+    #[test]
+    fn every_shell_knows_every_command() {
+        for shell in Shell::value_variants() {
+            let script = script(*shell);
+            for command in ["scan", "explain", "replay", "heal", "permissions"] {
+                assert!(script.contains(command), "{shell}: {command}");
+            }
+        }
+    }
 }
