@@ -79,13 +79,15 @@ impl Error {
 pub fn told(error: &AwsError) -> String {
     let AwsError { operation, code, message, .. } = error;
     if code == "NoCredentials" {
-        let message = plain(message, LONGEST);
-        return if message.contains("no credentials found in chain") {
-            "no AWS credentials were found".to_owned()
-        } else {
-            let causes = message.trim_start_matches("no AWS credentials could be loaded: ");
-            format!("the AWS credentials could not be loaded: {}", causes.split("; run `").next().unwrap_or(causes))
-        };
+        if message.contains("no credentials found in chain") {
+            return "no AWS credentials were found".to_owned();
+        }
+        // What the core advises at the end stands in the advice here.
+        let causes = message.trim_start_matches("no AWS credentials could be loaded: ");
+        let causes = causes.split("; run `").next().unwrap_or(causes);
+        let telling = |cause: &&str| !cause.starts_with("an error occurred while loading");
+        let causes = causes.split(": ").filter(telling).collect::<Vec<_>>().join(": ");
+        return format!("the AWS credentials could not be loaded: {}", plain(&causes, LONGEST));
     }
     format!("{operation}: {}: {}", plain(code, MESSAGE), plain(message, LONGEST))
 }

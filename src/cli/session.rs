@@ -34,8 +34,7 @@ impl Session {
             .as_deref()
             .map(|region| Region::new(region).map_err(|wrong| Error::Argument(format!("--region: {wrong}"))));
         let sdk = aws::load_as(global.profile.as_deref(), region.transpose()?.as_ref()).await;
-        let Invoked { account, partition } =
-            aws::caller(&sdk).await.map_err(|cause| Error::aws("finding out whose credentials these are", cause))?;
+        let Invoked { account, partition } = aws::caller(&sdk).await.map_err(|cause| not_known(global, cause))?;
         let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), None);
         Ok(Self { context: Context::new(account, partition, aws, config), sdk })
     }
