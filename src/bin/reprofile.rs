@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, console: &Console) -> anyhow::Result<Exit> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(console.look_of_notes.color)
+        .with_ansi(false)
         .without_time()
         .with_target(false)
         .with_max_level(Level::ERROR)

@@ -69,7 +69,7 @@ pub async fn apply<A: Account>(
     }
     let done = carry_out(context, steps.iter().cloned(), tell).await;
     match format {
-        Format::Table => console.print(&format!("\n{}", console.look.paint(Ink::Bold, &sum(findings, &done))))?,
+        Format::Table => console.print(&format!("\n{}", sum(findings, &done, console.look)))?,
         Format::Json => console.print(&json_text::text(&value(findings, &done)))?,
     }
     Ok(exit(findings, &done))
@@ -93,7 +93,7 @@ pub fn show(findings: &Findings, format: Format, console: &Console) -> Result<()
 fn line(one: &Done, number: usize, all: usize) -> String {
     let what = match &one.fate {
         Fate::Skipped(why) => format!("skipped: {why}"),
-        Fate::Taken(Outcome::Healed { now }) => format!("re-associated: {} -> {now}", one.step.from),
+        Fate::Taken(Outcome::Healed { now }) => format!("re-associated, now {now}"),
         Fate::Taken(outcome @ Outcome::Left(Left::AlreadyHealthy | Left::Ended)) => format!("not needed: {outcome}"),
         Fate::Taken(outcome @ Outcome::Left(_)) => format!("left alone: {outcome}"),
         Fate::Taken(outcome @ Outcome::Failed(_)) => format!("FAILED: {outcome}"),
@@ -111,7 +111,7 @@ fn paint(one: &Done, line: &str, look: Look) -> String {
     look.paint(ink, line)
 }
 
-fn sum(findings: &Findings, done: &[Done]) -> String {
+fn sum(findings: &Findings, done: &[Done], look: Look) -> String {
     let healed = done.iter().filter(|one| matches!(one.fate, Fate::Taken(Outcome::Healed { .. }))).count();
     let well = done.iter().filter(|one| one.is_well()).count();
     let failed = done.iter().filter(|one| one.is_failed()).count();
@@ -122,7 +122,8 @@ fn sum(findings: &Findings, done: &[Done]) -> String {
     } else {
         "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."
     };
-    format!("{} re-associated{failed}; {still} still cut off.{advice}", count(healed, "instance", "instances"))
+    let sum = format!("{} re-associated{failed}; {still} still cut off.", count(healed, "instance", "instances"));
+    format!("{}{}", look.paint(Ink::Bold, &sum), look.wrap(0, advice))
 }
 
 /// A step that failed is an error; whatever is still cut off is broken.

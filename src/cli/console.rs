@@ -49,6 +49,29 @@ impl Look {
     }
 }
 
+impl Look {
+    /// The text in lines that fit, broken between words, all but the first indented. To be painted afterwards.
+    #[must_use]
+    pub fn wrap(self, indent: usize, text: &str) -> String {
+        let Some(width) = self.width.map(usize::from) else { return text.to_owned() };
+        let (mut wrapped, mut column) = (String::new(), 0);
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            if column > indent && column + 1 + length > width {
+                wrapped.push('\n');
+                wrapped.extend(std::iter::repeat_n(' ', indent));
+                column = indent;
+            } else if !wrapped.is_empty() {
+                wrapped.push(' ');
+                column += 1;
+            }
+            wrapped.push_str(word);
+            column += length;
+        }
+        wrapped
+    }
+}
+
 /// The process's three streams.
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
@@ -123,6 +146,15 @@ impl Console {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_break_between_words_where_there_is_a_width() {
+        let text = "    stale: the instance profile was deleted";
+        assert_eq!(Look::default().wrap(4, text), text);
+        let narrow = Look { color: false, width: Some(24) };
+        assert_eq!(narrow.wrap(4, text), "    stale: the instance\n    profile was deleted");
+        assert_eq!(narrow.wrap(0, "a-word-that-is-longer-than-the-line b"), "a-word-that-is-longer-than-the-line\nb");
+    }
 
     #[test]
     fn there_is_no_escape_without_colours() {

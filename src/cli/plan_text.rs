@@ -23,7 +23,7 @@ pub fn write(findings: &Findings, look: Look) -> String {
         parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level_name()));
         parts.extend(profiles);
     }
-    parts.extend(unread::lines(findings).iter().map(|line| look.paint(Ink::Yellow, line)));
+    parts.extend(unread::lines(findings).iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))));
     parts.push(look.paint(Ink::Bold, &sum(findings)));
     parts.join("\n\n")
 }
@@ -50,7 +50,9 @@ fn of_profile(profile: &BrokenProfile, look: Look) -> String {
     let arn = profile.live.as_ref().map_or_else(|| "not in IAM".to_owned(), |live| live.arn.to_string());
     let mut lines = vec![format!("  {}  {arn}{role}", look.paint(Ink::Bold, profile.name.as_str()))];
     let cases: BTreeSet<Case> = profile.told().map(|one| one.found.case).collect();
-    lines.extend(cases.into_iter().map(|case| look.paint(Ink::Dim, &format!("    {case}: {}", meaning(case)))));
+    lines.extend(
+        cases.into_iter().map(|case| look.paint(Ink::Dim, &look.wrap(4, &format!("    {case}: {}", meaning(case))))),
+    );
     for one in profile.told() {
         lines.extend(of_instance(profile, one, look));
     }

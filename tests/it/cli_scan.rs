@@ -67,22 +67,22 @@ async fn every_case_is_found_and_said_in_words() {
     assert_eq!(findings.exit(), Exit::Broken);
     assert_eq!(aws.writes().len(), 0);
     insta::assert_snapshot!(text::write(&findings, Look::default()), @r"
-    empty-role  AIPAEXAMPLE0000000003, no role in it, created 2026-10-20 09:30 UTC
-     NAME   INSTANCE             REGION     STATE    CASE       SINCE    HEAL WOULD
-     empty  i-00000000000000004  us-east-1  running  role-less  unknown  leave it: the instance profile holds no role
+    empty-role  AIPAEXAMPLE0000000003, no role in it; since when is not known
+     NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
+     empty  i-00000000000000004  us-east-1  running  role-less  leave it: the instance profile holds no role
 
-    gone-role  no instance profile of this name in IAM
-     NAME       INSTANCE             REGION          STATE    CASE  SINCE    HEAL WOULD
-     (no name)  i-00000000000000006  ap-southeast-2  running  gone  unknown  leave it: the instance profile does not exist
+    gone-role  no instance profile of this name in IAM; since when is not known
+     NAME       INSTANCE             REGION          STATE    CASE  HEAL WOULD
+     (no name)  i-00000000000000006  ap-southeast-2  running  gone  leave it: the instance profile does not exist
 
-    odd-role  AIPAEXAMPLE0000000004, role odd-role, which does not trust EC2, created 2026-10-20 09:30 UTC
-     NAME  INSTANCE             REGION     STATE    CASE       SINCE    HEAL WOULD
-     odd   i-00000000000000005  us-east-1  running  untrusted  unknown  leave it: the role's trust policy does not let EC2 assume it
+    odd-role  AIPAEXAMPLE0000000004, role odd-role, which does not trust EC2; since when is not known
+     NAME  INSTANCE             REGION     STATE    CASE       HEAL WOULD
+     odd   i-00000000000000005  us-east-1  running  untrusted  leave it: the role's trust policy does not let EC2 assume it
 
-    web-role  AIPAEXAMPLE0000000006, role web-role, created 2026-11-21 12:00 UTC
-     NAME   INSTANCE             REGION     STATE    CASE   SINCE                        HEAL WOULD
-     web-1  i-00000000000000001  eu-west-1  running  stale  before 2026-11-21 12:00 UTC  re-associate it
-     web-2  i-00000000000000002  us-east-1  stopped  stale  before 2026-11-21 12:00 UTC  leave it: the instance is stopped
+    web-role  AIPAEXAMPLE0000000006, role web-role; cut off since before 2026-11-21 12:00 UTC
+     NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
+     web-1  i-00000000000000001  eu-west-1  running  stale  re-associate it
+     web-2  i-00000000000000002  us-east-1  stopped  stale  leave it: the instance is stopped
 
     stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
     role-less: the instance profile has no role in it, so the instance gets no credentials

@@ -86,7 +86,7 @@ def test_heal_does_what_it_showed_and_no_more(broken):
     assert steady(ended.out, broken.names) == PLAN + RUNNING + """
 Plan: 1 instance to re-associate, 0 left alone.
 
-[1/1] web-role  i-web  eu-west-1: re-associated: AIPA... -> AIPA...
+[1/1] web-role  i-web  eu-west-1: re-associated, now AIPA...
 
 1 instance re-associated; 0 still cut off.
 Software that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent.

@@ -67,22 +67,22 @@ def test_every_case_is_found_and_nothing_is_written(account):
     ended = account.cli.run("scan")
     assert (ended.code, ended.err) == (2, "")
     assert steady(ended.out) == """\
-empty-role  AIPA..., no role in it, created TIME
- NAME   INSTANCE             REGION     STATE    CASE       SINCE    HEAL WOULD
- empty  i-...  us-east-1  running  role-less  unknown  leave it: the instance profile holds no role
+empty-role  AIPA..., no role in it; since when is not known
+ NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
+ empty  i-...  us-east-1  running  role-less  leave it: the instance profile holds no role
 
-gone-role  no instance profile of this name in IAM
- NAME  INSTANCE             REGION      STATE    CASE  SINCE    HEAL WOULD
- gone  i-...  ap-south-1  running  gone  unknown  leave it: the instance profile does not exist
+gone-role  no instance profile of this name in IAM; since when is not known
+ NAME  INSTANCE             REGION      STATE    CASE  HEAL WOULD
+ gone  i-...  ap-south-1  running  gone  leave it: the instance profile does not exist
 
-odd-role  AIPA..., role odd-role, which does not trust EC2, created TIME
- NAME  INSTANCE             REGION     STATE    CASE       SINCE    HEAL WOULD
- odd   i-...  us-east-1  running  untrusted  unknown  leave it: the role's trust policy does not let EC2 assume it
+odd-role  AIPA..., role odd-role, which does not trust EC2; since when is not known
+ NAME  INSTANCE             REGION     STATE    CASE       HEAL WOULD
+ odd   i-...  us-east-1  running  untrusted  leave it: the role's trust policy does not let EC2 assume it
 
-web-role  AIPA..., role web-role, created TIME
- NAME   INSTANCE             REGION     STATE    CASE   SINCE                        HEAL WOULD
- web-1  i-...  eu-west-1  running  stale  before TIME  re-associate it
- web-2  i-...  us-east-1  stopped  stale  before TIME  leave it: the instance is stopped
+web-role  AIPA..., role web-role; cut off since before TIME
+ NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
+ web-1  i-...  eu-west-1  running  stale  re-associate it
+ web-2  i-...  us-east-1  stopped  stale  leave it: the instance is stopped
 
 stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
 role-less: the instance profile has no role in it, so the instance gets no credentials

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use crate::alert::plain::{SHORT, count, minute, plain};
 use crate::cli::console::{Ink, Look};
@@ -22,16 +22,18 @@ pub fn write(findings: &Findings, look: Look) -> String {
             parts.push(format!("{}\n{}", heading(profile, look), table(profile, look)));
         }
     }
-    parts.extend(meanings(findings));
+    parts.extend(meanings(findings, look));
     let unread = unread::lines(findings);
     if !unread.is_empty() {
-        parts.push(unread.iter().map(|line| look.paint(Ink::Yellow, line)).collect::<Vec<_>>().join("\n"));
+        parts.push(
+            unread.iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))).collect::<Vec<_>>().join("\n"),
+        );
     }
     parts.push(summary(findings, look));
     parts.join("\n\n")
 }
 
-/// `web-role  AIPA…2, role web-role, created 2026-11-21 12:05 UTC`.
+/// `web-role  AIPA…2, role web-role; cut off since before 2026-11-21 12:05 UTC`.
 fn heading(profile: &BrokenProfile, look: Look) -> String {
     let in_iam = match &profile.live {
         None => "no instance profile of this name in IAM".to_owned(),
@@ -41,44 +43,49 @@ fn heading(profile: &BrokenProfile, look: Look) -> String {
                 Some(role) if role.trust == Trust::No => format!("role {}, which does not trust EC2", role.name),
                 Some(role) => format!("role {}", role.name),
             };
-            format!("{}, {role}, created {}", live.id, minute(live.created))
+            format!("{}, {role}", live.id)
         }
+    };
+    let since = match profile.told().find_map(|one| profile.broken_before(one)) {
+        Some(before) => format!("cut off since before {}", minute(before)),
+        None => "since when is not known".to_owned(),
     };
     let healthy = if profile.healthy == 0 {
         String::new()
     } else {
         format!("; {} well", count(profile.healthy, "other instance is", "other instances are"))
     };
-    format!("{}  {in_iam}{healthy}", look.paint(Ink::Bold, profile.name.as_str()))
+    let name = profile.name.as_str();
+    let line = look.wrap(2, &format!("{name}  {in_iam}; {since}{healthy}"));
+    match line.strip_prefix(name) {
+        Some(rest) => format!("{}{rest}", look.paint(Ink::Bold, name)),
+        None => line,
+    }
 }
 
 fn table(profile: &BrokenProfile, look: Look) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "NAME",
-        "INSTANCE",
-        "REGION",
-        "STATE",
-        "CASE",
-        "SINCE",
-        "HEAL WOULD",
-    ]);
+    table.load_style(presets::NOTHING).set_header(["NAME", "INSTANCE", "REGION", "STATE", "CASE", "HEAL WOULD"]);
     match look.width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     for one in profile.told() {
-        table.add_row(row(profile, one));
+        table.add_row(row(one));
     }
     for index in 1..=4 {
         if let Some(column) = table.column_mut(index) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
+    if let Some(column) = table.column_mut(5) {
+        // No narrower than its longest words.
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(16)));
+    }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn row(profile: &BrokenProfile, one: &Finding) -> [String; 7] {
+fn row(one: &Finding) -> [String; 6] {
     let found = &one.found;
     [
         name(one),
@@ -86,7 +93,6 @@ fn row(profile: &BrokenProfile, one: &Finding) -> [String; 7] {
         found.region.to_string(),
         found.instance.state.to_string(),
         found.case.to_string(),
-        profile.broken_before(one).map_or_else(|| "unknown".to_owned(), |at| format!("before {}", minute(at))),
         would(&one.decision),
     ]
 }
@@ -111,9 +117,10 @@ pub fn would(decision: &Decision) -> String {
 }
 
 /// What the cases that occur mean, for someone who sees them for the first time.
-fn meanings(findings: &Findings) -> Option<String> {
+fn meanings(findings: &Findings, look: Look) -> Option<String> {
     let cases: BTreeSet<Case> = findings.told().map(|(_, one)| one.found.case).collect();
-    let lines: Vec<String> = cases.into_iter().map(|case| format!("{case}: {}", meaning(case))).collect();
+    let lines: Vec<String> =
+        cases.into_iter().map(|case| look.wrap(2, &format!("{case}: {}", meaning(case)))).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -154,14 +161,14 @@ fn summary(findings: &Findings, look: Look) -> String {
             if broken == 1 { "its" } else { "their" },
             findings.steps().count(),
         );
-        look.paint(Ink::Red, &sentence)
+        look.paint(Ink::Red, &look.wrap(0, &sentence))
     } else {
         let sentence = if findings.instances == 0 {
             format!("No instance in {regions} has an instance profile.")
         } else {
             format!("Nothing broken was found: {all} with an instance profile in {regions}.")
         };
-        look.paint(if is_seen_whole { Ink::Green } else { Ink::Yellow }, &sentence)
+        look.paint(if is_seen_whole { Ink::Green } else { Ink::Yellow }, &look.wrap(0, &sentence))
     };
     let muted = match findings.muted() {
         0 => String::new(),
