@@ -54,7 +54,7 @@ impl Function {
                 let before = context.aws.calls();
                 let deadline = invocation::deadline(lambda.deadline, SystemClock.now());
                 let invocation = Invocation { id: &lambda.request_id, deadline };
-                let (result, tally) = answer(context, &payload, invocation).await;
+                let (result, tally) = Box::pin(answer(context, &payload, invocation)).await;
                 (result, tally, context.aws.calls() - before)
             }
         };
