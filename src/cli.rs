@@ -5,13 +5,13 @@
 
 pub mod apply;
 pub mod arguments;
+pub mod carry_out;
 pub mod completions;
 pub mod console;
 pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod findings;
-pub mod carry_out;
 pub mod heal;
 pub mod html;
 pub mod json;

@@ -121,12 +121,10 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
             Looked::Up(history) => history.that_led_to(&instances),
             _ => Vec::new(),
         },
-        instances: as_they_are(&Seen {
-            profile: profile.clone(),
-            live: live.clone(),
-            instances: broken,
-            unread: vec![],
-        }, now),
+        instances: as_they_are(
+            &Seen { profile: profile.clone(), live: live.clone(), instances: broken, unread: vec![] },
+            now,
+        ),
         healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
         profile,
         live,

@@ -11,12 +11,12 @@ use crate::config::Regions;
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileName, Region};
 use crate::observe::{Look, Observation, observe};
-use crate::sweep::sweep;
 use crate::pipeline::Context;
 use crate::plan::{Decision, Level, Step, plan};
 use crate::ports::{Account, Clock, Ec2};
 use crate::reason::{AwsError, Reason};
 use crate::report::UnreadRegion;
+use crate::sweep::sweep;
 
 /// What a look at an account found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +179,11 @@ pub async fn find<A: Account>(context: &Context<A>, scope: &Scope, watch: &Watch
 }
 
 /// Everything is first swept for suspects: a region that could not be read then counts as unread, though it was read after.
-async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope: &Scope) -> Result<Observation, AwsError> {
+async fn look<A: Account>(
+    context: &Context<A>,
+    watched: &Watched<'_, A>,
+    scope: &Scope,
+) -> Result<Observation, AwsError> {
     let look = |even_if_gone| Look { even_if_gone, ..Look::default() };
     let (wanted, cache) = (&context.config.regions, &context.regions);
     match scope {

@@ -19,12 +19,12 @@ use super::payload::{Unpacked, unpack};
 use super::scan::watch;
 use super::session::Session;
 use crate::alert::plain::{LONG, count, plain, second};
+use crate::cli::findings::Scope;
 use crate::event::{Event, Subject, Trigger, What};
 use crate::names::ProfileName;
-use crate::cli::findings::Scope;
 use crate::pipeline::Context;
-use crate::reach::{Reach, reach};
 use crate::ports::Account;
+use crate::reach::{Reach, reach};
 
 /// What `replay` is asked.
 #[derive(Debug, Args)]

@@ -16,8 +16,8 @@ use super::html;
 use super::session::Session;
 use super::unread;
 use super::watched::Watch;
-use crate::config::{Config, Regions};
 use crate::cli::findings::Scope;
+use crate::config::{Config, Regions};
 
 /// What `scan` is asked.
 #[derive(Debug, Args)]

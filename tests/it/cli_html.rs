@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use reprofile::cli::findings::Scope;
 use reprofile::cli::findings::find;
 use reprofile::cli::html::page;
 use reprofile::cli::watched::Watch;
 use reprofile::model::Trust;
-use reprofile::cli::findings::Scope;
 
 use crate::aws_model::{AwsModel, Fault};
 use crate::cli_scan::{QUIET, context};

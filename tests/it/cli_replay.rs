@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use reprofile::cli::findings::Scope;
 use reprofile::cli::payload::unpack;
 use reprofile::cli::replay::{Replayed, follow};
 use reprofile::names::ProfileName;
-use reprofile::cli::findings::Scope;
 
 use crate::aws_model::AwsModel;
 use crate::cli_scan::context;

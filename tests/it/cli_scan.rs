@@ -5,13 +5,13 @@ use std::time::Duration;
 use reprofile::cli::console::{Console, Look};
 use reprofile::cli::error::Error;
 use reprofile::cli::exit::Exit;
+use reprofile::cli::findings::Scope;
 use reprofile::cli::findings::{Findings, find};
 use reprofile::cli::scan::{json, text};
 use reprofile::cli::watched::Watch;
 use reprofile::config::Config;
 use reprofile::model::Trust;
 use reprofile::names::Partition;
-use reprofile::cli::findings::Scope;
 use reprofile::pipeline::Context;
 
 use crate::aws_model::{AwsModel, Fault, Operation};

@@ -34,9 +34,18 @@ fn calls(folder: &Path, calls: &mut BTreeSet<String>) {
             self::calls(&path, calls);
         } else if !path.ends_with("tests.rs") {
             let code = std::fs::read_to_string(&path).unwrap();
-            let of_line =
-                |line: &str| line.trim_start().strip_prefix("const ")?.split_once(": &str = \"")?.1.split_once('"')?.0.to_owned().into();
-            let is_call = |text: &String| text.split_once(':').is_some_and(|(_, call)| call.starts_with(char::is_uppercase));
+            let of_line = |line: &str| {
+                line.trim_start()
+                    .strip_prefix("const ")?
+                    .split_once(": &str = \"")?
+                    .1
+                    .split_once('"')?
+                    .0
+                    .to_owned()
+                    .into()
+            };
+            let is_call =
+                |text: &String| text.split_once(':').is_some_and(|(_, call)| call.starts_with(char::is_uppercase));
             calls.extend(code.lines().filter_map(of_line).filter(is_call));
         }
     }
