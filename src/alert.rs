@@ -4,13 +4,14 @@
 //! mention, or get into a command otherwise than quoted. The answer stands first: what broke, what was done, who has to act.
 
 mod chat;
-mod commands;
+pub(crate) mod commands;
 mod deeds;
 mod document;
+pub(crate) mod explanation;
 mod facts;
 mod notes;
 mod overview;
-mod plain;
+pub(crate) mod plain;
 mod steps;
 mod story;
 mod text;

@@ -45,8 +45,6 @@ pub struct Conclusion {
     pub incident: Option<String>,
     /// Whether a recheck is under way.
     pub is_rechecked: bool,
-    /// Whether an alert on this profile alone was sent.
-    pub is_told: bool,
 }
 
 /// Tells, sends for a recheck, remembers, and gives the lease back.
@@ -75,7 +73,6 @@ pub async fn conclude<A: Account>(
     conclusion.incident =
         [next.incident.as_ref(), before.as_ref()].into_iter().flatten().next().map(|one| one.id.clone());
 
-    conclusion.is_told = next.tell.is_some() || before.as_ref().is_some_and(|open| open.revision > 0);
     if let Some(notice) = next.tell.take() {
         conclusion.incident = Some(notice.incident.clone());
         match publish(account, &as_told(report, &notice), unread, manner.format).await {
@@ -127,7 +124,11 @@ fn is_nothing_new(claim: &Claim, report: &ProfileReport) -> bool {
 /// The report with what was healed before this look, and with every change that led here.
 fn as_told(report: &ProfileReport, notice: &Notice) -> ProfileReport {
     let mut told = report.clone();
-    // What was healed, now or before, is in the notice.
+    // What was healed, now or before, is in the notice; what was healed before is not told as one of the others.
+    let is_healed = |one: &&InstanceReport| matches!(one.outcome, Outcome::Healed { .. });
+    let before =
+        (notice.healed.len() + notice.more_healed).saturating_sub(told.instances.iter().filter(is_healed).count());
+    told.healthy = told.healthy.saturating_sub(before);
     told.instances.retain(|one| !matches!(one.outcome, Outcome::Healed { .. }));
     told.instances.extend(notice.healed.iter().map(|healed| InstanceReport {
         found: healed.found.clone(),

@@ -104,8 +104,8 @@ pub struct Run {
     pub errors: Vec<Error>,
     /// The incident of each profile that has one.
     pub incidents: BTreeMap<ProfileName, String>,
-    /// The profiles on which an alert of their own was sent.
-    told: BTreeSet<ProfileName>,
+    /// What is remembered of the account, as long as a sweep has something to tell of it.
+    overview: Option<Stored<AccountMemory>>,
     /// Whether this is the first sweep of the account.
     is_first_sweep: bool,
     /// Where each trigger led, in their order.
@@ -130,9 +130,6 @@ impl Run {
         self.alerts += conclusion.alerts;
         self.errors.extend(conclusion.errors);
         self.incidents.extend(conclusion.incident.map(|incident| (report.profile.clone(), incident)));
-        if conclusion.is_told {
-            self.told.insert(report.profile.clone());
-        }
         self.profiles.push(report);
     }
 }
@@ -146,13 +143,12 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
         run.reach.push(reach(&context.aws, &trigger.what).await);
     }
     let mut wanted = wanted(triggers, &run.reach);
-    let mut account = None;
     if run.reach.contains(&Ok(Reach::Everything)) {
         match account_memory(context).await {
-            Ok(read) => account = read,
+            Ok(read) => run.overview = read,
             Err(error) => run.errors.push(error),
         }
-        run.is_first_sweep = account.as_ref().is_some_and(|account| !account.document.swept);
+        run.is_first_sweep = run.overview.as_ref().is_some_and(|account| !account.document.swept);
         sweep_all(context, &mut wanted, &mut run).await;
     }
     let worker = Worker { account: &context.account, name: invocation.id, deadline: invocation.deadline };
@@ -160,9 +156,7 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
     if !claims.is_empty() {
         look_and_act(context, worker, claims, &mut run).await;
     }
-    if let Some(account) = account {
-        tell_overview(context, account, &mut run).await;
-    }
+    tell_overview(context, &[], &mut run).await;
     run
 }
 
@@ -200,30 +194,25 @@ async fn sweep_all<A: Account>(context: &Context<A>, wanted: &mut BTreeMap<Profi
     }
 }
 
-/// Tells what a first sweep found, and regions that are closed to us, once; then takes note that it is told.
-async fn tell_overview<A: Account>(context: &Context<A>, account: Stored<AccountMemory>, run: &mut Run) {
-    let Stored { document: memory, version } = account;
+/// Tells what a first sweep found, and regions that are closed to us, once; then takes note that it is told. What could not
+/// be told so is told profile by profile.
+async fn tell_overview<A: Account>(context: &Context<A>, found: &[ProfileReport], run: &mut Run) {
+    let Some(Stored { document: memory, version }) = run.overview.take() else { return };
     if run.errors.iter().any(|error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_))) {
+        run.is_first_sweep = false;
         return;
     }
     let closed: Vec<UnreadRegion> = run.unread.iter().filter(|region| region.is_closed()).cloned().collect();
     let is_news = |region: &&UnreadRegion| !memory.closed_regions.contains(&region.region);
     let news: Vec<UnreadRegion> = closed.iter().filter(is_news).cloned().collect();
-    let is_found = |report: &&ProfileReport| {
-        run.is_first_sweep && report.told().next().is_some() && !run.told.contains(&report.profile)
-    };
-    let found: Vec<ProfileReport> = run.profiles.iter().filter(is_found).cloned().collect();
     if !found.is_empty() || !news.is_empty() {
-        let overview = alert::Overview {
-            account: &context.account,
-            partition: &context.partition,
-            found: &found,
-            closed: &news,
-            at: context.aws.clock().now(),
-        };
+        let at = context.aws.clock().now();
+        let (account, partition) = (&context.account, &context.partition);
+        let overview = alert::Overview { account, partition, found, closed: &news, at };
         let message = alert::overview(&overview, context.config.format);
-        if let Err(cause) = send_message(&context.aws, &message, &context.account).await {
+        if let Err(cause) = send_message(&context.aws, &message, account).await {
             run.errors.push(Error::OverviewNotDelivered(cause));
+            run.is_first_sweep = false;
             return;
         }
         run.alerts += 1;
@@ -471,13 +460,22 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
         one.report.instances.append(&mut one.done);
     }
 
+    let read_again = underway.iter_mut().map(|one| async {
+        read_iam_again(context, &mut one.report).await;
+        one.report.at = context.aws.clock().now();
+    });
+    stream::iter(read_again).buffer_unordered(PROFILES_AT_ONCE).collect::<Vec<()>>().await;
+    if run.is_first_sweep {
+        let is_old = |one: &&Underway| one.claim.memory.incident.is_none() && one.report.told().next().is_some();
+        let found: Vec<ProfileReport> = underway.iter().filter(is_old).map(|one| one.report.clone()).collect();
+        tell_overview(context, &found, run).await;
+    }
+
     let (unread, is_first_sweep) = (&not_told_yet(context, &run.unread).await, run.is_first_sweep);
     let concluded = stream::iter(underway)
-        .map(|Underway { claim, mut report, .. }| async move {
-            read_iam_again(context, &mut report).await;
-            report.at = context.aws.clock().now();
-            let conclusion =
-                conclude(&context.aws, worker, claim, &report, unread, context.manner(is_first_sweep)).await;
+        .map(|Underway { claim, report, .. }| async move {
+            let manner = context.manner(is_first_sweep);
+            let conclusion = conclude(&context.aws, worker, claim, &report, unread, manner).await;
             (report, conclusion)
         })
         .buffer_unordered(PROFILES_AT_ONCE)

@@ -11,7 +11,7 @@ use crate::config::Regions;
 use crate::diagnose::diagnose;
 use crate::error::Error;
 use crate::memory::{Memory, Tags};
-use crate::model::{Association, Case, Profile};
+use crate::model::{Association, Case, Profile, Timestamp};
 use crate::names::{ProfileName, RoleName};
 use crate::observe::{RegionCache, each_association, in_regions};
 use crate::ports::{Account, Clock, Iam, Stored, Table, Version, WriteError};
@@ -81,30 +81,43 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<(), Erro
     let mut known = memories(table).await.map_err(Error::MemoryUnread)?;
     let now = account.clock().now();
     let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
-    let writes = healthy.filter_map(|(name, profile)| {
-        let (mut memory, version) = known
-            .remove(name)
-            .map_or_else(|| (Memory::blank(name.clone()), Version::default()), |one| (one.document, one.version));
-        let is_news = memory.learn(Some(profile), Tags::Unread, now);
-        let roles: Vec<RoleName> = memory.roles().cloned().collect();
-        let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();
-        (is_news || !roles.is_empty()).then_some((memory, version, roles))
-    });
-    let written = stream::iter(writes.collect::<Vec<_>>())
-        .map(|(memory, version, roles)| async move {
-            for role in &roles {
-                table.remember_role(role, &memory.profile, now).await?;
-            }
-            match table.remember(&memory, version, now).await {
-                // Somebody is at work on it, and learns what there is to learn.
-                Ok(_) | Err(WriteError::Conflict) => Ok(()),
-                Err(WriteError::Aws(error)) => Err(error),
-            }
-        })
+    let work = healthy.map(|(name, profile)| (known.remove(name), profile)).collect::<Vec<_>>();
+    let written = stream::iter(work)
+        .map(|(known, listed)| remember_one(account, table, known, listed, now))
         .buffer_unordered(WRITES_AT_ONCE)
         .collect::<Vec<Result<(), AwsError>>>()
         .await;
     written.into_iter().collect::<Result<(), _>>().map_err(Error::MemoryUnread)
+}
+
+async fn remember_one<A: Account>(
+    account: &A,
+    table: &A::Table,
+    known: Option<Stored<Memory>>,
+    listed: &Profile,
+    now: Timestamp,
+) -> Result<(), AwsError> {
+    let blank = || (Memory::blank(listed.name().clone()), Version::default());
+    let (mut memory, version) = known.map_or_else(blank, |one| (one.document, one.version));
+    // The list gives no tags: one that was never seen before is read by itself, once.
+    let read = if memory.binding.is_none() { account.iam().instance_profile(listed.name()).await? } else { None };
+    let is_news = match &read {
+        Some(live) => memory.learn(Some(live), Tags::Read, now),
+        None => memory.learn(Some(listed), Tags::Unread, now),
+    };
+    let roles: Vec<RoleName> = memory.roles().cloned().collect();
+    let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();
+    if !is_news && roles.is_empty() {
+        return Ok(());
+    }
+    for role in &roles {
+        table.remember_role(role, &memory.profile, now).await?;
+    }
+    match table.remember(&memory, version, now).await {
+        // Somebody is at work on it, and learns what there is to learn.
+        Ok(_) | Err(WriteError::Conflict) => Ok(()),
+        Err(WriteError::Aws(error)) => Err(error),
+    }
 }
 
 async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<Memory>>, AwsError> {

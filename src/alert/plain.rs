@@ -9,14 +9,14 @@ use std::fmt;
 use crate::model::Timestamp;
 
 /// The longest `Name` tag, source, tool, or event id that is shown, in characters.
-pub(super) const SHORT: usize = 64;
+pub(crate) const SHORT: usize = 64;
 /// The longest principal that is shown: a session's ARN ends with the name that tells who it was.
-pub(super) const LONG: usize = 100;
+pub(crate) const LONG: usize = 100;
 /// The longest message of AWS that is shown. A refusal may carry kilobytes of "encoded authorization failure message".
-pub(super) const MESSAGE: usize = 200;
+pub(crate) const MESSAGE: usize = 200;
 
 /// One line of at most `longest` characters: white space becomes one space, what is not plainly visible becomes `?`.
-pub(super) fn plain(text: &str, longest: usize) -> String {
+pub(crate) fn plain(text: &str, longest: usize) -> String {
     // Bounded before anything else: a field may be megabytes.
     let mut line = String::new();
     for c in text.chars().take(16 * longest) {
@@ -60,7 +60,7 @@ fn is_visible(c: char) -> bool {
 }
 
 /// Cuts the middle out, since names differ at either end.
-pub(super) fn shorten(text: &str, longest: usize) -> String {
+pub(crate) fn shorten(text: &str, longest: usize) -> String {
     const GAP: &str = "...";
     let length = text.chars().count();
     if length <= longest {
@@ -72,18 +72,18 @@ pub(super) fn shorten(text: &str, longest: usize) -> String {
 }
 
 /// Foreign text, made plain and set between backticks; `otherwise` where nothing visible is left.
-pub(super) fn quoted(text: &str, longest: usize, otherwise: &str) -> String {
+pub(crate) fn quoted(text: &str, longest: usize, otherwise: &str) -> String {
     let line = plain(text, longest);
     if line.is_empty() { otherwise.to_owned() } else { format!("`{line}`") }
 }
 
 /// A checked name or id, set between backticks.
-pub(super) fn code(name: &impl fmt::Display) -> String {
+pub(crate) fn code(name: &impl fmt::Display) -> String {
     format!("`{name}`")
 }
 
 /// `2026-11-21 12:01 UTC`.
-pub(super) fn minute(at: Timestamp) -> String {
+pub(crate) fn minute(at: Timestamp) -> String {
     let at = at.to_utc();
     let (date, time) = (at.date(), at.time());
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
@@ -91,18 +91,18 @@ pub(super) fn minute(at: Timestamp) -> String {
 }
 
 /// `2026-11-21 12:01:09 UTC`, for events that are seconds apart.
-pub(super) fn second(at: Timestamp) -> String {
+pub(crate) fn second(at: Timestamp) -> String {
     let minute = minute(at);
     format!("{}:{:02} UTC", minute.trim_end_matches(" UTC"), at.to_utc().second())
 }
 
 /// `1 instance`, `2 instances`.
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(items: &[String]) -> String {
+pub(crate) fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),

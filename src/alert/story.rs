@@ -116,7 +116,8 @@ pub(super) fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn actor(actor: &Actor) -> String {
+/// Who it was: the principal, with what, from where.
+pub(super) fn actor(actor: &Actor) -> String {
     let mut parts = vec![quoted(&actor.principal, LONG, "unknown")];
     parts.extend(actor.tool.as_deref().map(|tool| format!("with {}", quoted(tool, SHORT, "an unknown tool"))));
     parts.extend(actor.source.as_deref().map(|source| format!("from {}", quoted(source, SHORT, "an unknown place"))));

@@ -131,6 +131,21 @@ impl FakeHttp {
         let [sent] = self.sent().try_into().expect("one request was sent");
         sent
     }
+
+    /// The configuration of a client that speaks to this, for those that are no part of an account.
+    pub(super) fn config(&self, home: &'static str) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        let credentials = Credentials::builder()
+            .access_key_id("AKIAIOSFODNN7EXAMPLE")
+            .secret_access_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            .provider_name("test")
+            .build();
+        SdkConfig::builder()
+            .region(Region::new(home))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build()
+    }
 }
 
 impl HttpConnector for FakeHttp {

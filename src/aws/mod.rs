@@ -5,6 +5,7 @@
 
 mod calls;
 mod clock;
+mod cloudtrail;
 mod dynamodb;
 mod ec2;
 mod error;
@@ -15,6 +16,7 @@ mod rows;
 mod settings;
 mod sns;
 mod sqs;
+mod ssm;
 mod sts;
 #[cfg(test)]
 mod tests;
@@ -27,12 +29,14 @@ use crate::ports::Account;
 
 use self::calls::Calls;
 pub use self::clock::SystemClock;
+pub use self::cloudtrail::CloudTrailApi;
 pub use self::dynamodb::DynamoDbTable;
 pub use self::ec2::Ec2Api;
 pub use self::iam::IamApi;
-pub use self::settings::load;
+pub use self::settings::{load, load_as};
 pub use self::sns::SnsTopic;
 pub use self::sqs::SqsQueue;
+pub use self::ssm::SsmApi;
 pub use self::sts::caller;
 
 /// Reprofile's own resources, which its template makes; each may be missing.

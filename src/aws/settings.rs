@@ -5,9 +5,14 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
+
+use crate::names::Region;
 
 /// Ends up as `app/reprofile` in the user agent, and so in the trail's `userAgent`, where SIEM rules can know our calls.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html>
@@ -36,6 +41,25 @@ fn behavior() -> BehaviorVersion {
 /// Reads the SDK's own settings as every AWS tool does: environment, profile files, the Lambda's credentials.
 pub async fn load() -> SdkConfig {
     aws_config::load_defaults(behavior()).await
+}
+
+/// The same for the command line: with the profile and the region that were named, as the AWS CLI takes them. Credentials
+/// of a named profile go before those of the environment; without any region, calls begin in us-east-1.
+/// <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-quickstart.html#cli-configure-quickstart-precedence>
+pub async fn load_as(profile: Option<&str>, region: Option<&Region>) -> SdkConfig {
+    let in_environment = DefaultRegionChain::builder();
+    let in_environment = match profile {
+        Some(profile) => in_environment.profile_name(profile),
+        None => in_environment,
+    };
+    let named = region.map(|region| SdkRegion::new(region.to_string()));
+    let found = RegionProviderChain::first_try(named).or_else(in_environment.build()).or_else("us-east-1");
+    let mut loader = aws_config::defaults(behavior()).region(found);
+    if let Some(profile) = profile {
+        let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
+    }
+    loader.load().await
 }
 
 /// The same configuration with our retries, timeouts and app name.

@@ -6,6 +6,11 @@
 
 mod aws_model;
 mod aws_model_is_strict;
+mod cli_explain;
+mod cli_heal;
+mod cli_html;
+mod cli_replay;
+mod cli_scan;
 mod healing;
 mod incidents;
 mod lambda;

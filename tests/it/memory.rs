@@ -178,7 +178,23 @@ async fn a_closed_region_is_told_once_and_once_more_when_it_was_open_in_between(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_digest_that_was_not_delivered_is_sent_again() {
+async fn what_a_first_sweep_healed_is_told_even_where_its_digest_is_not_delivered() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("us-east-1", "web-role", "a");
+    aws.recreate_profile("web-role").unwrap();
+    aws.take_events();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda);
+    aws.fail_next(1, Operation::Publish, Fault::UNAVAILABLE);
+    deployment.invoke(schedule());
+    assert!(deployment.run_until_quiet(2 * HOUR).await);
+    assert_eq!(subjects(&aws), ["[Reprofile] HEALED web-role: 1 of 1 instance re-associated (111122223333)"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_that_was_not_delivered_is_made_up_for() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     aws.running("us-east-1", "web-role", "a");
@@ -188,7 +204,8 @@ async fn a_digest_that_was_not_delivered_is_sent_again() {
     aws.take_events();
     let lambda = Lambda::in_account(&aws, &[]);
     aws.fail_next(1, Operation::Publish, Fault::UNAVAILABLE);
-    assert_eq!(lambda.invoke(&schedule()).await.unwrap_err().name(), "AlertNotDelivered");
-    lambda.invoke(&schedule()).await.unwrap();
-    assert_eq!(subjects(&aws).len(), 1);
+    let mut deployment = deploy(&aws, &lambda);
+    deployment.invoke(schedule());
+    deployment.run_for(Duration::from_mins(10)).await;
+    assert_eq!(subjects(&aws), ["[Reprofile] BROKEN web-role: 1 of 1 instance cut off (111122223333)"]);
 }

@@ -1,0 +1,47 @@
+//! JSON as it is printed: indented, and with every character escaped that a terminal would obey or hide.
+//!
+//! Invariant: what is parsed from the text is the value that was written, to the last character.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// The text of a value, to be read by programs and, on a terminal, by people.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    let mut text = String::new();
+    // Outside of strings there is nothing but ASCII and line breaks, so what is escaped here is always in a string.
+    for c in format!("{value:#}").chars() {
+        if c == '\n' || !is_obeyed(c) {
+            text.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}
+
+/// Controls, and what reorders or hides the text beside it.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' |
+            '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_printed_and_nothing_is_lost() {
+        let value = json!({"name": "a\u{1b}[31m\u{9b}31m\u{202e}\u{200b}\n\u{e0041}ü東🚀"});
+        let text = text(&value);
+        assert!(text.chars().all(|c| c == '\n' || !is_obeyed(c)), "{text:?}");
+        assert!(text.contains("ü東🚀"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+}

@@ -1,0 +1,188 @@
+//! Findings for people: a table for each profile, and one sentence that sums it all up.
+//!
+//! Invariant: no text that somebody else wrote reaches the terminal but through `plain`; an id is never broken in two.
+
+use std::collections::BTreeSet;
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use crate::alert::plain::{SHORT, count, minute, plain};
+use crate::cli::console::{Ink, Look};
+use crate::cli::findings::{BrokenProfile, Finding, Findings};
+use crate::cli::unread;
+use crate::model::{Case, Trust};
+use crate::plan::{Action, Decision};
+
+/// Writes them.
+#[must_use]
+pub fn write(findings: &Findings, look: Look) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for profile in &findings.profiles {
+        if profile.told().next().is_some() {
+            parts.push(format!("{}\n{}", heading(profile, look), table(profile, look)));
+        }
+    }
+    parts.extend(meanings(findings, look));
+    let unread = unread::lines(findings);
+    if !unread.is_empty() {
+        parts.push(
+            unread.iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))).collect::<Vec<_>>().join("\n"),
+        );
+    }
+    parts.push(summary(findings, look));
+    parts.join("\n\n")
+}
+
+/// `web-role  AIPA…2, role web-role; cut off since before 2026-11-21 12:05 UTC`.
+fn heading(profile: &BrokenProfile, look: Look) -> String {
+    let in_iam = match &profile.live {
+        None => "no instance profile of this name in IAM".to_owned(),
+        Some(live) => {
+            let role = match &live.role {
+                None => "no role in it".to_owned(),
+                Some(role) if role.trust == Trust::No => format!("role {}, which does not trust EC2", role.name),
+                Some(role) => format!("role {}", role.name),
+            };
+            format!("{}, {role}", live.id)
+        }
+    };
+    let since = match profile.told().find_map(|one| profile.broken_before(one)) {
+        Some(before) => format!("cut off since before {}", minute(before)),
+        None => "since when is not known".to_owned(),
+    };
+    let healthy = if profile.healthy == 0 {
+        String::new()
+    } else {
+        format!("; {} well", count(profile.healthy, "other instance is", "other instances are"))
+    };
+    let name = profile.name.as_str();
+    let line = look.wrap(2, &format!("{name}  {in_iam}; {since}{healthy}"));
+    match line.strip_prefix(name) {
+        Some(rest) => format!("{}{rest}", look.paint(Ink::Bold, name)),
+        None => line,
+    }
+}
+
+fn table(profile: &BrokenProfile, look: Look) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["NAME", "INSTANCE", "REGION", "STATE", "CASE", "HEAL WOULD"]);
+    match look.width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    for one in profile.told() {
+        table.add_row(row(one));
+    }
+    for index in 1..=4 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    if let Some(column) = table.column_mut(5) {
+        // No narrower than its longest words.
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(16)));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn row(one: &Finding) -> [String; 6] {
+    let found = &one.found;
+    [
+        name(one),
+        found.instance.id.to_string(),
+        found.region.to_string(),
+        found.instance.state.to_string(),
+        found.case.to_string(),
+        would(&one.decision),
+    ]
+}
+
+/// The instance's `Name`, made plain.
+#[must_use]
+pub fn name(one: &Finding) -> String {
+    let name = one.found.instance.name.as_deref().map(|name| plain(name, SHORT)).unwrap_or_default();
+    if name.is_empty() { "(no name)".to_owned() } else { name }
+}
+
+/// What `heal` would do.
+#[must_use]
+pub fn would(decision: &Decision) -> String {
+    match decision {
+        Decision::Do(step) => match step.action {
+            Action::Replace | Action::Swap | Action::Associate => "re-associate it".to_owned(),
+        },
+        Decision::Leave(hindrance) if hindrance.passes() => format!("wait: {hindrance}"),
+        Decision::Leave(hindrance) => format!("leave it: {hindrance}"),
+    }
+}
+
+/// What the cases that occur mean, for someone who sees them for the first time.
+fn meanings(findings: &Findings, look: Look) -> Option<String> {
+    let cases: BTreeSet<Case> = findings.told().map(|(_, one)| one.found.case).collect();
+    let lines: Vec<String> =
+        cases.into_iter().map(|case| look.wrap(2, &format!("{case}: {}", meaning(case)))).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// One sentence on a case.
+#[must_use]
+pub fn meaning(case: Case) -> &'static str {
+    match case {
+        Case::Stale => {
+            "the instance profile was deleted and created again; the instance holds the old one and gets no credentials"
+        }
+        Case::RoleReplaced => {
+            "the role in the profile was replaced by a new one; credentials come back within the hour"
+        }
+        Case::RoleLess => "the instance profile has no role in it, so the instance gets no credentials",
+        Case::Untrusted => "the trust policy of the role does not let EC2 use it, so the instance gets no credentials",
+        Case::Gone => "the instance profile was deleted, and the instance gets no credentials",
+        Case::Healthy => "nothing is wrong",
+    }
+}
+
+/// One sentence that sums it all up, and what to do next.
+fn summary(findings: &Findings, look: Look) -> String {
+    let read = findings.regions.saturating_sub(findings.unread.len());
+    let regions = match (read, findings.unread.len()) {
+        (read, 0) => count(read, "region", "regions"),
+        (read, unread) => format!("the {} that could be read ({unread} could not)", count(read, "region", "regions")),
+    };
+    let all = count(findings.instances, "instance", "instances");
+    let broken = findings.told().count();
+    let is_seen_whole = findings.unread.is_empty() && findings.unread_profiles.is_empty();
+    let first = if broken > 0 {
+        let profiles: BTreeSet<_> = findings.told().map(|(profile, _)| &profile.name).collect();
+        let profiles = count(profiles.len(), "instance profile", "instance profiles");
+        let sentence = format!(
+            "{broken} of {all} with an instance profile in {regions} {} cut off from {} role ({profiles}); heal would put {} \
+             back.",
+            if broken == 1 { "is" } else { "are" },
+            if broken == 1 { "its" } else { "their" },
+            findings.steps().count(),
+        );
+        look.paint(Ink::Red, &look.wrap(0, &sentence))
+    } else {
+        let sentence = if findings.instances == 0 {
+            format!("No instance in {regions} has an instance profile.")
+        } else {
+            format!("Nothing broken was found: {all} with an instance profile in {regions}.")
+        };
+        look.paint(if is_seen_whole { Ink::Green } else { Ink::Yellow }, &look.wrap(0, &sentence))
+    };
+    let muted = match findings.muted() {
+        0 => String::new(),
+        muted => format!(
+            "\n{} cut off, but muted (--ignore, or the tag reprofile=ignore).",
+            count(muted, "more is", "more are")
+        ),
+    };
+    let next = if findings.steps().next().is_some() {
+        "\nNext: `reprofile heal` shows its plan and asks before it changes anything."
+    } else if broken > 0 {
+        "\nNext: `reprofile explain INSTANCE` says what to do by hand."
+    } else {
+        ""
+    };
+    format!("{first}{muted}{next}")
+}

@@ -1,0 +1,84 @@
+"""What `reprofile permissions --for lambda` prints is what template.yaml grants, statement by statement, at each level.
+
+Invariant: the template is read as YAML and its functions are evaluated; nothing of it is written down here but what
+CloudFormation makes up: the names of the stack's resources.
+"""
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+import yaml
+
+from command_line import BINARY
+
+TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "template.yaml"
+ACCOUNT = "111122223333"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` becomes ("Ref", x)."""
+
+
+def short_form(loader, name, node):
+    read = {yaml.ScalarNode: loader.construct_scalar, yaml.SequenceNode: loader.construct_sequence}.get(type(node))
+    return (name, read(node, deep=True) if isinstance(node, yaml.SequenceNode) else read(node))
+
+
+Loader.add_multi_constructor("!", short_form)
+
+
+def resource_arn(name):
+    if name == "LogGroup":
+        return f"arn:aws:logs:*:{ACCOUNT}:log-group:/aws/lambda/reprofile:*"
+    if name == "Table":
+        return f"arn:aws:dynamodb:*:{ACCOUNT}:table/reprofile-Table-*"
+    service = "sns" if name == "Topic" else "sqs"
+    return f"arn:aws:{service}:*:{ACCOUNT}:reprofile-{name}-*"
+
+
+def evaluate(value, conditions):
+    if isinstance(value, dict):
+        return {key: evaluate(of, conditions) for key, of in value.items()}
+    if isinstance(value, list):
+        return [one for one in (evaluate(one, conditions) for one in value) if one is not None]
+    if not isinstance(value, tuple):
+        return value
+    function, argument = value
+    if function == "If":
+        condition, yes, no = argument
+        return evaluate(yes if conditions[condition] else no, conditions)
+    if function == "Sub":
+        return argument.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
+    if function == "GetAtt":
+        return resource_arn(argument.removesuffix(".Arn"))
+    if function == "Ref":
+        return {"AWS::NoValue": None, "TopicKeyArn": KEY}.get(argument, argument) if argument != "Topic" \
+            else resource_arn("Topic")
+    raise AssertionError(f"!{function} is not evaluated here")
+
+
+def of_template(level, has_key):
+    order = ["alert", "reassociate", "relink", "restore"]
+    may = {f"May{name.capitalize()}": order.index(level) >= order.index(name) for name in order[1:]}
+    conditions = may | {"HasTopicKey": has_key, "MakesTopic": True,
+                  "MayPassAnyRole": True}
+    role = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]["FunctionRole"]["Properties"]
+    policies = evaluate(role["Policies"], conditions)
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def steady(statements):
+    listed = lambda value: sorted([value] if isinstance(value, str) else value)  # noqa: E731
+    return {one["Sid"]: one | {"Action": listed(one["Action"])} for one in statements}
+
+
+@pytest.mark.parametrize("level", ["alert", "reassociate", "relink", "restore"])
+@pytest.mark.parametrize("has_key", [False, True])
+def test_what_is_printed_for_the_lambda_is_what_the_template_grants(level, has_key):
+    key = ["--topic-key", KEY] if has_key else []
+    command = [BINARY, "permissions", "--for", "lambda", "--level", level, "--account", ACCOUNT, *key]
+    printed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["Statement"]
+    assert steady(printed) == steady(of_template(level, has_key))

@@ -1,0 +1,173 @@
+"""`reprofile scan`, the real binary, against the local AWS: what it prints, where, and how it ends."""
+
+import json
+import time
+
+import pytest
+
+from account import LocalAws
+from command_line import CommandLine, steady
+
+REGIONS = "us-east-1 eu-west-1 ap-south-1"
+
+
+@pytest.fixture
+def account(tmp_path):
+    """An account of the test's own: a scan sees everything."""
+    with LocalAws() as aws:
+        aws.settings(enabled_regions=REGIONS, association_ms=0)
+        aws.cli = CommandLine(aws, tmp_path)
+        yield aws
+
+
+def recreate(aws, role):
+    aws.console_delete_role(role)
+    aws.console_create_role(role)
+
+
+def every_case(aws):
+    """One instance in each case, and one that is well; returns their ids by name."""
+    for role in ("web-role", "batch-role", "empty-role", "odd-role", "gone-role"):
+        aws.console_create_role(role)
+    ids = {
+        "web-1": aws.run_instance("web-role", "eu-west-1", name="web-1"),
+        "web-2": aws.run_instance("web-role", name="web-2"),
+        "batch": aws.run_instance("batch-role", name="batch"),
+        "empty": aws.run_instance("empty-role", name="empty"),
+        "odd": aws.run_instance("odd-role", name="odd"),
+        "gone": aws.run_instance("gone-role", "ap-south-1", name="gone"),
+    }
+    aws.client("ec2").stop_instances(InstanceIds=[ids["web-2"]])
+    aws.force_instance(ids["web-2"], state="stopped")
+    recreate(aws, "web-role")
+    aws.console_delete_role("gone-role")
+    iam = aws.client("iam")
+    iam.remove_role_from_instance_profile(InstanceProfileName="empty-role", RoleName="empty-role")
+    iam.update_assume_role_policy(RoleName="odd-role", PolicyDocument='{"Version":"2012-10-17","Statement":[]}')
+    return ids
+
+
+def test_an_empty_account_is_fine(account):
+    ended = account.cli.run("scan")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "No instance in 3 regions has an instance profile.\n"
+
+
+def test_a_healthy_account_is_fine(account):
+    account.console_create_role("web-role")
+    account.run_instances("web-role", 3, "eu-west-1")
+    ended = account.cli.run("scan")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "Nothing broken was found: 3 instances with an instance profile in 3 regions.\n"
+
+
+def test_every_case_is_found_and_nothing_is_written(account):
+    every_case(account)
+    mark = account.mark()
+    ended = account.cli.run("scan")
+    assert (ended.code, ended.err) == (2, "")
+    assert steady(ended.out) == """\
+empty-role  AIPA..., no role in it; since when is not known
+ NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
+ empty  i-...  us-east-1  running  role-less  leave it: the instance profile holds no role
+
+gone-role  no instance profile of this name in IAM; since when is not known
+ NAME  INSTANCE             REGION      STATE    CASE  HEAL WOULD
+ gone  i-...  ap-south-1  running  gone  leave it: the instance profile does not exist
+
+odd-role  AIPA..., role odd-role, which does not trust EC2; since when is not known
+ NAME  INSTANCE             REGION     STATE    CASE       HEAL WOULD
+ odd   i-...  us-east-1  running  untrusted  leave it: the role's trust policy does not let EC2 assume it
+
+web-role  AIPA..., role web-role; cut off since before TIME
+ NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
+ web-1  i-...  eu-west-1  running  stale  re-associate it
+ web-2  i-...  us-east-1  stopped  stale  leave it: the instance is stopped
+
+stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
+role-less: the instance profile has no role in it, so the instance gets no credentials
+untrusted: the trust policy of the role does not let EC2 use it, so the instance gets no credentials
+gone: the instance profile was deleted, and the instance gets no credentials
+
+5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 1 back.
+Next: `reprofile heal` shows its plan and asks before it changes anything.
+"""
+    reads = {"GetCallerIdentity", "ListInstanceProfiles", "GetInstanceProfile", "DescribeRegions", "DescribeInstances",
+             "DescribeIamInstanceProfileAssociations"}
+    assert {call["action"] for call in account.calls(since=mark)} <= reads
+
+
+def test_json_says_the_same(account):
+    ids = every_case(account)
+    ended = account.cli.run("scan", "--output", "json")
+    found = json.loads(ended.out)
+    assert (ended.code, ended.err, found["version"]) == (2, "", 1)
+    assert found["summary"] == {"regions": 3, "unread_regions": 0, "instances": 6, "broken": 5, "muted": 0, "steps": 1}
+    cases = {one["instance"]: one["case"] for profile in found["profiles"] for one in profile["instances"]}
+    assert cases == {ids["web-1"]: "stale", ids["web-2"]: "stale", ids["empty"]: "role-less", ids["odd"]: "untrusted",
+                     ids["gone"]: "gone"}
+
+
+def test_a_denied_region_is_listed_and_never_fine(account):
+    account.console_create_role("web-role")
+    account.run_instance("web-role", "us-east-1")
+    account.fail("UnauthorizedOperation", region="eu-west-1")
+    ended = account.cli.run("scan")
+    assert ended.code == 1
+    assert ended.out == """\
+1 region not read: eu-west-1: denied (ec2:DescribeIamInstanceProfileAssociations: UnauthorizedOperation: \
+You are not authorized to perform this operation.)
+
+Nothing broken was found: 1 instance with an instance profile in the 2 regions that could be read (1 could not).
+"""
+    assert ended.err == ("what to do: allow ec2:DescribeIamInstanceProfileAssociations to these credentials; "
+                         "`reprofile permissions` prints the whole policy that is needed\n")
+    recreate(account, "web-role")
+    assert account.cli.run("scan").code == 2, "something is broken besides"
+
+
+def test_the_variables_of_the_lambda_and_the_options_do_the_same(account):
+    every_case(account)
+    by_option = account.cli.run("scan", "--regions", "eu-west-1", "--ignore", "gone-*", "--level", "alert")
+    by_variable = account.cli.run("scan", REPROFILE_REGIONS="eu-west-1", REPROFILE_IGNORE="gone-*",
+                                  REPROFILE_LEVEL="alert")
+    assert by_option == by_variable
+    assert "leave it: Reprofile runs at level alert and changes nothing" in by_option.out
+    assert account.cli.run("scan", "--regions", "us-east-1", REPROFILE_REGIONS="ap-south-1").out.count("gone") == 0
+
+
+def test_what_a_terminal_would_obey_is_not_printed(account):
+    account.console_create_role("web-role")
+    account.run_instance("web-role", name="\x9b31mred\u202e `x`")
+    recreate(account, "web-role")
+    table, as_json = account.cli.run("scan"), account.cli.run("scan", "--output", "json")
+    assert "?31mred? 'x'" in table.out
+    for text in (table.out, as_json.out):
+        assert "\x9b" not in text and "\u202e" not in text
+    assert json.loads(as_json.out)["profiles"][0]["instances"][0]["name"] == "\x9b31mred\u202e `x`"
+
+
+def test_twelve_hundred_broken_instances_are_listed(account):
+    account.console_create_role("web-role")
+    for region in ("us-east-1", "eu-west-1"):
+        account.run_instances("web-role", 600, region, name="web")
+    recreate(account, "web-role")
+    before = time.monotonic()
+    ended = account.cli.run("scan")
+    assert time.monotonic() - before < 30
+    assert ended.code == 2
+    assert ended.out.count(" re-associate it\n") == 1200
+    assert "1200 of 1200 instances with an instance profile in 3 regions are cut off from their role" in ended.out
+
+
+def test_a_reader_that_has_gone_is_no_error(account):
+    import subprocess
+    from command_line import BINARY
+    account.console_create_role("web-role")
+    account.run_instances("web-role", 200)
+    recreate(account, "web-role")
+    process = subprocess.Popen([BINARY, "scan"], env=account.cli.environment(), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.wait(timeout=60), process.stderr.read()) == (2, b"")
+    process.stderr.close()
