@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 LOCAL  := tests/local_aws
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-local lint build release clean
+.PHONY: help demo test test-rust test-local lint build release completions man clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -36,6 +36,15 @@ build: ## build everything as the tests do; the first time takes about ten minut
 
 release: ## build the function as it is deployed, for this machine's architecture
 	cargo build --locked --release --bin bootstrap
+
+completions: build ## write completions for bash, zsh and fish to target/completions
+	mkdir -p target/completions
+	target/debug/reprofile completions bash > target/completions/reprofile.bash
+	target/debug/reprofile completions zsh > target/completions/_reprofile
+	target/debug/reprofile completions fish > target/completions/reprofile.fish
+
+man: build ## write the man pages to target/man
+	target/debug/reprofile man target/man
 
 clean: ## remove what was built and installed
 	cargo clean

@@ -133,7 +133,7 @@ fn summary(facts: &Facts) -> String {
         }
         Status::Broken => format!("{still}{} of {} cut off", open, instances(all)),
         Status::Healed => format!("{} of {} re-associated", facts.count(Standing::Healed), instances(all)),
-        Status::Resolved => "mended, not by Reprofile".to_owned(),
+        Status::Resolved => "nothing is cut off any more".to_owned(),
         Status::Healthy | Status::Unused => "nothing is broken".to_owned(),
     };
     format!("{what} ({})", facts.report.account)

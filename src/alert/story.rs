@@ -28,8 +28,8 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
              use it, so there are none. Please act: the steps are below."
         )],
         Status::Resolved => vec![format!(
-            "RESOLVED: the EC2 instances that had lost {role} have it again. That was not Reprofile's doing: who changed \
-             what stands below. You need not act, unless software there still fails."
+            "RESOLVED: no EC2 instance is cut off any more from {role}. That was not Reprofile's doing: somebody mended it, or \
+             the instances have ended. You need not act, unless software there still fails."
         )],
         Status::Healed => vec![format!(
             "HEALED: {healed} of {instances} had lost the link to {role}. Reprofile restored and checked it. You need not act, \

@@ -1,4 +1,4 @@
-"""The demo: breaks instances as the console does, on a local AWS, and tells how Reprofile puts them back.
+"""The demo: breaks instances as people do, on a local AWS, and tells in two acts how Reprofile puts them back.
 
 Invariant: every id, time and sentence of an alert it prints was read from the local AWS in this run; it ends with 0 only
 if every instance is healed, and leaves no process behind.
@@ -7,6 +7,7 @@ if every instance is healed, and leaves no process behind.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import sys
@@ -14,7 +15,7 @@ import time
 
 import deployment
 import stack as stacks
-from account import HOME_REGION, LocalAws, eventually
+from account import EC2_TRUST, HOME_REGION, LocalAws, eventually
 from story import BOLD, GREEN, RED, Story
 
 ROLE = "web-role"
@@ -24,6 +25,11 @@ EVENT_DELAY_MS = 1500
 # The time that a break may settle before it is told. As deployed: 45 s.
 SETTLE_SECONDS = 2
 PATIENCE_SECONDS = 60
+
+# The second act: a profile as infrastructure as code makes them, and the times as short as they show anything.
+SHOP_PROFILE, SHOP_ROLE, SHOP_PATH, SHOP_TAGS = "shop-server", "shop-role", "/shop/", {"team": "shop"}
+RESTORE = {"Level": "restore", "SettleSeconds": 1, "ConfirmSeconds": 2}
+RESTORED = "reprofile:restored"
 
 
 def main():
@@ -53,32 +59,52 @@ class Demo:
         self.aws = aws
         self.story = story
         self.alice = None
-        self.instances = []
+        self.profile = ROLE  # the one that the act is about
+        self.instances = {}  # {(instance, region): profile}
         self.reprofile = None
 
     def play(self, template, bootstrap):
-        """Plays all acts; returns the exit code."""
+        """Plays both acts; returns the exit code."""
         self.deploy(template, bootstrap)
         try:
-            self.ordinary_day()
-            old = self.profile_id()
-            broken = self.deleted(old)
-            mark = self.aws.mark()
-            self.trap(old)
-            created_at = self.aws.calls(mark, action="AddRoleToInstanceProfile")[-1]["time"]
-            eventually(self.all_healed, PATIENCE_SECONDS)
-            healed_after = time.time() - created_at
-            healed = self.reprofile.alert(ROLE, "HEALED")
-            self.reprofile.until_idle()
-            self.what_reprofile_did(mark, created_at)
-            self.after(old)
-            self.told_healed(broken, healed)
-            self.closed()
+            self.first_act()
+            self.second_act(template, bootstrap)
         except TimeoutError as late:
             return self.not_healed(late)
-        return self.end(healed_after)
+        return self.end()
 
-    # -------------------------------------------------------------------------------------------------------- acts
+    def first_act(self):
+        """The console deletes and creates a role: told once, healed, closed."""
+        self.ordinary_day()
+        old = self.profile_id()
+        broken = self.deleted(old)
+        mark = self.aws.mark()
+        self.trap(old)
+        created_at = self.aws.calls(mark, action="AddRoleToInstanceProfile")[-1]["time"]
+        eventually(self.all_healed, PATIENCE_SECONDS)
+        healed_after = time.time() - created_at
+        healed = self.reprofile.alert(ROLE, "HEALED")
+        self.reprofile.until_idle()
+        self.what_reprofile_did(mark, created_at)
+        self.after(old, healed_after)
+        self.told_healed(broken, healed)
+        self.closed()
+
+    def second_act(self, template, bootstrap):
+        """At level restore, somebody deletes a profile, and nobody creates it again."""
+        self.profile = SHOP_PROFILE
+        self.deploy_restore(template, bootstrap)
+        before = self.another_server()
+        mark = self.aws.mark()
+        deleted_at = self.tidied_up(before)
+        eventually(self.all_healed, PATIENCE_SECONDS)
+        healed = self.reprofile.alert(SHOP_PROFILE, "HEALED")
+        self.reprofile.until_idle()
+        self.how_it_was_restored(mark, deleted_at)
+        self.what_is_there_again(before)
+        self.told_restored(healed)
+
+    # --------------------------------------------------------------------------------------------------- first act
 
     def deploy(self, template, bootstrap):
         story = self.story
@@ -104,8 +130,8 @@ class Demo:
         story, aws = self.story, self.aws
         self.alice = aws.user("alice")
         aws.console_create_role(ROLE, user=self.alice)
-        self.instances = [(aws.run_instance(ROLE, region, name=name), region)
-                          for name, region in (("web-1", HOME_REGION), ("web-2", AWAY))]
+        for name, region in (("web-1", HOME_REGION), ("web-2", AWAY)):
+            self.instances[aws.run_instance(ROLE, region, name=name), region] = ROLE
         self.reprofile.until_idle()
         story.chapter("An ordinary day: two servers get their permissions from a role")
         story.say(f"""Alice has created the role {ROLE} in the console. Without a word, the console also made an "instance
@@ -159,19 +185,17 @@ class Demo:
         story.say("""Nobody has called it. CloudTrail's events of what Alice did have reached the Lambda function, which
                   looks at IAM and at EC2 in every region and compares the ids. All of its calls to them, by the seconds
                   since Alice was done (those to its own table and queue are left out):""")
-        story.table(("after", "what it called", "where", "result"), [
-            (f"{call['time'] - created_at:.2f} s", f"{call['service']}:{call['action']}", call["region"],
-             (call["error"], RED) if call["error"] else "ok")
-            for call in self.reprofile.calls(mark) if call["time"] >= created_at and call["service"] in ("iam", "ec2", "sns")])
+        self.table_of([call for call in self.reprofile.calls(mark) if call["time"] >= created_at], created_at)
         story.say("""Before the first call the events were on their way (on AWS: seconds to minutes), and gathered in the
                   queue (5 s as deployed, less here). ReplaceIamInstanceProfileAssociation is the only call that changes
                   anything: to the profile of the same name, never to another. Then Reprofile reads again what EC2 and
                   IAM have: only what it has seen is called healed.""")
 
-    def after(self, old):
+    def after(self, old, healed_after):
         self.story.chapter("Healed")
         self.side_by_side(old)
-        self.story.say("Both servers get AWS credentials again, from the new role.")
+        self.story.say(f"""Both servers get AWS credentials again, from the new role, {healed_after:.1f} s after Alice created
+                       it.""")
 
     def told_healed(self, broken, healed):
         story = self.story
@@ -193,25 +217,120 @@ class Demo:
         for alert in alerts:
             story.line(f"     {alert['subject']}")
 
-    def quote(self, alert, lines=None):
+    # -------------------------------------------------------------------------------------------------- second act
+
+    def deploy_restore(self, template, bootstrap):
+        story = self.story
+        story.chapter("Second act: Reprofile may also write to IAM")
+        self.aws.settings(event_delay_ms=deployment.QUICK["event_delay_ms"])
+        self.reprofile.stack = stacks.deploy(self.aws, template, bootstrap, parameters=RESTORE)
+        story.say(f"""So far it re-associated servers, and no more: its level was "reassociate". The same stack is updated now,
+                  to level "restore": what was deleted from IAM, and is not created again by anybody, it may create again
+                  itself. It makes sure first. Times are shortened here: a break settles for {RESTORE['SettleSeconds']} s
+                  (as deployed: 45 s), and IAM is written only when the same was seen twice, at least
+                  {RESTORE['ConfirmSeconds']} s apart (as deployed: 300 s, out of the way of Terraform and people).""")
+
+    def another_server(self):
+        """Bob's server, and its profile as it is before; Reprofile sees it when the role is put in."""
+        story, aws = self.story, self.aws
+        iam = aws.client("iam")
+        iam.create_role(RoleName=SHOP_ROLE, AssumeRolePolicyDocument=json.dumps(EC2_TRUST))
+        iam.create_instance_profile(InstanceProfileName=SHOP_PROFILE, Path=SHOP_PATH,
+                                    Tags=[{"Key": key, "Value": value} for key, value in SHOP_TAGS.items()])
+        mark = aws.mark()
+        iam.add_role_to_instance_profile(InstanceProfileName=SHOP_PROFILE, RoleName=SHOP_ROLE)
+        self.instances[aws.run_instance(SHOP_PROFILE, name="shop-1"), HOME_REGION] = SHOP_PROFILE
+        eventually(lambda: self.reprofile.looks(SHOP_PROFILE, mark), PATIENCE_SECONDS)
+        self.reprofile.until_idle()
+        story.line()
+        story.say(f"""Another server, shop-1, runs with the instance profile {SHOP_PROFILE}, which has a path, a tag, and the
+                  role {SHOP_ROLE} in it. Reprofile looked at it when the role was put in, and remembers all that.""")
+        return aws.profile(SHOP_PROFILE)
+
+    def tidied_up(self, before):
+        """Bob deletes the profile; returns when."""
+        story, aws = self.story, self.aws
+        aws.delete_profile(SHOP_PROFILE, user=aws.user("bob"))
+        deleted_at = time.time()
+        story.chapter("Bob tidies up")
+        story.say("""He deletes the instance profile, which looked unused to him: IAM does not show which servers hold it,
+                  and EC2 does not object. The role stays. Nobody creates the profile again.""")
+        self.side_by_side(before["InstanceProfileId"])
+        return deleted_at
+
+    def how_it_was_restored(self, mark, deleted_at):
+        story = self.story
+        story.chapter("Reprofile makes sure, and puts it back")
+        story.say("""These are its calls to IAM, and its changes in EC2, by the seconds since Bob was done. Each time it finds
+                  no profile it only looks again, later; the role is there and trusts EC2. Then it writes:""")
+        shown = [call for call in self.reprofile.calls(mark)
+                 if call["service"] in ("iam", "sns") or not call["action"].startswith(deployment.READS)]
+        self.table_of(shown, deleted_at)
+        story.say("""The template allows its role CreateInstanceProfile at this level only, and AddRoleToInstanceProfile at
+                  this one and "relink". It may delete nothing in IAM, and create no role.""")
+
+    def what_is_there_again(self, before):
+        story, now = self.story, self.aws.profile(SHOP_PROFILE)
+        story.chapter("The profile is back")
+        rows = [(what, part(before), part(now), verdict(part(before) == part(now))) for what, part in (
+            ("name", lambda profile: profile["InstanceProfileName"]),
+            ("path", lambda profile: profile["Path"]),
+            ("role", lambda profile: ", ".join(role["RoleName"] for role in profile["Roles"])),
+            ("id", lambda profile: profile["InstanceProfileId"]))]
+        old, new = tags_of(before), tags_of(now)
+        rows += [(f"tag {key}", old.get(key, "-"), new.get(key, "-"), verdict(old.get(key) == new.get(key)))
+                 for key in sorted(old.keys() | new.keys())]
+        story.table(("", "before", "now", ""), rows)
+        story.say(f"""A new profile has a new id, always, so shop-1 was re-associated as in the first act. The tag {RESTORED}
+                  tells whoever owns the profile by code that it has to be imported there.""")
+        self.side_by_side(before["InstanceProfileId"])
+
+    def told_restored(self, healed):
+        eventually(self.reprofile.is_over)
+        subjects = [alert["subject"] for alert in self.reprofile.alerts(SHOP_PROFILE)]
+        self.story.chapter("What the subscriber is told of it")
+        self.story.say(f"{len(subjects)} messages again:")
+        self.story.line()
+        for subject in subjects:
+            self.story.line(f"     {subject}")
+        self.story.line()
+        self.story.say("From the second one, what was done:")
+        self.quote(healed, start="What Reprofile did", end="What to do now")
+
+    # ---------------------------------------------------------------------------------------------- both acts' ways
+
+    def table_of(self, calls, since):
+        """Calls to IAM, EC2 and SNS, by the seconds since then."""
+        self.story.table(("after", "what it called", "where", "result"), [
+            (f"{call['time'] - since:.2f} s", f"{call['service']}:{call['action']}", call["region"],
+             (call["error"], RED) if call["error"] else "ok")
+            for call in calls if call["service"] in ("iam", "ec2", "sns")])
+
+    def quote(self, alert, lines=None, start=None, end=None):
+        """An alert: its first lines, or those from the heading `start` to before the heading `end`, or all."""
         story, text = self.story, alert["message"].splitlines()
+        first = text.index(start) if start in text else 0
+        last = text.index(end) if end in text else lines or len(text)
         story.line()
         story.quote(f"Subject: {alert['subject']}")
         story.quote("Attributes: " + ", ".join(f"{name}={value}" for name, value in sorted(alert["attributes"].items())))
         story.line("   |")
-        story.quote("\n".join(text[:lines]))
-        if lines and len(text) > lines:
-            story.quote(f"[... {len(text) - lines} more lines]")
+        if first:
+            story.quote(f"[{first} lines ...]")
+        story.quote("\n".join(text[first:last]).rstrip())
+        if last < len(text):
+            story.quote(f"[... {len(text) - last} more lines]")
         story.line()
 
-    def end(self, healed_after):
+    def end(self):
         """What has come of it, read once more."""
         story, count = self.story, len(self.instances)
         if not self.all_healed():
             return self.not_healed("it was, but is no longer")
+        if tags_of(self.aws.profile(SHOP_PROFILE)).keys() != SHOP_TAGS.keys() | {RESTORED}:
+            return self.not_healed("the profile that was restored lacks tags")
         story.line()
-        story.line(story.paint(f"Healed: {count} of {count} servers, {healed_after:.1f} s after Alice created the role "
-                               "again.", BOLD, GREEN))
+        story.line(story.paint(f"Healed: {count} of {count} servers.", BOLD, GREEN))
         return 0
 
     def not_healed(self, why):
@@ -227,34 +346,42 @@ class Demo:
     # ------------------------------------------------------------------------------------------------ what there is
 
     def profile_id(self):
-        return self.aws.profile(ROLE)["InstanceProfileId"]
+        return self.aws.profile(self.profile)["InstanceProfileId"]
 
     def held_id(self, instance, region):
         return self.aws.held(instance, region)["Id"]
 
     def all_healed(self):
         """every instance holds the live profile's id, and its association is complete"""
-        return all(self.aws.healed(instance, ROLE, region) for instance, region in self.instances)
+        return all(self.aws.healed(instance, profile, region) for (instance, region), profile in self.instances.items())
 
     def side_by_side(self, old):
         """What IAM has, and beneath it what EC2 holds; ids in one column, so that one sees whether they differ."""
-        live = self.aws.profile(ROLE) or {"InstanceProfileId": "there is none", "Arn": ""}
+        live = self.aws.profile(self.profile) or {"InstanceProfileId": "there is none", "Arn": ""}
         live_id = live["InstanceProfileId"]
 
         def painted(profile_id):
             return profile_id, RED if profile_id == old != live_id else GREEN
 
         rows = [("IAM  the profile", "", end_of(live["Arn"]), painted(live_id), "")]
-        for instance, region in self.instances:
+        for instance, region in [place for place, profile in self.instances.items() if profile == self.profile]:
             for row in self.aws.associations(instance, region):
                 held = row["IamInstanceProfile"]
-                verdict = ("<- the same", GREEN) if held["Id"] == live_id else ("<- ANOTHER" if live["Arn"] else "<- of nothing", RED)
-                rows.append((f"EC2  {instance}", row["State"], end_of(held["Arn"]), painted(held["Id"]), verdict))
+                is_live = ("<- the same", GREEN) if held["Id"] == live_id else ("<- ANOTHER" if live["Arn"] else "<- of nothing", RED)
+                rows.append((f"EC2  {instance}", row["State"], end_of(held["Arn"]), painted(held["Id"]), is_live))
         self.story.table(("", "state", "ARN ends in", "id", ""), rows)
 
 
 def end_of(arn):
     return "/" + arn.rpartition("/")[2] if arn else ""
+
+
+def tags_of(profile):
+    return {tag["Key"]: tag["Value"] for tag in profile.get("Tags", [])}
+
+
+def verdict(is_same):
+    return "<- the same" if is_same else "<- new"
 
 
 if __name__ == "__main__":
