@@ -108,7 +108,6 @@ impl Console {
     ///
     /// # Errors
     /// Where it cannot be written, but for a reader that has gone.
-    #[expect(clippy::unused_self, reason = "whoever prints has a console")]
     pub fn print(&self, result: &str) -> Result<(), Error> {
         let mut stdout = io::stdout().lock();
         let end = if result.ends_with('\n') { "" } else { "\n" };
@@ -119,7 +118,6 @@ impl Console {
     }
 
     /// Says something that is no result, on stderr. That it can't be read is no reason to fail.
-    #[expect(clippy::unused_self, reason = "whoever prints has a console")]
     pub fn note(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -133,7 +131,6 @@ impl Console {
     ///
     /// # Errors
     /// Where the terminal cannot be read.
-    #[expect(clippy::unused_self, reason = "whoever asks has a console")]
     pub fn ask(&self, question: &str) -> Result<bool, Error> {
         let mut stderr = io::stderr().lock();
         let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());

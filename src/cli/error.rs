@@ -59,16 +59,15 @@ impl Error {
     #[must_use]
     pub fn advice(&self) -> Option<String> {
         match self {
-            Self::Aws { cause, .. } => advice_on(cause),
-            Self::Core(error) => match error {
+            Self::Aws { cause, .. }
+            | Self::Core(
                 CoreError::AccountUnknown(cause)
                 | CoreError::ProfileUnread { cause, .. }
                 | CoreError::ScopeUnread(cause)
                 | CoreError::RegionUnread { cause, .. }
                 | CoreError::EveryRegionClosed(cause)
-                | CoreError::AlertNotDelivered { cause, .. } => advice_on(cause),
-                _ => None,
-            },
+                | CoreError::AlertNotDelivered { cause, .. },
+            ) => advice_on(cause),
             _ => None,
         }
     }

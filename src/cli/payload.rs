@@ -62,7 +62,9 @@ impl Unpacked {
         if let Some(Value::Array(records)) = value.get("Records")
             && !records.iter().any(|record| record.get("body").is_some())
         {
-            records.iter().for_each(|record| self.add_record(record));
+            for record in records {
+                self.add_record(record);
+            }
             return Ok(());
         }
         if value.get("CloudTrailEvent").is_some() {

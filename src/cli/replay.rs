@@ -61,7 +61,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
         match global.output {
             Format::Table => console.print(&console.look.paint(Ink::Bold, nothing))?,
             Format::Json => {
-                console.print(&json::text(&serde_json::json!({"version": 1, "profiles": [], "steps": []})))?
+                console.print(&json::text(&serde_json::json!({"version": 1, "profiles": [], "steps": []})))?;
             }
         }
         return Ok(bad.unwrap_or(Exit::Fine));

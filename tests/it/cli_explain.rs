@@ -136,7 +136,7 @@ async fn trapped() -> (AwsModel, InstanceId, InstanceId) {
     let stopped = aws.stopped("us-east-1", "web-role", "web-2");
     aws.console_delete_role("web-role").await.unwrap();
     aws.console_create_role("web-role").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     aws.forget_calls();
     (aws, running, stopped)
 }
@@ -145,7 +145,7 @@ async fn trapped() -> (AwsModel, InstanceId, InstanceId) {
 async fn a_stale_instance_is_explained_with_who_did_it() {
     let (aws, running, _) = trapped().await;
     let mut ask = Ask::of(&aws);
-    ask.ssm = FakeSsm::default().sees(&running, PingStatus::ConnectionLost, aws.now() - Duration::from_secs(300));
+    ask.ssm = FakeSsm::default().sees(&running, PingStatus::ConnectionLost, aws.now() - Duration::from_mins(5));
     ask.trail = Some(FakeTrail::of(&aws));
     let (text, exit) = ask.about(running.as_str(), Format::Table).await.unwrap();
     assert_eq!((exit, aws.writes().len()), (Exit::Broken, 0));
@@ -561,7 +561,7 @@ async fn credentials_from_long_before_have_expired() {
     let (aws, running, _) = trapped().await;
     let young = Ask::of(&aws).json(running.as_str()).await["credentials"].clone();
     assert!(young.as_str().unwrap().starts_with("Those from before the break work"), "{young}");
-    tokio::time::sleep(Duration::from_secs(7 * 3600)).await;
+    tokio::time::sleep(Duration::from_hours(7)).await;
     let old = Ask::of(&aws).json(running.as_str()).await["credentials"].clone();
     assert!(old.as_str().unwrap().starts_with("Nothing any more"), "{old}");
 }
@@ -571,7 +571,7 @@ async fn an_earlier_break_that_was_mended_is_not_blamed() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     aws.by(Caller::terraform()).recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     let instance = aws.running("eu-west-1", "web-role", "web-1");
     aws.recreate_profile("web-role").unwrap();
     let mut ask = Ask::of(&aws);

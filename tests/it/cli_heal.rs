@@ -30,7 +30,7 @@ async fn broken() -> (AwsModel, Vec<InstanceId>) {
     ];
     aws.recreate_profile("web-role").unwrap();
     aws.recreate_profile("batch-role").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     aws.forget_calls();
     (aws, instances)
 }
@@ -169,7 +169,7 @@ async fn what_was_healed_or_ended_meanwhile_needs_no_step() {
     let findings = planned(&context, &[instances[0].as_str(), instances[1].as_str()]).await;
     aws.replace("eu-west-1", &aws.association_of(&instances[0]).unwrap().id, "web-role").unwrap();
     aws.terminate(&instances[1]).unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let done = done(&context, &findings).await;
     let fates: Vec<&Fate> = done.iter().map(|one| &one.fate).collect();
     assert_eq!(fates, [&Fate::Taken(Outcome::Left(Left::AlreadyHealthy)), &Fate::Taken(Outcome::Left(Left::Ended))]);

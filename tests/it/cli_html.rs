@@ -64,7 +64,7 @@ async fn every_case_has_its_card() {
     aws.update_assume_role_policy("odd-role", Trust::No).unwrap();
     aws.console_delete_role("gone-role").await.unwrap();
     aws.break_region("ap-southeast-2", Fault::DENIED);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     insta::assert_snapshot!(text(&page_of(&aws).await), @"
     EC2 instances and their IAM roles
     Account 111122223333, as of 2026-11-21 12:01 UTC

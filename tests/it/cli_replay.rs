@@ -19,6 +19,7 @@ async fn replayed(name: &str) -> Replayed {
     replayed
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with an Option")]
 fn profiles(names: &[(&str, bool)]) -> Option<Scope> {
     let names = names.iter().map(|(name, even_if_gone)| (ProfileName::new(name).unwrap(), *even_if_gone));
     Some(Scope::Profiles(names.collect::<BTreeMap<_, _>>()))

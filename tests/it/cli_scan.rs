@@ -55,7 +55,7 @@ async fn every_case() -> AwsModel {
     aws.remove_role_from_instance_profile("empty-role", "empty-role").unwrap();
     aws.update_assume_role_policy("odd-role", Trust::No).unwrap();
     aws.console_delete_role("gone-role").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     aws.forget_calls();
     aws
 }

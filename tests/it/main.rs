@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: the model of AWS, and what is shown on it.
 //!
 //! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
+#![expect(clippy::too_many_lines, reason = "a snapshot is as long as what it shows")]
 #![expect(unreachable_pub, reason = "the model is written like a library; its binary has no outside")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 

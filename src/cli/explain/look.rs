@@ -63,6 +63,7 @@ pub struct Seen {
 }
 
 /// What came of looking.
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
     /// There is something to explain.

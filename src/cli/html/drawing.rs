@@ -57,27 +57,24 @@ pub(super) fn draw(profile: &BrokenProfile) -> Markup {
             whole(&mut svg, Row::Role, name.as_deref(), what, without, None);
             svg.raw(CUT_TOP);
             let name = shorten(profile.name.as_str(), WHOLE);
-            let held = old.map(|id| id.as_str());
-            match live {
-                Some(live) => {
-                    whole(&mut svg, Row::Profile, Some(&name), "the instance profile", "", Some(live.id.as_str()));
-                    svg.raw("<line x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>");
-                }
-                None => {
-                    svg.raw("<rect class=\"none\" x=\"8\" y=\"98\" width=\"304\" height=\"62\" rx=\"8\"/>");
-                    label(
-                        &mut svg,
-                        "<text class=\"what\" x=\"160\" y=\"116\" text-anchor=\"middle\">",
-                        "the instance profile: deleted",
-                    );
-                    label(&mut svg, "<text x=\"160\" y=\"133\" text-anchor=\"middle\">", &name);
-                    label(
-                        &mut svg,
-                        "<text class=\"id\" x=\"160\" y=\"150\" text-anchor=\"middle\">",
-                        held.unwrap_or_default(),
-                    );
-                    svg.raw("<line class=\"to-none\" x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>");
-                }
+            let held = old.map(crate::names::ProfileId::as_str);
+            if let Some(live) = live {
+                whole(&mut svg, Row::Profile, Some(&name), "the instance profile", "", Some(live.id.as_str()));
+                svg.raw("<line x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>");
+            } else {
+                svg.raw("<rect class=\"none\" x=\"8\" y=\"98\" width=\"304\" height=\"62\" rx=\"8\"/>");
+                label(
+                    &mut svg,
+                    "<text class=\"what\" x=\"160\" y=\"116\" text-anchor=\"middle\">",
+                    "the instance profile: deleted",
+                );
+                label(&mut svg, "<text x=\"160\" y=\"133\" text-anchor=\"middle\">", &name);
+                label(
+                    &mut svg,
+                    "<text class=\"id\" x=\"160\" y=\"150\" text-anchor=\"middle\">",
+                    held.unwrap_or_default(),
+                );
+                svg.raw("<line class=\"to-none\" x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>");
             }
         }
     }
