@@ -59,6 +59,8 @@ pub async fn conclude<A: Account>(
     let now = account.clock().now();
     let mut conclusion = Conclusion::default();
     let before = claim.memory.incident.clone();
+    claim.memory.learn(report.live.as_ref(), Tags::Read, now);
+    let recreated = claim.memory.recreated.iter().filter(|at| now - **at < Duration::days(1)).count();
     let is_old = manner.is_first_sweep && claim.occasion == Occasion::Sweep && before.is_none();
     let mut next = if is_old {
         // As though it had settled and been told: the sweep's one message does that.
@@ -75,7 +77,7 @@ pub async fn conclude<A: Account>(
 
     if let Some(notice) = next.tell.take() {
         conclusion.incident = Some(notice.incident.clone());
-        match publish(account, &as_told(report, &notice), unread, manner.format).await {
+        match publish(account, &ProfileReport { recreated, ..as_told(report, &notice) }, unread, manner.format).await {
             Ok(()) => conclusion.alerts += 1,
             Err(error) => {
                 conclusion.errors.push(error);
@@ -99,7 +101,6 @@ pub async fn conclude<A: Account>(
             Err(error) => conclusion.errors.push(error),
         }
     }
-    claim.memory.learn(report.live.as_ref(), Tags::Read, now);
     claim.memory.incident = next.incident;
     claim.memory.note_forced(report.live.as_ref(), &report.instances);
     claim.memory.begun = unfinished(&report.instances);

@@ -363,6 +363,7 @@ async fn prepare<A: Account>(
         is_resolved: false,
         more_healed: 0,
         mended: Vec::new(),
+        recreated: 0,
         unmended: None,
         reading: None,
     };

@@ -204,6 +204,8 @@ pub struct ProfileReport {
     pub more_healed: usize,
     /// What was put right in IAM.
     pub mended: Vec<Mended>,
+    /// How often the profile was created again within a day, as far as is remembered.
+    pub recreated: usize,
     /// Why IAM, where it lacks something, is left as it is.
     pub unmended: Option<Unmended>,
     /// What was read when IAM lacked something.

@@ -38,8 +38,11 @@ fn more_regions(all: usize) -> Option<Line> {
 
 /// What follows from it, and what nobody restores by itself.
 pub(super) fn good_to_know(facts: &Facts) -> Option<Section> {
-    let mut lines: Vec<Line> =
-        [launches(facts), unsure_trust(facts), new_role(facts)].into_iter().flatten().map(Line::Item).collect();
+    let mut lines: Vec<Line> = [recreated(facts), launches(facts), unsure_trust(facts), new_role(facts)]
+        .into_iter()
+        .flatten()
+        .map(Line::Item)
+        .collect();
     if let Some((_, one)) = facts.told.first() {
         lines.push(Line::Item(
             "To have an instance left alone, and hear no more of it, tag it reprofile=ignore, as here the first:"
@@ -48,6 +51,17 @@ pub(super) fn good_to_know(facts: &Facts) -> Option<Section> {
         lines.push(Line::Command(commands::mute(&one.found.region, &one.found.instance.id)));
     }
     Section::of("Good to know", lines)
+}
+
+/// From the fourth time in a day on, it is no accident.
+fn recreated(facts: &Facts) -> Option<String> {
+    let times = facts.report.recreated;
+    (times >= 4).then(|| {
+        format!(
+            "This instance profile was created again {times} times within a day. Reprofile re-associates each time, but every \
+             time the instances are cut off for a while: have whoever keeps doing it (\"Changed by\") stop."
+        )
+    })
 }
 
 fn launches(facts: &Facts) -> Option<String> {

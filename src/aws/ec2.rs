@@ -111,7 +111,7 @@ impl Ec2 for Ec2Api {
     }
 
     /// By filter and not by `InstanceIds`, which fails as a whole for one unknown id. With those that a service manages:
-    /// an account may hide them (`IncludeManagedResources`), while their associations are shown [I].
+    /// an account may hide them (`IncludeManagedResources`), while their associations are shown (inferred).
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>
     async fn instances(
         &self,

@@ -133,6 +133,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         is_resolved: false,
         more_healed: 0,
         mended: Vec::new(),
+        recreated: 0,
         unmended: None,
         reading: None,
     };

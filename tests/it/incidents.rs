@@ -286,3 +286,18 @@ async fn wherever_the_function_is_killed_the_incident_is_healed_and_told() {
     }
     assert!(kills > 20, "only {kills} points were tried");
 }
+
+#[tokio::test(start_paused = true)]
+async fn from_the_fourth_re_creation_in_a_day_the_alert_asks_for_an_end_of_it() {
+    let aws = account();
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda);
+    aws.update_assume_role_policy("web-role", Trust::Yes).unwrap();
+    assert!(deployment.run_until_quiet(HOUR).await);
+    for time in 1..=5 {
+        aws.recreate_profile("web-role").unwrap();
+        assert!(deployment.run_until_quiet(HOUR).await);
+        let body = aws.published().pop().unwrap().message.body.replace('\n', " ");
+        assert_eq!(body.contains("times within a day"), time >= 4, "{time}: {body}");
+    }
+}

@@ -7,6 +7,7 @@
 
 mod aws_model;
 mod aws_model_is_strict;
+mod boundaries;
 mod cli_explain;
 mod cli_heal;
 mod cli_html;

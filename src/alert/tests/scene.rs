@@ -67,6 +67,7 @@ pub(super) fn report(live: Option<Profile>) -> ProfileReport {
         is_resolved: false,
         more_healed: 0,
         mended: Vec::new(),
+        recreated: 0,
         unmended: None,
         reading: None,
     }
