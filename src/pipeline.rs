@@ -4,16 +4,20 @@
 //! Invariant: data goes one way, and planning never sees a trigger. Whatever fails, an affected instance is healed, or in
 //! an alert, or in a recheck, or its trigger fails so that it is tried again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod outcomes;
+mod overview;
+
+use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
+use self::outcomes::{instance_reports, read_iam_again, unread_errors};
+use self::overview::{account_memory, not_told_yet, sweep_all, tell_overview};
 use crate::act::{Pace, act};
-use crate::alert;
 use crate::begun::{Recovered, intents, recover};
 use crate::claim::{Claim, Worker, claim, keep, release};
-use crate::conclude::{Conclusion, Manner, conclude, send_message};
+use crate::conclude::{Conclusion, Manner, conclude};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Trigger;
@@ -21,14 +25,13 @@ use crate::incident::Timing;
 use crate::memory::{AccountMemory, Begun};
 use crate::mend::{Caution, Mending, lacks_something, mend};
 use crate::model::{Affected, Profile, Timestamp};
-use crate::names::{AccountId, InstanceId, Partition, Path, ProfileArn, ProfileName, Region};
+use crate::names::{AccountId, Partition, Path, ProfileArn, ProfileName};
 use crate::observe::{Observed, RegionCache, observe};
 use crate::plan::{Bounds, Decision, Plan, Step, plan};
-use crate::ports::{Account, Clock, Iam, Queue, Stored, Table, WriteError};
+use crate::ports::{Account, Clock, Queue, Stored};
 use crate::reach::{Reach, Wanted, reach, wanted};
 use crate::recheck::Recheck;
-use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
-use crate::sweep::{remember, sweep};
+use crate::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, UnreadRegion};
 
 /// What is kept back of an invocation's time for reading IAM again, telling and remembering.
 const RESERVE: Duration = Duration::seconds(15);
@@ -158,73 +161,6 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
     }
     tell_overview(context, &[], &mut run).await;
     run
-}
-
-/// The unread regions that an alert is to mention: those that are closed for good are told once, by a sweep.
-async fn not_told_yet<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> Vec<UnreadRegion> {
-    let mut told = BTreeSet::new();
-    if unread.iter().any(UnreadRegion::is_closed)
-        && let Ok(Some(account)) = account_memory(context).await
-    {
-        told = account.document.closed_regions;
-    }
-    unread.iter().filter(|region| !region.is_closed() || !told.contains(&region.region)).cloned().collect()
-}
-
-async fn account_memory<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountMemory>>, Error> {
-    match context.aws.table() {
-        Some(table) => table.account().await.map(Some).map_err(Error::MemoryUnread),
-        None => Ok(None),
-    }
-}
-
-/// Adds what is broken anywhere to what is wanted.
-async fn sweep_all<A: Account>(context: &Context<A>, wanted: &mut BTreeMap<ProfileName, Wanted>, run: &mut Run) {
-    match sweep(&context.aws, &context.config.regions, &context.regions).await {
-        Ok(swept) => {
-            run.errors.extend(remember(&context.aws, &swept).await.err());
-            for name in swept.suspects {
-                let wanted = wanted.entry(name).or_default();
-                (wanted.swept, wanted.even_if_gone) = (true, true);
-            }
-            run.errors.extend(unread_errors(&swept.unread, swept.regions));
-            run.unread = swept.unread;
-        }
-        Err(cause) => run.errors.push(Error::ScopeUnread(cause)),
-    }
-}
-
-/// Tells what a first sweep found, and regions that are closed to us, once; then takes note that it is told. What could not
-/// be told so is told profile by profile.
-async fn tell_overview<A: Account>(context: &Context<A>, found: &[ProfileReport], run: &mut Run) {
-    let Some(Stored { document: memory, version }) = run.overview.take() else { return };
-    if run.errors.iter().any(|error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_))) {
-        run.is_first_sweep = false;
-        return;
-    }
-    let closed: Vec<UnreadRegion> = run.unread.iter().filter(|region| region.is_closed()).cloned().collect();
-    let is_news = |region: &&UnreadRegion| !memory.closed_regions.contains(&region.region);
-    let news: Vec<UnreadRegion> = closed.iter().filter(is_news).cloned().collect();
-    if !found.is_empty() || !news.is_empty() {
-        let at = context.aws.clock().now();
-        let (account, partition) = (&context.account, &context.partition);
-        let overview = alert::Overview { account, partition, found, closed: &news, at };
-        let message = alert::overview(&overview, context.config.format);
-        if let Err(cause) = send_message(&context.aws, &message, account).await {
-            run.errors.push(Error::OverviewNotDelivered(cause));
-            run.is_first_sweep = false;
-            return;
-        }
-        run.alerts += 1;
-    }
-    let closed_regions = closed.into_iter().map(|region| region.region).collect();
-    let told = AccountMemory { swept: true, closed_regions, ..memory.clone() };
-    let Some(table) = context.aws.table().filter(|_| told != memory) else { return };
-    match table.remember_account(&told, version).await {
-        // Another sweep at the same time has told the same.
-        Ok(_) | Err(WriteError::Conflict) => {}
-        Err(WriteError::Aws(cause)) => run.errors.push(Error::MemoryUnread(cause)),
-    }
 }
 
 async fn claims<A: Account>(
@@ -501,76 +437,5 @@ async fn give_back<A: Account>(
         if let Err(error) = release(&context.aws, worker, claim).await {
             run.errors.push(error);
         }
-    }
-}
-
-/// A region that is closed to us is told; any other that was not read has to be tried again.
-fn unread_errors(unread: &[UnreadRegion], regions: usize) -> Vec<Error> {
-    let open = unread.iter().filter(|region| !region.is_closed());
-    let mut errors: Vec<Error> = open
-        .map(|UnreadRegion { region, error }| Error::RegionUnread { region: region.clone(), cause: error.clone() })
-        .collect();
-    if let Some(first) = unread.first()
-        && unread.len() == regions
-        && errors.is_empty()
-    {
-        errors.push(Error::EveryRegionClosed(first.error.clone()));
-    }
-    errors
-}
-
-fn instance_reports(
-    plan: &Plan,
-    affected: Vec<Affected>,
-    outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
-    mended_as: Option<&Outcome>,
-) -> Vec<InstanceReport> {
-    let mut report = |(found, decision): (Affected, &Decision)| match (decision, mended_as) {
-        (decision, Some(outcome)) if decision.waits_for_iam() => {
-            InstanceReport { found, step: None, outcome: outcome.clone() }
-        }
-        (decision, _) => decided(found, decision, outcomes),
-    };
-    affected.into_iter().zip(&plan.decisions).map(&mut report).collect()
-}
-
-fn decided(
-    found: Affected,
-    decision: &Decision,
-    outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
-) -> InstanceReport {
-    match decision {
-        Decision::Do(step) => {
-            let outcome = outcomes.remove(&(step.region.clone(), step.instance.clone()));
-            // `act` answers for every step; were one missing, it is not to pass for done.
-            let outcome = outcome.unwrap_or(Outcome::Failed(Failure::NotConfirmed));
-            InstanceReport { found, step: Some(step.action), outcome }
-        }
-        Decision::Leave(hindrance) if hindrance.passes() => {
-            InstanceReport { found, step: None, outcome: Outcome::Deferred(Deferral::InTransition(*hindrance)) }
-        }
-        Decision::Leave(hindrance) => {
-            InstanceReport { found, step: None, outcome: Outcome::Left(Left::Hindered(*hindrance)) }
-        }
-    }
-}
-
-/// What was healed holds only if IAM still has what it was healed to.
-async fn read_iam_again<A: Account>(context: &Context<A>, report: &mut ProfileReport) {
-    let is_healed = |one: &InstanceReport| matches!(one.outcome, Outcome::Healed { .. });
-    if !report.instances.iter().any(is_healed) {
-        return;
-    }
-    let again = context.aws.iam().instance_profile(&report.profile).await;
-    for one in &mut report.instances {
-        let Outcome::Healed { now } = &one.outcome else { continue };
-        match &again {
-            Ok(Some(live)) if live.id == *now && live.role.is_some() => {}
-            Ok(_) => one.outcome = Outcome::Failed(Failure::ProfileChangedAgain),
-            Err(error) => one.outcome = Outcome::Failed(Failure::Unreadable(error.clone())),
-        }
-    }
-    if let Ok(live) = again {
-        report.live = live;
     }
 }
