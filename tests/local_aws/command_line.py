@@ -1,4 +1,4 @@
-"""The command line tool as its tests run it: the real binary, as a user of the local AWS with only the rights it needs.
+"""The command line tool as its tests run it: the real binary, with the credentials of the local account's root.
 
 Invariant: nothing of the environment reaches it but PATH, so that no developer's profile or region is ever used.
 """
