@@ -48,8 +48,7 @@ impl Claim {
     /// How to look at the profile.
     #[must_use]
     pub fn look(&self) -> Look {
-        let known = self.memory.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role));
-        Look { even_if_gone: self.even_if_gone, roles: known.cloned().collect(), forced: self.memory.forced.clone() }
+        Look::by(&self.memory, self.even_if_gone)
     }
 }
 

@@ -109,13 +109,26 @@ impl Config {
     /// # Errors
     /// [`InvalidConfig`], naming every variable that is wrong, its value, and what is allowed.
     pub fn read(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
-        let mut reader = Reader { look_up, wrong: Vec::new() };
+        Self::read_as(Attended::No, look_up)
+    }
+
+    /// Reads the configuration of a run that somebody attends: who names a role and agrees to a plan stands in for the
+    /// memory that levels which write IAM need otherwise, and ends a swap that was begun.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_attended(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
+        Self::read_as(Attended::Yes, look_up)
+    }
+
+    fn read_as(attended: Attended, look_up: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
+        let mut reader = Reader { look_up, attended, wrong: Vec::new() };
         let config = Self {
             bounds: Bounds {
                 level: reader.level(),
                 ignore: reader.ignore(),
                 scope: reader.globs("REPROFILE_SCOPE", "*"),
-                may_swap: false,
+                may_swap: attended == Attended::Yes,
             },
             topic: reader.topic(),
             regions: reader.regions(),
@@ -132,9 +145,17 @@ impl Config {
     }
 }
 
+/// Whether somebody sits by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attended {
+    Yes,
+    No,
+}
+
 /// Reads variable by variable and gathers what is wrong.
 struct Reader<F> {
     look_up: F,
+    attended: Attended,
     wrong: Vec<Wrong>,
 }
 
@@ -162,7 +183,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     /// A level that writes IAM: what was there, and that nobody is at work on it, only a memory can tell.
     fn with_memory(&mut self, variable: &'static str, value: String, level: Level) -> Level {
-        if self.get("REPROFILE_TABLE").is_none() || self.get("REPROFILE_QUEUE_URL").is_none() {
+        let has_memory = self.get("REPROFILE_TABLE").is_some() && self.get("REPROFILE_QUEUE_URL").is_some();
+        if self.attended == Attended::No && !has_memory {
             self.refuse(variable, value, "this level needs REPROFILE_TABLE and REPROFILE_QUEUE_URL as well");
         }
         level

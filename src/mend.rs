@@ -16,9 +16,9 @@ use crate::claim::{Claim, Worker, keep};
 use crate::config::Brake;
 use crate::error::Error;
 use crate::incident::Occasion;
-use crate::memory::{Binding, KnownRole, Memory};
+use crate::memory::Memory;
 use crate::model::{Profile, Role, Timestamp, Trust};
-use crate::names::{Path, ProfileId, RoleId};
+use crate::names::{Path, ProfileId, ProfileName, RoleId, RoleName};
 use crate::plan::Level;
 use crate::ports::{Account, Clock, Iam};
 use crate::reason::{AwsError, Reason};
@@ -30,23 +30,71 @@ pub const RESTORED: &str = "reprofile:restored";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mend {
     /// `AddRoleToInstanceProfile`.
-    Relink(KnownRole),
+    Relink(ChosenRole),
     /// `CreateInstanceProfile`, then `AddRoleToInstanceProfile`.
     Restore {
-        /// The role that it held.
-        role: KnownRole,
+        /// The role that it is to hold.
+        role: ChosenRole,
         /// The path that it had.
         path: Path,
-        /// The tags that it had, but for AWS's own, and [`RESTORED`].
+        /// The tags that it had, but for AWS's own; it gets [`RESTORED`] besides.
         tags: BTreeMap<String, String>,
     },
+}
+
+impl Mend {
+    /// The role that is put in.
+    #[must_use]
+    pub fn role(&self) -> &ChosenRole {
+        match self {
+            Self::Relink(role) | Self::Restore { role, .. } => role,
+        }
+    }
+}
+
+/// A role that is put into a profile, as IAM has it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenRole {
+    /// Its name: the one that the profile's role had.
+    pub name: RoleName,
+    /// Its id.
+    pub id: RoleId,
+}
+
+/// What a profile was, as far as it is known: remembered, or said by somebody who knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// The name of its role.
+    pub role: RoleName,
+    /// The role that it held last: where that one still exists, somebody took it out. `None` where it may be put back.
+    pub taken_out: Option<RoleId>,
+    /// Its path.
+    pub path: Path,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Former {
+    /// What is remembered; `None` where no role was ever seen in the profile.
+    #[must_use]
+    pub fn remembered(memory: &Memory) -> Option<Self> {
+        let binding = memory.binding.as_ref()?;
+        let role = binding.role.as_ref()?;
+        Some(Self {
+            role: role.name.clone(),
+            // A profile that we restored and could not yet put its role into may get the old one.
+            taken_out: (!memory.is_restoring).then(|| role.id.clone()),
+            path: binding.arn.path().clone(),
+            tags: binding.tags.clone(),
+        })
+    }
 }
 
 /// What was put right in IAM, for telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mended {
     /// The role that was put into the profile.
-    pub role: KnownRole,
+    pub role: ChosenRole,
     /// The id of the profile, where it was created for that.
     pub created: Option<ProfileId>,
     /// When.
@@ -118,45 +166,68 @@ pub fn lacks_something(live: Option<&Profile>) -> bool {
     live.is_none_or(|live| live.role.is_none())
 }
 
-/// What may be put right, by what is remembered and the role of the remembered name, as IAM has it. Pure.
+/// The level that putting right what the profile lacks needs.
+#[must_use]
+pub fn needed(live: Option<&Profile>) -> Level {
+    if live.is_some() { Level::Relink } else { Level::Restore }
+}
+
+/// What may be put right, by what the profile was and the role of that name, as IAM has it. Pure.
 ///
 /// # Errors
 /// Why not.
 pub fn decide(
     live: Option<&Profile>,
-    memory: &Memory,
+    former: Option<&Former>,
     role: Option<&Role>,
     level: Level,
-    now: Timestamp,
 ) -> Result<Mend, Unmended> {
-    let needed = if live.is_some() { Level::Relink } else { Level::Restore };
-    if level < needed {
+    if level < needed(live) {
         return Err(Unmended::Level);
     }
-    let binding = memory.binding.as_ref().ok_or(Unmended::NothingRemembered)?;
-    let known = binding.role.as_ref().ok_or(Unmended::NothingRemembered)?;
-    let role = role.ok_or(Unmended::NoRole)?;
-    // A profile that we restored and could not yet put its role into may get the old one.
-    if live.is_some() && role.id == known.id && !memory.is_restoring {
+    let former = former.ok_or(Unmended::NothingRemembered)?;
+    let role = role.filter(|role| role.name == former.role).ok_or(Unmended::NoRole)?;
+    if live.is_some() && former.taken_out.as_ref() == Some(&role.id) {
         return Err(Unmended::TakenOut);
     }
     if role.trust != Trust::Yes {
         return Err(Unmended::Trust);
     }
-    let role = KnownRole { name: known.name.clone(), id: role.id.clone(), profile: known.profile.clone() };
+    let role = ChosenRole { name: role.name.clone(), id: role.id.clone() };
     Ok(match live {
         Some(_) => Mend::Relink(role),
-        None => Mend::Restore { role, path: binding.arn.path().clone(), tags: tags(binding, now) },
+        None => Mend::Restore { role, path: former.path.clone(), tags: own_tags(&former.tags) },
     })
 }
 
-fn tags(binding: &Binding, now: Timestamp) -> BTreeMap<String, String> {
-    // Tags that begin with aws: are AWS's own, and nobody else may set them.
-    // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-    let own = binding.tags.iter().filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"));
-    let mut tags: BTreeMap<String, String> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-    tags.insert(RESTORED.to_owned(), now.format(&Rfc3339).unwrap_or_default());
-    tags
+/// Tags that begin with `aws:` are AWS's own, and nobody else may set them.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>
+fn own_tags(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let own = tags.iter().filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:") && *key != RESTORED);
+    own.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Writes IAM as decided; answers with the profile's id where it was created. Each call is made once: a look comes before
+/// it is tried again.
+///
+/// # Errors
+/// The call that failed. A profile that was created by then stays, without its role.
+pub async fn put_right<I: Iam>(
+    iam: &I,
+    profile: &ProfileName,
+    mend: &Mend,
+    now: Timestamp,
+) -> Result<Option<ProfileId>, AwsError> {
+    let created = match mend {
+        Mend::Relink(_) => None,
+        Mend::Restore { path, tags, .. } => {
+            let mut tags = tags.clone();
+            tags.insert(RESTORED.to_owned(), now.format(&Rfc3339).unwrap_or_default());
+            Some(iam.create_instance_profile(profile, path, &tags).await?.id)
+        }
+    };
+    iam.add_role(profile, &mend.role().name).await?;
+    Ok(created)
 }
 
 /// What came of looking whether IAM can be put right.
@@ -184,15 +255,15 @@ pub async fn mend<A: Account>(
     caution: Caution,
 ) -> Result<Mending, Error> {
     let profile = claim.memory.profile.clone();
-    let known = claim.memory.binding.as_ref().and_then(|known| known.role.as_ref());
-    let role = match known.filter(|_| caution.level >= Level::Relink) {
-        Some(known) => {
-            account.iam().role(&known.name).await.map_err(|cause| Error::ProfileUnread { profile, cause })?
+    let former = Former::remembered(&claim.memory);
+    let role = match former.as_ref().filter(|_| caution.level >= Level::Relink) {
+        Some(former) => {
+            account.iam().role(&former.role).await.map_err(|cause| Error::ProfileUnread { profile, cause })?
         }
         None => None,
     };
     let now = account.clock().now();
-    let mend = match decide(live, &claim.memory, role.as_ref(), caution.level, now) {
+    let mend = match decide(live, former.as_ref(), role.as_ref(), caution.level) {
         Ok(mend) => mend,
         Err(why) => return Ok(Mending { unmended: Some(why), ..Mending::default() }),
     };
@@ -217,7 +288,7 @@ pub async fn mend<A: Account>(
     Ok(mending)
 }
 
-/// Remembers that it writes, then writes; each call once, since a look comes before it is tried again.
+/// Remembers that it writes, then writes.
 async fn write<A: Account>(
     account: &A,
     worker: Worker<'_>,
@@ -231,15 +302,8 @@ async fn write<A: Account>(
     keep(account, worker, claim).await?;
     let profile = &claim.memory.profile;
     tracing::warn!(%profile, ?mend, "writing IAM");
-    let done = match &mend {
-        Mend::Relink(role) => account.iam().add_role(profile, &role.name).await.map(|()| (role, None)),
-        Mend::Restore { role, path, tags } => match account.iam().create_instance_profile(profile, path, tags).await {
-            Ok(created) => account.iam().add_role(profile, &role.name).await.map(|()| (role, Some(created.id))),
-            Err(error) => Err(error),
-        },
-    };
-    match done {
-        Ok((role, created)) => mending.mended = Some(Mended { role: role.clone(), created, at: now }),
+    match put_right(account.iam(), profile, &mend, now).await {
+        Ok(created) => mending.mended = Some(Mended { role: mend.role().clone(), created, at: now }),
         // No answer, or it is not as we thought: the recheck sees what is.
         Err(error) if matches!(error.reason, Reason::Unavailable | Reason::StateChanged | Reason::NotFound) => {
             tracing::warn!(%profile, %error, "IAM was not written as planned");

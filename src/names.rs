@@ -251,6 +251,12 @@ impl ProfileArn {
         })
     }
 
+    /// The partition that the profile is in.
+    #[must_use]
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
     /// The account that the profile is in.
     #[must_use]
     pub fn account(&self) -> &AccountId {

@@ -16,9 +16,9 @@ use time::Duration;
 
 use crate::config::Regions;
 use crate::diagnose::diagnose;
-use crate::memory::KnownRole;
+use crate::memory::{KnownRole, Memory};
 use crate::model::{Affected, Association, Case, Instance, InstanceState, Profile, Timestamp};
-use crate::names::{InstanceId, ProfileName, Region, RoleId, RoleName};
+use crate::names::{InstanceId, ProfileId, ProfileName, Region, RoleId, RoleName};
 use crate::ports::{Account, Clock, Ec2, Iam, MAX_FILTER_VALUES};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
@@ -42,6 +42,22 @@ pub struct Look {
 }
 
 impl Look {
+    /// A look by what is remembered of the profile.
+    #[must_use]
+    pub fn by(memory: &Memory, even_if_gone: bool) -> Self {
+        let known = memory.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role));
+        Self { even_if_gone, roles: known.cloned().collect(), forced: memory.forced.clone() }
+    }
+
+    /// What is wrong with an instance that holds the profile id `held`.
+    #[must_use]
+    pub fn case(&self, live: Option<&Profile>, held: &ProfileId, instance: &Instance, now: Timestamp) -> Case {
+        match diagnose(live, held, &self.roles, now) {
+            Case::RoleReplaced if !self.is_behind(instance, live) => Case::Healthy,
+            case => case,
+        }
+    }
+
     /// Whether the instance has been running with the role before, and was not made to take up the new one yet. One that
     /// is stopped takes up what there is when it is started.
     fn is_behind(&self, instance: &Instance, live: Option<&Profile>) -> bool {
@@ -275,13 +291,10 @@ async fn join<A: Account>(
             let Some(observed) = profiles.get_mut(association.arn.name()) else { continue };
             let Ok(live) = &observed.live else { continue };
             let look = &names[association.arn.name()];
-            let mut case = diagnose(live.as_ref(), &association.held, &look.roles, account.clock().now());
             let instance = instances
                 .remove(&association.instance)
                 .unwrap_or_else(|| Instance::unseen(association.instance.clone()));
-            if case == Case::RoleReplaced && !look.is_behind(&instance, live.as_ref()) {
-                case = Case::Healthy;
-            }
+            let case = look.case(live.as_ref(), &association.held, &instance, account.clock().now());
             if case == Case::Healthy {
                 observed.healthy += 1;
             } else if !instance.state.is_ended() {

@@ -190,7 +190,7 @@ pub struct Bounds {
 
 /// How old a profile has to be before an instance is disassociated for it: until then its region may not know it, and
 /// the instance would be left with none.
-const OLD_ENOUGH: Duration = Duration::minutes(1);
+pub const OLD_ENOUGH: Duration = Duration::minutes(1);
 
 /// What is decided for the affected instances of one profile, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

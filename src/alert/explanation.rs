@@ -13,10 +13,12 @@ use super::facts::{Facts, Since};
 use super::plain::{SHORT, code, count, listed, minute, quoted};
 use super::{deeds, notes, steps, story, text};
 use crate::cli::explain::history::History;
+use crate::cli::prospect::{Prospect, WhyNot};
 use crate::evidence::Ping;
+use crate::mend::Mend;
 use crate::model::{Affected, AssociationState, Case, InstanceState, Profile, Trust};
 use crate::names::{InstanceId, Region};
-use crate::plan::{Decision, Hindrance, Level, Plan};
+use crate::plan::{Decision, Hindrance, Level};
 use crate::reason::AwsError;
 use crate::report::{ProfileReport, UnreadRegion};
 
@@ -63,7 +65,7 @@ pub(crate) struct Explanation<'a> {
     /// What CloudTrail has.
     pub(crate) looked: &'a Looked,
     /// What each level would do about the broken instances.
-    pub(crate) plans: &'a [(Level, Plan)],
+    pub(crate) prospects: &'a [(Level, Prospect)],
 }
 
 /// The letter that the documentation has for a case.
@@ -342,29 +344,58 @@ fn what_levels_do(it: &Explanation) -> Option<Section> {
     if it.report.instances.is_empty() {
         return Section::of(HEADING, vec![Line::Say("Nothing, at any level: nothing is broken.".to_owned())]);
     }
-    let mut lines = Vec::new();
-    for (level, plan) in it.plans {
+    // Levels that would do the same stand together.
+    let mut groups: Vec<(Vec<String>, String)> = Vec::new();
+    for (level, prospect) in it.prospects {
         let default = if *level == Level::Reassociate { " (the default)" } else { "" };
-        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-        for (decision, one) in plan.decisions.iter().zip(&it.report.instances) {
-            let what = decided(decision);
-            let id = code(&one.found.instance.id);
-            match groups.iter_mut().find(|(other, _)| *other == what) {
-                Some((_, ids)) => ids.push(id),
-                None => groups.push((what, vec![id])),
-            }
+        let level = format!("{}{default}", word(*level));
+        let said = what_is_done(it, prospect);
+        match groups.last_mut() {
+            Some((levels, other)) if *other == said => levels.push(level),
+            _ => groups.push((vec![level], said)),
         }
-        let said: Vec<String> = groups.into_iter().map(|(what, ids)| what.replacen("{}", &some(&ids), 1)).collect();
-        lines.push(Line::Item(format!("Level {}{default}: {}.", word(*level), said.join("; "))));
     }
-    let needs_iam = |case| matches!(case, Case::Gone | Case::RoleLess);
-    if it.report.instances.iter().any(|one| needs_iam(one.found.case)) {
-        lines.push(Line::Item(
-            "Levels relink and restore, which write to IAM, need a memory of which role was in it, and are not in this version."
+    let line = |(levels, said): (Vec<String>, String)| {
+        let word = if levels.len() == 1 { "Level" } else { "Levels" };
+        Line::Item(format!("{word} {}: {said}.", listed(&levels)))
+    };
+    let mut lines: Vec<Line> = groups.into_iter().map(line).collect();
+    if it.prospects.iter().any(|(_, prospect)| matches!(prospect.iam, Some(Ok(_)))) {
+        lines.push(Line::Say(
+            "The Lambda writes to IAM only when it has read the same state twice, some minutes apart; `reprofile heal` when you \
+             agree to its plan."
                 .to_owned(),
         ));
     }
     Section::of(HEADING, lines)
+}
+
+/// What a level does: in IAM, then for each instance.
+fn what_is_done(it: &Explanation, prospect: &Prospect) -> String {
+    let mut said = Vec::new();
+    let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
+    if let Some(mend) = mend {
+        let again = if matches!(mend, Mend::Restore { .. }) { "create the instance profile again, and " } else { "" };
+        said.push(format!("{again}put the role {} ({}) into it", code(&mend.role().name), code(&mend.role().id)));
+    }
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for ((decision, waits), one) in prospect.decisions.iter().zip(&it.report.instances) {
+        let what = match (decision, mend, waits) {
+            (Decision::Leave(_), Some(_), true) => "with which {} gets credentials again".to_owned(),
+            (Decision::Do(_), Some(Mend::Restore { .. }), _) => "re-associate {}, to hold the new one".to_owned(),
+            _ => decided(decision),
+        };
+        let id = code(&one.found.instance.id);
+        match groups.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((what, vec![id])),
+        }
+    }
+    said.extend(groups.into_iter().map(|(what, ids)| what.replacen("{}", &some(&ids), 1)));
+    if let Some(Err(why)) = prospect.iam.as_ref().filter(|iam| !matches!(iam, Err(WhyNot::NeedsLevel(_)))) {
+        said.push(format!("IAM is left as it is: {why}"));
+    }
+    said.join("; ")
 }
 
 /// The word by which a level is asked for.

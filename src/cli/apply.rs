@@ -7,18 +7,22 @@ use std::cell::Cell;
 use serde_json::{Value, json};
 
 use super::arguments::Format;
-use super::carry_out::{Done, Fate, carry_out};
+use super::carry_out::{Carried, Done, Fate, Over, carry_out};
 use super::console::{Console, Ink, Look};
 use super::error::Error;
 use super::exit::Exit;
 use super::findings::Findings;
+use super::interrupt::{UnderWay, interruptible};
+use super::write_iam::{self, Written};
 use super::{json as json_text, plan_text, unread};
+use crate::alert::commands::{self, Home};
 use crate::alert::plain::count;
 use crate::cli::scan::json;
+use crate::mend::Mend;
 use crate::pipeline::Context;
 use crate::plan::Step;
 use crate::ports::Account;
-use crate::report::{Left, Outcome};
+use crate::report::{Failure, Left, Outcome};
 
 /// Shows the plan, asks unless `yes`, and carries it out.
 ///
@@ -35,10 +39,10 @@ pub async fn apply<A: Account>(
     for advice in unread::advice(findings) {
         console.advise(&advice);
     }
-    let steps: Vec<Step> = findings.steps().cloned().collect();
-    if steps.is_empty() {
+    let all = findings.steps().count() + findings.mends().count();
+    if all == 0 {
         if format == Format::Json {
-            console.print(&json_text::text(&value(findings, &[])))?;
+            console.print(&json_text::text(&value(findings, &Carried::default())))?;
         }
         return Ok(findings.exit());
     }
@@ -52,14 +56,14 @@ pub async fn apply<A: Account>(
         }
     }
     let told = Cell::new(0);
-    let tell = |one: &Done| {
+    let tell = |over: Over<'_>| {
         told.set(told.get() + 1);
-        let line = line(one, told.get(), steps.len());
+        let number = format!("[{}/{all}]", told.get());
         // A line that cannot be written must not end the steps that are under way.
         let _ = match format {
-            Format::Table => console.print(&paint(one, &line, console.look)),
+            Format::Table => console.print(&line(over, &number, context, console.look)),
             Format::Json => {
-                console.note(&paint(one, &line, console.look_of_notes));
+                console.note(&line(over, &number, context, console.look_of_notes));
                 Ok(())
             }
         };
@@ -67,12 +71,30 @@ pub async fn apply<A: Account>(
     if format == Format::Table {
         console.print("")?;
     }
-    let done = carry_out(context, steps.iter().cloned(), tell).await;
+    let under_way = UnderWay::new(context.partition.clone());
+    let work = carry_out(context, findings, &under_way, tell);
+    let carried = interruptible(&under_way, console, work).await.map_err(Error::Signals)?;
+    let Some(carried) = carried else {
+        console.note(&broken_off(&under_way.commands()));
+        return Ok(Exit::Error);
+    };
     match format {
-        Format::Table => console.print(&format!("\n{}", sum(findings, &done, console.look)))?,
-        Format::Json => console.print(&json_text::text(&value(findings, &done)))?,
+        Format::Table => console.print(&format!("\n{}", sum(findings, &carried, console.look)))?,
+        Format::Json => console.print(&json_text::text(&value(findings, &carried)))?,
     }
-    Ok(exit(findings, &done))
+    Ok(exit(findings, &carried))
+}
+
+/// What is said of work that was ended in its middle.
+fn broken_off(commands: &[String]) -> String {
+    if commands.is_empty() {
+        return "Ended. Nothing is half done; `reprofile scan` shows what is still cut off.".to_owned();
+    }
+    format!(
+        "Ended in the middle of it. These may lack what was to be put on them; each of these commands finishes one, and does \
+         no harm where it is not needed:\n  {}",
+        commands.join("\n  ")
+    )
 }
 
 /// Shows the plan: as a result, or beside the JSON that is the result.
@@ -89,50 +111,91 @@ pub fn show(findings: &Findings, format: Format, console: &Console) -> Result<()
     }
 }
 
-/// `[2/3] i-… us-east-1: re-associated, now AIPA…`.
-fn line(one: &Done, number: usize, all: usize) -> String {
+/// `[2/3] web-role  i-…  us-east-1: re-associated, now AIPA…`.
+#[must_use]
+pub fn line<A>(over: Over<'_>, number: &str, context: &Context<A>, look: Look) -> String {
+    let (ink, text) = match over {
+        Over::Written(one) => written(one, &Home::of(&context.partition, None)),
+        Over::Done(one) => done(one),
+    };
+    look.paint(ink, &format!("{number} {text}"))
+}
+
+fn written(one: &Written, home: &Home) -> (Ink, String) {
+    let Written { profile, mend, fate } = one;
+    let role = &mend.role().name;
+    match (fate, mend) {
+        (write_iam::Fate::Done(_), Mend::Relink(_)) => {
+            (Ink::Green, format!("{profile}: the role {role} is in it again"))
+        }
+        (write_iam::Fate::Done(live), Mend::Restore { .. }) => {
+            (Ink::Green, format!("{profile}: created again, now {}, with the role {role} in it", live.id))
+        }
+        (write_iam::Fate::Skipped(why), _) => (Ink::Yellow, format!("{profile}: skipped: {why}")),
+        (write_iam::Fate::Failed(why), _) => {
+            let by_hand = home.add_role(profile, Some(role));
+            (Ink::Red, format!("{profile}: FAILED: {why}\n    to put the role in, once it is there: {by_hand}"))
+        }
+    }
+}
+
+fn done(one: &Done) -> (Ink, String) {
+    let Step { region, instance, profile, .. } = &one.step;
     let what = match &one.fate {
         Fate::Skipped(why) => format!("skipped: {why}"),
         Fate::Taken(Outcome::Healed { now }) => format!("re-associated, now {now}"),
         Fate::Taken(outcome @ Outcome::Left(Left::AlreadyHealthy | Left::Ended)) => format!("not needed: {outcome}"),
         Fate::Taken(outcome @ Outcome::Left(_)) => format!("left alone: {outcome}"),
+        Fate::Taken(outcome @ Outcome::Failed(Failure::Detached(_) | Failure::NoAssociation)) => format!(
+            "FAILED: {outcome}\n    it has no instance profile now; to give it back: {}",
+            commands::associate(region, instance, profile.name())
+        ),
         Fate::Taken(outcome @ Outcome::Failed(_)) => format!("FAILED: {outcome}"),
         Fate::Taken(outcome @ Outcome::Deferred(_)) => format!("not done: {outcome}"),
     };
-    format!("[{number}/{all}] {}  {}  {}: {what}", one.step.profile.name(), one.step.instance, one.step.region)
-}
-
-fn paint(one: &Done, line: &str, look: Look) -> String {
     let ink = match &one.fate {
         Fate::Taken(Outcome::Failed(_)) => Ink::Red,
         _ if one.is_well() => Ink::Green,
         _ => Ink::Yellow,
     };
-    look.paint(ink, line)
+    (ink, format!("{}  {instance}  {region}: {what}", profile.name()))
 }
 
-fn sum(findings: &Findings, done: &[Done], look: Look) -> String {
-    let healed = done.iter().filter(|one| matches!(one.fate, Fate::Taken(Outcome::Healed { .. }))).count();
-    let well = done.iter().filter(|one| one.is_well()).count();
-    let failed = done.iter().filter(|one| one.is_failed()).count();
-    let still = findings.told().count() - well;
-    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-    let advice = if healed == 0 {
-        ""
-    } else {
-        "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."
-    };
-    let sum = format!("{} re-associated{failed}; {still} still cut off.", count(healed, "instance", "instances"));
-    format!("{}{}", look.paint(Ink::Bold, &sum), look.wrap(0, advice))
+fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
+    let is_healed = |one: &&Done| matches!(one.fate, Fate::Taken(Outcome::Healed { .. }));
+    let is_right = |one: &&Written| matches!(one.fate, write_iam::Fate::Done(_));
+    let healed = carried.done.iter().filter(is_healed).count();
+    let right = carried.written.iter().filter(is_right).count();
+    let failed = carried.failed();
+    let mut said = Vec::new();
+    if !carried.written.is_empty() {
+        said.push(format!("{} put right in IAM", count(right, "instance profile", "instance profiles")));
+    }
+    said.push(format!("{} re-associated", count(healed, "instance", "instances")));
+    if failed > 0 {
+        said.push(format!("{failed} failed"));
+    }
+    let still = findings.told().count() - carried.well(findings);
+    let sum = format!("{}; {still} still cut off.", said.join(", "));
+    let mut sum = look.paint(Ink::Bold, &sum);
+    if healed > 0 {
+        sum.push_str(&look.wrap(0, "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."));
+    }
+    if carried.cured(findings) > 0 {
+        sum.push_str(&look.wrap(
+            0,
+            "\nInstances whose role was put back get credentials by themselves; that can take up to an hour.",
+        ));
+    }
+    sum
 }
 
 /// A step that failed is an error; whatever is still cut off is broken.
 #[must_use]
-pub fn exit(findings: &Findings, done: &[Done]) -> Exit {
-    let well = done.iter().filter(|one| one.is_well()).count();
-    if done.iter().any(Done::is_failed) {
+pub fn exit(findings: &Findings, carried: &Carried) -> Exit {
+    if carried.failed() > 0 {
         Exit::Error
-    } else if findings.told().count() > well {
+    } else if findings.told().count() > carried.well(findings) {
         Exit::Broken
     } else if findings.unread.is_empty() && findings.unread_profiles.is_empty() {
         Exit::Fine
@@ -143,20 +206,33 @@ pub fn exit(findings: &Findings, done: &[Done]) -> Exit {
 
 /// What was found, and what became of each step.
 #[must_use]
-pub fn value(findings: &Findings, done: &[Done]) -> Value {
+pub fn value(findings: &Findings, carried: &Carried) -> Value {
     let mut value = json::value(findings);
-    value["steps"] = done
-        .iter()
-        .map(|Done { step, fate }| {
-            let (outcome, detail) = match fate {
-                Fate::Taken(outcome) => (outcome.as_str(), outcome.to_string()),
-                Fate::Skipped(why) => ("skipped", why.clone()),
-            };
-            json!({
-                "instance": step.instance, "region": step.region, "profile": step.profile.name(), "step": step.action,
-                "from": step.from, "to": step.to, "outcome": outcome, "detail": detail,
-            })
-        })
-        .collect();
+    value["iam_writes"] = carried.written.iter().map(iam_write).collect();
+    value["steps"] = carried.done.iter().map(step).collect();
     value
+}
+
+fn iam_write(Written { profile, mend, fate }: &Written) -> Value {
+    let (outcome, detail) = match fate {
+        write_iam::Fate::Done(live) => ("done", format!("now {}", live.id)),
+        write_iam::Fate::Failed(why) => ("failed", why.clone()),
+        write_iam::Fate::Skipped(why) => ("skipped", why.clone()),
+    };
+    let mut value = json::mend(mend);
+    value["profile"] = json!(profile);
+    value["outcome"] = json!(outcome);
+    value["detail"] = json!(detail);
+    value
+}
+
+fn step(Done { step, fate }: &Done) -> Value {
+    let (outcome, detail) = match fate {
+        Fate::Taken(outcome) => (outcome.as_str(), outcome.to_string()),
+        Fate::Skipped(why) => ("skipped", why.clone()),
+    };
+    json!({
+        "instance": step.instance, "region": step.region, "profile": step.profile.name(), "step": step.action,
+        "from": step.from, "to": step.to, "outcome": outcome, "detail": detail,
+    })
 }

@@ -63,7 +63,8 @@ pub struct Global {
     /// Regions to look at: all (that are enabled), or a list such as "eu-west-1 us-east-1" [default: all]
     #[arg(long, global = true, value_name = "LIST", env = "REPROFILE_REGIONS", hide_env_values = true)]
     pub regions: Option<String>,
-    /// How far to go: alert (change nothing) or reassociate [default: reassociate]
+    /// How far to go: alert (change nothing), reassociate (instances), relink (also put a role back into its instance
+    /// profile) or restore (also create a deleted instance profile again) [default: reassociate]
     #[arg(long, global = true, value_name = "LEVEL", env = "REPROFILE_LEVEL", hide_env_values = true)]
     pub level: Option<String>,
     /// Globs of instance profiles to leave alone and not to report; "" for none [default: /karpenter/*
@@ -73,6 +74,9 @@ pub struct Global {
     /// Globs of instance profiles that may be changed [default: *]
     #[arg(long, global = true, value_name = "GLOBS", env = "REPROFILE_SCOPE", hide_env_values = true)]
     pub scope: Option<String>,
+    /// DynamoDB table in which the Lambda remembers which role a profile had; only read. It is in --region
+    #[arg(long, global = true, value_name = "NAME", env = "REPROFILE_TABLE", hide_env_values = true)]
+    pub table: Option<String>,
     /// How results are written
     #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub output: Format,

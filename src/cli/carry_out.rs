@@ -4,14 +4,17 @@
 //! anew; only a step that comes out the same, to the letter, is taken. One that does not is skipped, and said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use super::findings::{BrokenProfile, Finding, Findings};
+use super::interrupt::UnderWay;
+use super::write_iam::{self, Written, write_iam};
 use crate::act::act;
-use crate::diagnose::diagnose;
 use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::observe::{associations, instances};
+use crate::observe::{Look, associations, instances};
 use crate::pipeline::Context;
-use crate::plan::{Decision, Step, plan};
+use crate::plan::{Decision, OLD_ENOUGH, Step, plan};
 use crate::ports::{Account, Clock, Iam};
 use crate::reason::AwsError;
 use crate::report::{Failure, Left, Outcome};
@@ -51,31 +54,134 @@ impl Done {
     }
 }
 
-/// Takes the steps, all regions at the same time; `tell` hears of each as soon as it is over.
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// What was to be put right in IAM.
+    pub written: Vec<Written>,
+    /// The steps.
+    pub done: Vec<Done>,
+}
+
+impl Carried {
+    /// How many of the instances that were cut off are as they should be.
+    #[must_use]
+    pub fn well(&self, findings: &Findings) -> usize {
+        self.done.iter().filter(|one| one.is_well()).count() + self.cured(findings)
+    }
+
+    /// How many of them needed no more than that IAM was put right.
+    #[must_use]
+    pub fn cured(&self, findings: &Findings) -> usize {
+        let is_right = |name: &ProfileName| {
+            self.written.iter().any(|one| one.profile == *name && matches!(one.fate, write_iam::Fate::Done(_)))
+        };
+        let cured =
+            |(profile, one): &(&BrokenProfile, &Finding)| profile.is_cured_by_iam(one) && is_right(&profile.name);
+        findings.told().filter(cured).count()
+    }
+
+    /// How much was tried, and failed or was not confirmed.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        let failed = |one: &&Written| matches!(one.fate, write_iam::Fate::Failed(_));
+        self.written.iter().filter(failed).count() + self.done.iter().filter(|one| one.is_failed()).count()
+    }
+}
+
+/// Something that is over.
+#[derive(Debug, Clone, Copy)]
+pub enum Over<'a> {
+    /// A profile was put right in IAM, or not.
+    Written(&'a Written),
+    /// A step was taken, or not.
+    Done(&'a Done),
+}
+
+/// Puts IAM right where that is in the plan, then takes the steps, all regions at the same time; `tell` hears of each as
+/// soon as it is over.
 pub async fn carry_out<A: Account>(
     context: &Context<A>,
-    steps: impl IntoIterator<Item = Step>,
-    tell: impl Fn(&Done),
-) -> Vec<Done> {
+    findings: &Findings,
+    under_way: &UnderWay,
+    tell: impl Fn(Over<'_>),
+) -> Carried {
+    let mut carried = Carried::default();
     let mut regions: BTreeMap<Region, Vec<Step>> = BTreeMap::new();
-    for step in steps {
-        regions.entry(step.region.clone()).or_default().push(step);
+    for profile in &findings.profiles {
+        let mut steps: Vec<Step> = profile.steps().cloned().collect();
+        if let Some(mend) = profile.mend() {
+            let written = write_iam(context, profile, mend, under_way).await;
+            tell(Over::Written(&written));
+            let waits = |step: &Step| profile.told().any(|one| one.waits_for_iam && one.is_for(step));
+            if let write_iam::Fate::Done(live) = &written.fate {
+                for step in steps.iter_mut().filter(|step| waits(step)) {
+                    step.to = live.id.clone();
+                }
+            } else {
+                let (waiting, others) = steps.into_iter().partition(waits);
+                steps = others;
+                carried.done.extend(unbegun(waiting, "what it waits for in IAM was not done", &tell));
+            }
+            carried.written.push(written);
+        }
+        for step in steps {
+            regions.entry(step.region.clone()).or_default().push(step);
+        }
     }
-    let tell = &tell;
-    let runs = regions.into_iter().map(|(region, steps)| async move {
+    let looks: Looks = findings.profiles.iter().map(|profile| (profile.name.clone(), profile.look.clone())).collect();
+    let (tell, looks) = (&tell, &looks);
+    let runs = regions.into_iter().map(|(region, mut steps)| async move {
+        // Those that may have to wait for a profile to be old enough come last.
+        steps.sort_by_key(|step| step.action.detaches());
         let mut done = Vec::new();
-        for handful in steps.chunks(HANDFUL) {
-            let of_these = take(context, &region, handful).await;
-            of_these.iter().for_each(tell);
+        for handful in steps.chunk_by(|a, b| a.action == b.action).flat_map(|alike| alike.chunks(HANDFUL)) {
+            if handful.iter().any(|step| step.action.detaches()) {
+                wait_until_old_enough(context, handful, under_way).await;
+            }
+            if under_way.is_to_stop() {
+                done.extend(unbegun(handful.to_vec(), "it was interrupted before its turn", tell));
+                continue;
+            }
+            under_way.begin(handful);
+            let of_these = take(context, &region, handful, looks).await;
+            under_way.end(handful);
+            for one in &of_these {
+                tell(Over::Done(one));
+            }
             done.extend(of_these);
         }
         done
     });
-    futures_util::future::join_all(runs).await.into_iter().flatten().collect()
+    carried.done.extend(futures_util::future::join_all(runs).await.into_iter().flatten());
+    carried
 }
 
+/// Steps that are not begun, and why.
+fn unbegun(steps: Vec<Step>, why: &str, tell: &impl Fn(Over<'_>)) -> Vec<Done> {
+    let skipped = |step| Done { step, fate: Fate::Skipped(why.to_owned()) };
+    let done: Vec<Done> = steps.into_iter().map(skipped).collect();
+    for one in &done {
+        tell(Over::Done(one));
+    }
+    done
+}
+
+/// A profile that was created for these steps is as young as can be. What else keeps it from being old enough is seen when
+/// the ground is read.
+async fn wait_until_old_enough<A: Account>(context: &Context<A>, steps: &[Step], under_way: &UnderWay) {
+    let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
+    let lives = lives(context, &names).await;
+    let created = lives.into_values().filter_map(|live| live.ok().flatten()).map(|live| live.created).max();
+    while !under_way.is_to_stop() && created.is_some_and(|at| context.aws.clock().now() - at < OLD_ENOUGH) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+type Looks = BTreeMap<ProfileName, Look>;
+
 /// Reads again, takes those that are still right, and makes sure that IAM still has what they were healed to.
-async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step]) -> Vec<Done> {
+async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step], looks: &Looks) -> Vec<Done> {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
     let mut fates: BTreeMap<InstanceId, Fate> = BTreeMap::new();
     match Ground::read(context, region, &names, steps).await {
@@ -86,7 +192,7 @@ async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step])
         Ok(ground) => {
             let mut sound = Vec::new();
             for step in steps {
-                match ground.fate(context, step) {
+                match ground.fate(context, step, looks) {
                     None => sound.push(step.clone()),
                     Some(fate) => {
                         fates.insert(step.instance.clone(), fate);
@@ -133,6 +239,7 @@ async fn lives<A: Account>(context: &Context<A>, names: &BTreeSet<ProfileName>) 
 
 /// What steps stand on, as it is now.
 struct Ground {
+    blank: Look,
     lives: Lives,
     held: BTreeMap<InstanceId, Vec<Association>>,
     instances: BTreeMap<InstanceId, Instance>,
@@ -147,6 +254,7 @@ impl Ground {
     ) -> Result<Self, AwsError> {
         let ids: Vec<InstanceId> = steps.iter().map(|step| step.instance.clone()).collect();
         Ok(Self {
+            blank: Look::default(),
             lives: lives(context, names).await,
             held: associations(&context.aws, region, &ids).await?,
             instances: instances(&context.aws, region, &ids).await?,
@@ -154,7 +262,7 @@ impl Ground {
     }
 
     /// `None` where the step is still what would be decided.
-    fn fate<A: Account>(&self, context: &Context<A>, step: &Step) -> Option<Fate> {
+    fn fate<A: Account>(&self, context: &Context<A>, step: &Step, looks: &Looks) -> Option<Fate> {
         let skipped = |why: String| Some(Fate::Skipped(why));
         let live = match self.lives.get(step.profile.name()) {
             Some(Ok(live)) => live.as_ref(),
@@ -174,7 +282,8 @@ impl Ground {
         if association.arn.name() != step.profile.name() {
             return skipped(format!("the instance has another instance profile now: {}", association.arn.name()));
         }
-        let case = diagnose(live, &association.held, &[], context.aws.clock().now());
+        let look = looks.get(step.profile.name()).unwrap_or(&self.blank);
+        let case = look.case(live, &association.held, instance, context.aws.clock().now());
         if case == Case::Healthy {
             return Some(Fate::Taken(Outcome::Left(Left::AlreadyHealthy)));
         }

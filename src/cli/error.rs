@@ -43,6 +43,9 @@ pub enum Error {
     /// A file is not what was asked for.
     #[error("{0}")]
     Input(String),
+    /// The process cannot listen to what would interrupt it, and so begins nothing that must not be interrupted.
+    #[error("signals cannot be listened to: {0}")]
+    Signals(io::Error),
     /// The result cannot be written.
     #[error("the result cannot be written: {0}")]
     Unwritten(io::Error),
@@ -98,6 +101,7 @@ fn option(variable: &str) -> Option<&'static str> {
         "REPROFILE_REGIONS" => Some("--regions"),
         "REPROFILE_IGNORE" => Some("--ignore"),
         "REPROFILE_SCOPE" => Some("--scope"),
+        "REPROFILE_TABLE" => Some("--table"),
         _ => None,
     }
 }

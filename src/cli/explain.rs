@@ -12,14 +12,17 @@ use super::arguments::{Format, Global};
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
+use super::known::known;
+use super::prospect::{Known, prospect};
 use super::session::Session;
 use crate::alert::commands::Home;
 use crate::alert::explanation::{self, Explanation, Looked, Pings};
 use crate::aws::{CloudTrailApi, SsmApi};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use crate::glob::Globs;
-use crate::model::{Affected, Case, InstanceState, Timestamp};
-use crate::names::{InstanceId, Region};
+use crate::mend::lacks_something;
+use crate::model::{Affected, Case, InstanceState, Profile, Timestamp};
+use crate::names::{InstanceId, ProfileName, Region};
 use crate::pipeline::Context;
 use crate::plan::{Bounds, Decision, Hindrance, Level, plan};
 use crate::ports::{Account, Clock};
@@ -34,7 +37,7 @@ pub mod look;
 use look::{Seen, Sight, Subject};
 
 /// Every level, for what each would do.
-const LEVELS: [Level; 2] = [Level::Alert, Level::Reassociate];
+const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Level::Restore];
 
 /// How many regions' SSM are asked at the same time.
 const REGIONS_AT_ONCE: usize = 8;
@@ -87,7 +90,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     trail: &T,
     question: &Question,
 ) -> Result<(String, Exit), Error> {
-    let Seen { profile, live, instances, unread } =
+    let Seen { profile, live, instances, unread, memory } =
         match look::look(&context.aws, &question.subject, &context.config.regions).await? {
             Sight::Seen(seen) => seen,
             Sight::Bare { region, instance } => {
@@ -112,8 +115,15 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         Looked::NotAsked
     };
     let bounds = &context.config.bounds;
-    let plans =
-        LEVELS.map(|level| (level, plan(&profile, live.as_ref(), &broken, &Bounds { level, ..bounds.clone() }, now)));
+    let known = if lacks_something(live.as_ref()) && !broken.is_empty() {
+        known(&context.aws, None, memory.as_ref(), live.as_ref(), &broken).await
+    } else {
+        Ok(Known::default())
+    };
+    let prospects = LEVELS.map(|level| {
+        let bounds = Bounds { level, ..bounds.clone() };
+        (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
+    });
     let report = ProfileReport {
         partition: context.partition.clone(),
         account: context.account.clone(),
@@ -121,10 +131,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
             Looked::Up(history) => history.that_led_to(&instances),
             _ => Vec::new(),
         },
-        instances: as_they_are(
-            &Seen { profile: profile.clone(), live: live.clone(), instances: broken, unread: vec![] },
-            now,
-        ),
+        instances: as_they_are(&profile, live.as_ref(), broken, now),
         healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
         profile,
         live,
@@ -143,7 +150,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         unread: &unread,
         pings: &pings,
         looked: &looked,
-        plans: &plans,
+        prospects: &prospects,
     };
     let text = match question.output {
         Format::Table => explanation::write(&explanation),
@@ -159,14 +166,18 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
 
 /// The broken instances as an alert would tell of them, had nobody done anything: without regard to who asked for
 /// silence, for here somebody asked.
-fn as_they_are(broken: &Seen, now: Timestamp) -> Vec<InstanceReport> {
+fn as_they_are(
+    profile: &ProfileName,
+    live: Option<&Profile>,
+    mut instances: Vec<Affected>,
+    now: Timestamp,
+) -> Vec<InstanceReport> {
     let everything = Globs::parse("*").unwrap_or_else(|_| Globs::none());
     let bounds = Bounds { level: Level::Reassociate, ignore: Globs::none(), scope: everything, may_swap: false };
-    let mut instances = broken.instances.clone();
     for one in &mut instances {
         one.instance.hold = None;
     }
-    let decisions = plan(&broken.profile, broken.live.as_ref(), &instances, &bounds, now).decisions;
+    let decisions = plan(profile, live, &instances, &bounds, now).decisions;
     let as_it_is = |(found, decision): (Affected, Decision)| {
         let outcome = match decision {
             Decision::Leave(hindrance) if hindrance.passes() => Outcome::Deferred(Deferral::InTransition(hindrance)),

@@ -2,17 +2,21 @@
 //!
 //! Invariant: looking writes nothing. What could not be read is in the value beside what could; nothing is hidden.
 
-use super::error::Error;
-use super::exit::Exit;
-use super::watched::{Watch, Watched};
 use std::collections::BTreeMap;
 
+use super::error::Error;
+use super::exit::Exit;
+use super::known::{self, Memories, known};
+use super::prospect::{Known, Prospect, WhyNot, prospect};
+use super::watched::{Watch, Watched};
 use crate::config::Regions;
+use crate::diagnose::diagnose;
+use crate::mend::{Mend, lacks_something};
 use crate::model::{Affected, Case, Profile, Timestamp};
-use crate::names::{AccountId, Partition, ProfileName, Region};
-use crate::observe::{Look, Observation, observe};
+use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
+use crate::observe::{Look, Names, Observation, Observed, observe};
 use crate::pipeline::Context;
-use crate::plan::{Decision, Level, Step, plan};
+use crate::plan::{Decision, Level, Step};
 use crate::ports::{Account, Clock, Ec2};
 use crate::reason::{AwsError, Reason};
 use crate::report::UnreadRegion;
@@ -52,6 +56,10 @@ pub struct BrokenProfile {
     pub healthy: usize,
     /// The instances that are cut off.
     pub instances: Vec<Finding>,
+    /// What would be put right in IAM before any of them, or why nothing; `None` where none waits for that.
+    pub iam: Option<Result<Mend, WhyNot>>,
+    /// How it was looked at.
+    pub look: Look,
 }
 
 /// An instance that is cut off.
@@ -59,11 +67,19 @@ pub struct BrokenProfile {
 pub struct Finding {
     /// What was found.
     pub found: Affected,
-    /// What Reprofile would do.
+    /// What Reprofile would do, once IAM is right where that is what it waits for.
     pub decision: Decision,
+    /// Whether only IAM's being put right can help it.
+    pub waits_for_iam: bool,
 }
 
 impl Finding {
+    /// Whether the step is for this instance.
+    #[must_use]
+    pub fn is_for(&self, step: &Step) -> bool {
+        (&self.found.region, &self.found.instance.id) == (&step.region, &step.instance)
+    }
+
     /// Whether somebody asked not to hear of it.
     #[must_use]
     pub fn is_muted(&self) -> bool {
@@ -72,6 +88,38 @@ impl Finding {
 }
 
 impl BrokenProfile {
+    /// The steps that would be taken.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.told().filter_map(|one| match &one.decision {
+            Decision::Do(step) => Some(&**step),
+            Decision::Leave(_) => None,
+        })
+    }
+
+    /// What is put right in IAM, for instances that people want to hear of.
+    #[must_use]
+    pub fn mend(&self) -> Option<&Mend> {
+        self.iam.as_ref().and_then(|iam| iam.as_ref().ok()).filter(|_| self.told().any(|one| one.waits_for_iam))
+    }
+
+    /// Why IAM is left as it is, though an instance waits for it.
+    #[must_use]
+    pub fn why_not(&self) -> Option<&WhyNot> {
+        self.iam.as_ref().and_then(|iam| iam.as_ref().err()).filter(|_| self.told().any(|one| one.waits_for_iam))
+    }
+
+    /// Whether all that the instance needs is that IAM is put right, and that is what would be done.
+    #[must_use]
+    pub fn is_cured_by_iam(&self, one: &Finding) -> bool {
+        one.waits_for_iam && self.mend().is_some() && matches!(one.decision, Decision::Leave(_))
+    }
+
+    /// The profile id that a step leads to; `None` where AWS has yet to give it.
+    #[must_use]
+    pub fn leads_to<'a>(&self, step: &'a Step) -> Option<&'a ProfileId> {
+        Some(&step.to).filter(|_| !matches!(self.mend(), Some(Mend::Restore { .. })))
+    }
+
     /// The moment by which the instance was cut off, where IAM's state tells: the profile that it holds had been deleted
     /// when the live one was created.
     #[must_use]
@@ -110,12 +158,20 @@ impl Findings {
         self.profiles.iter().flat_map(|profile| &profile.instances).filter(|one| one.is_muted()).count()
     }
 
+    /// The profiles that would be put right in IAM.
+    pub fn mends(&self) -> impl Iterator<Item = (&BrokenProfile, &Mend)> {
+        self.profiles.iter().filter_map(|profile| profile.mend().map(|mend| (profile, mend)))
+    }
+
+    /// How many instances would be put back on their role.
+    #[must_use]
+    pub fn curable(&self) -> usize {
+        self.steps().count() + self.told().filter(|(profile, one)| profile.is_cured_by_iam(one)).count()
+    }
+
     /// The steps that would be taken.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.told().filter_map(|(_, one)| match &one.decision {
-            Decision::Do(step) => Some(&**step),
-            Decision::Leave(_) => None,
-        })
+        self.profiles.iter().flat_map(BrokenProfile::steps)
     }
 
     /// How the process ends when this is all that was asked for.
@@ -140,29 +196,40 @@ pub enum Scope {
     Everything,
 }
 
-/// Looks at the account.
+/// Looks at the account; `role` is the one that somebody says the profiles that lack one are to have.
 ///
 /// # Errors
-/// A region that does not exist; where not even the profiles or the regions could be listed.
-pub async fn find<A: Account>(context: &Context<A>, scope: &Scope, watch: &Watch) -> Result<Findings, Error> {
+/// A region that does not exist; where not even the profiles or the regions could be listed, or the table not be read.
+pub async fn find<A: Account>(
+    context: &Context<A>,
+    scope: &Scope,
+    role: Option<&RoleName>,
+    watch: &Watch,
+) -> Result<Findings, Error> {
     check_regions(context).await?;
     let watched = Watched::new(&context.aws, watch);
-    let observed = look(context, &watched, scope).await;
+    let looked = look(context, &watched, scope).await;
     watch.clear();
-    let observation = observed.map_err(|cause| Error::aws("finding out where to look", cause))?;
+    let (observation, memories, mut names) = looked?;
     let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
-    for (name, observed) in observation.profiles {
-        match observed.live {
+    for (name, Observed { live, affected, healthy }) in observation.profiles {
+        match live {
             Err(error) => unread_profiles.push((name, error)),
-            Ok(live) => {
+            Ok(live) if !affected.is_empty() => {
+                let known = if context.config.bounds.level >= Level::Relink && lacks_something(live.as_ref()) {
+                    known(&context.aws, role, memories.get(&name), live.as_ref(), &affected).await
+                } else {
+                    Ok(Known::default())
+                };
                 let now = context.aws.clock().now();
-                let plan = plan(&name, live.as_ref(), &observed.affected, &context.config.bounds, now);
-                let both = observed.affected.into_iter().zip(plan.decisions);
-                let instances: Vec<_> = both.map(|(found, decision)| Finding { found, decision }).collect();
-                if !instances.is_empty() {
-                    profiles.push(BrokenProfile { name, live, healthy: observed.healthy, instances });
-                }
+                let Prospect { iam, decisions } =
+                    prospect(&name, live.as_ref(), &affected, &context.config.bounds, &known, now);
+                let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
+                let instances = affected.into_iter().zip(decisions).map(finding).collect();
+                let look = names.remove(&name).unwrap_or_default();
+                profiles.push(BrokenProfile { name, live, healthy, instances, iam, look });
             }
+            Ok(_) => {}
         }
     }
     Ok(Findings {
@@ -183,18 +250,35 @@ async fn look<A: Account>(
     context: &Context<A>,
     watched: &Watched<'_, A>,
     scope: &Scope,
-) -> Result<Observation, AwsError> {
-    let look = |even_if_gone| Look { even_if_gone, ..Look::default() };
+) -> Result<(Observation, Memories, Names), Error> {
     let (wanted, cache) = (&context.config.regions, &context.regions);
+    let read = |cause| Error::aws("finding out where to look", cause);
+    let remembered = |cause| Error::aws("reading what the table remembers", cause);
+    let looks = |memories: &Memories, names: &mut dyn Iterator<Item = (ProfileName, bool)>| -> Names {
+        let look = |(name, even_if_gone)| {
+            let blank = Look { even_if_gone, ..Look::default() };
+            let look = memories.get(&name).map_or(blank, |memory| Look::by(memory, even_if_gone));
+            (name, look)
+        };
+        names.map(look).collect()
+    };
     match scope {
         Scope::Profiles(names) => {
-            let names = names.iter().map(|(name, even_if_gone)| (name.clone(), look(*even_if_gone))).collect();
-            observe(watched, &names, wanted, cache).await
+            let memories = known::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
+            let names = looks(&memories, &mut names.clone().into_iter());
+            let observation = observe(watched, &names, wanted, cache).await.map_err(read)?;
+            Ok((observation, memories, names))
         }
         Scope::Everything => {
-            let swept = sweep(watched, wanted, cache).await?;
-            let names = swept.suspects.into_iter().map(|name| (name, look(true))).collect();
-            let mut observation = observe(&context.aws, &names, wanted, cache).await?;
+            let memories = known::of_all(&context.aws).await.map_err(remembered)?;
+            let mut swept = sweep(watched, wanted, cache).await.map_err(read)?;
+            let now = context.aws.clock().now();
+            swept.suspects.extend(swept.profiles.values().filter_map(|live| {
+                let look = Look::by(memories.get(live.name())?, true);
+                (diagnose(Some(live), &live.id, &look.roles, now) != Case::Healthy).then(|| live.name().clone())
+            }));
+            let names = looks(&memories, &mut swept.suspects.into_iter().map(|name| (name, true)));
+            let mut observation = observe(&context.aws, &names, wanted, cache).await.map_err(read)?;
             for region in swept.unread {
                 if !observation.unread.iter().any(|known| known.region == region.region) {
                     observation.unread.push(region);
@@ -202,7 +286,7 @@ async fn look<A: Account>(
             }
             observation.unread.sort_by(|a, b| a.region.cmp(&b.region));
             observation.regions = swept.regions;
-            Ok(observation)
+            Ok((observation, memories, names))
         }
     }
 }

@@ -13,12 +13,13 @@ use super::error::Error;
 use super::exit::Exit;
 use super::findings::{Findings, find};
 use super::scan::watch;
-use super::session::Session;
+use super::session::{Session, config};
 use crate::cli::findings::Scope;
-use crate::config::Regions;
-use crate::names::{InstanceId, ProfileName};
+use crate::config::{Config, Regions};
+use crate::names::{InstanceId, ProfileName, RoleName};
 use crate::observe::associations;
 use crate::pipeline::Context;
+use crate::plan::Level;
 use crate::ports::{Account, Ec2, Iam};
 
 /// What `heal` is asked.
@@ -27,6 +28,10 @@ pub struct Asked {
     /// Instance profiles, or instances (i-…); without any, everything that is broken
     #[arg(value_name = "PROFILE|INSTANCE")]
     pub subjects: Vec<String>,
+    /// The role that the one instance profile named is to have, where it has lost it: for levels relink and restore, which
+    /// else need a --table that remembers it
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long)]
     pub yes: bool,
@@ -45,8 +50,9 @@ pub struct Subjects {
 /// What kept it from being done.
 pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
     let subjects = Subjects::read(&asked.subjects)?;
+    let role = asked.role.as_deref().map(|role| subjects.role(role, &config(global)?)).transpose()?;
     let Session { context, .. } = Session::open(global).await?;
-    let mut findings = find(&context, &subjects.scope(), &watch(console, &context.config)).await?;
+    let mut findings = find(&context, &subjects.scope(), role.as_ref(), &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
     for note in subjects.check_missing(&context, &findings).await? {
         console.note(&note);
@@ -72,6 +78,26 @@ impl Subjects {
             }
         }
         Ok(subjects)
+    }
+
+    /// Reads the role that was named for the profile.
+    ///
+    /// # Errors
+    /// Where it is no name of a role, or it is not clear what it is for.
+    pub fn role(&self, role: &str, config: &Config) -> Result<RoleName, Error> {
+        let role = RoleName::new(role).map_err(|wrong| Error::Argument(format!("--role: {wrong}")))?;
+        if self.profiles.len() != 1 || !self.instances.is_empty() {
+            return Err(Error::Argument(format!(
+                "--role {role}: name the one instance profile that it is for, as in `reprofile heal PROFILE --role {role}`"
+            )));
+        }
+        if config.bounds.level < Level::Relink {
+            return Err(Error::Argument(format!(
+                "--role {role}: only --level relink (the instance profile has lost its role) and --level restore (it was \
+                 deleted) put a role in"
+            )));
+        }
+        Ok(role)
     }
 
     fn is_empty(&self) -> bool {

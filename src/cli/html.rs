@@ -94,7 +94,7 @@ fn tiles(page: &mut Markup, findings: &Findings) {
     let broken = findings.told().count();
     let running = findings.told().filter(|(_, one)| one.found.instance.state == InstanceState::Running).count();
     let profiles = findings.profiles.iter().filter(|profile| profile.told().next().is_some()).count();
-    let steps = findings.steps().count();
+    let steps = findings.curable();
     let read = findings.regions.saturating_sub(findings.unread.len());
     let of_regions = if findings.unread.is_empty() {
         "regions looked at".to_owned()
@@ -165,13 +165,16 @@ fn table(page: &mut Markup, profile: &BrokenProfile, instances: &[&Finding]) {
             .broken_before(one)
             .map_or_else(|| "not known".to_owned(), |at| format!("{} or earlier", minute(at)));
         page.element("<td data-is=\"Cut off since\">", since, "</td>");
-        page.element("<td data-is=\"To do\">", to_do(&one.decision), "</td></tr>");
+        page.element("<td data-is=\"To do\">", to_do(profile, one), "</td></tr>");
     }
     page.raw("</tbody></table>");
 }
 
-fn to_do(decision: &Decision) -> String {
-    match decision {
+fn to_do(profile: &BrokenProfile, one: &Finding) -> String {
+    match &one.decision {
+        _ if profile.mend().is_some() && one.waits_for_iam => {
+            "Reprofile can put the role back, and with it the instance".to_owned()
+        }
         Decision::Do(_) => "Reprofile can re-associate it at once".to_owned(),
         Decision::Leave(hindrance) if hindrance.passes() => format!("look again in some minutes: {hindrance}"),
         Decision::Leave(hindrance) => format!("a person has to act: {hindrance}"),

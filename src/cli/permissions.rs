@@ -60,17 +60,12 @@ pub enum Who {
 /// # Errors
 /// A level or an account that is none.
 pub fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
-    // What a level needs can be asked of any level, also where it could not be worked at from here.
-    let level = match global.level.as_deref() {
-        Some("relink") => Level::Relink,
-        Some("restore") => Level::Restore,
-        _ => session::config(global)?.bounds.level,
-    };
-    console.print(&answer(asked, level)?)?;
+    let config = session::config(global)?;
+    console.print(&answer(asked, config.bounds.level, config.table.as_deref())?)?;
     Ok(Exit::Fine)
 }
 
-fn answer(asked: &Asked, level: Level) -> Result<String, Error> {
+fn answer(asked: &Asked, level: Level, table: Option<&str>) -> Result<String, Error> {
     let malformed = |option: &str, wrong: &dyn std::fmt::Display| Error::Argument(format!("{option}: {wrong}"));
     let account = asked.account.as_deref().map(AccountId::new).transpose();
     let account = account.map_err(|wrong| malformed("--account", &wrong))?;
@@ -79,6 +74,7 @@ fn answer(asked: &Asked, level: Level) -> Result<String, Error> {
         partition: partition.as_str(),
         account: account.as_ref().map_or("*", AccountId::as_str),
         stack: &asked.stack,
+        table,
         topic: asked.topic.as_deref(),
         topic_key: asked.topic_key.as_deref(),
     };

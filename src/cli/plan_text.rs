@@ -4,14 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::alert::commands;
 use crate::alert::plain::count;
 use crate::cli::console::{Ink, Look};
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::scan::text::{meaning, name};
 use crate::cli::unread;
+use crate::mend::{ChosenRole, Mend, RESTORED};
 use crate::model::Case;
-use crate::plan::{Action, Decision, Hindrance, Step};
+use crate::plan::{Action, Decision, Step};
 
 /// Writes the plan.
 #[must_use]
@@ -31,15 +31,34 @@ pub fn write(findings: &Findings, look: Look) -> String {
 /// `Plan: 3 instances to re-associate, 1 left alone.`
 #[must_use]
 pub fn sum(findings: &Findings) -> String {
-    let (all, steps) = (findings.told().count(), findings.steps().count());
-    match (all, steps, all - steps) {
+    let (all, steps, curable) = (findings.told().count(), findings.steps().count(), findings.curable());
+    let is_restore = |(_, mend): &(&BrokenProfile, &Mend)| matches!(mend, Mend::Restore { .. });
+    let created = findings.mends().filter(is_restore).count();
+    let relinked = findings.mends().count() - created;
+    match (all, curable, all - curable) {
         (0, ..) if findings.unread.is_empty() && findings.unread_profiles.is_empty() => {
             "Nothing to do: no instance that was looked at is cut off from its role.".to_owned()
         }
         (0, ..) => "Nothing to do in what could be read.".to_owned(),
         (_, 0, left) => format!("Nothing that can be done: {} left alone.", count(left, "instance", "instances")),
-        (_, steps, left) => {
-            format!("Plan: {} to re-associate, {left} left alone.", count(steps, "instance", "instances"))
+        (_, _, left) => {
+            let what = [
+                (
+                    created,
+                    "instance profile to create again with its role",
+                    "instance profiles to create again with their role",
+                ),
+                (
+                    relinked,
+                    "role to put back into its instance profile",
+                    "roles to put back into their instance profile",
+                ),
+                (steps, "instance to re-associate", "instances to re-associate"),
+                (curable - steps, "instance that needs no more than that", "instances that need no more than that"),
+            ];
+            let what: Vec<String> =
+                what.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| count(n, one, many)).collect();
+            format!("Plan: {}, {left} left alone.", what.join(", "))
         }
     }
 }
@@ -53,42 +72,61 @@ fn of_profile(profile: &BrokenProfile, look: Look) -> String {
     lines.extend(
         cases.into_iter().map(|case| look.paint(Ink::Dim, &look.wrap(4, &format!("    {case}: {}", meaning(case))))),
     );
+    lines.extend(in_iam(profile, look));
     for one in profile.told() {
         lines.extend(of_instance(profile, one, look));
     }
     lines.join("\n")
 }
 
+/// What is done in IAM before anything else, or why nothing is.
+fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
+    if let Some(why) = profile.why_not() {
+        return vec![look.paint(Ink::Dim, &look.wrap(4, &format!("    IAM is left as it is: {why}")))];
+    }
+    let plus = look.paint(Ink::Yellow, "+");
+    let mut lines = Vec::new();
+    if let Some(Mend::Restore { path, tags, .. }) = profile.mend() {
+        let tags = match tags.len() {
+            0 => String::new(),
+            tags => format!("its {} and ", count(tags, "tag", "tags")),
+        };
+        lines.push(format!(
+            "    {plus} create the instance profile again, at path {path}, with {tags}the tag {RESTORED}"
+        ));
+    }
+    if let Some(mend) = profile.mend() {
+        let ChosenRole { name, id } = mend.role();
+        lines.push(format!("    {plus} put the role {name} ({id}) into it"));
+    }
+    lines
+}
+
 fn of_instance(profile: &BrokenProfile, one: &Finding, look: Look) -> Vec<String> {
     let found = &one.found;
     let who =
         format!("{}  {}  {}  {}  {}", found.instance.id, found.region, found.instance.state, found.case, name(one));
+    if profile.is_cured_by_iam(one) {
+        let why = "        needs no step of its own: it gets credentials again with the role in its instance profile";
+        return vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), look.wrap(8, why)];
+    }
     match &one.decision {
         Decision::Do(step) => {
-            vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), format!("        {}", change(step))]
+            vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), format!("        {}", change(profile, step))]
         }
         Decision::Leave(hindrance) => {
-            let mut lines =
-                vec![format!("    {} {who}", look.paint(Ink::Dim, "-")), format!("        left alone: {hindrance}")];
-            if *hindrance == Hindrance::Stopped {
-                lines.push("        by hand:".to_owned());
-                lines.push(format!("          {}", commands::disassociate(&found.region, &found.association.id)));
-                lines.push(format!(
-                    "          {}",
-                    commands::associate(&found.region, &found.instance.id, &profile.name)
-                ));
-            }
-            lines
+            vec![format!("    {} {who}", look.paint(Ink::Dim, "=")), format!("        left alone: {hindrance}")]
         }
     }
 }
 
 /// What a step changes, from what to what.
 #[must_use]
-pub fn change(step: &Step) -> String {
+pub fn change(profile: &BrokenProfile, step: &Step) -> String {
+    let to = profile.leads_to(step).map_or_else(|| "the id that AWS gives it".to_owned(), ToString::to_string);
     match step.action {
-        Action::Replace => format!("replace the association: {} -> {}", step.from, step.to),
-        Action::Swap => format!("take the association off, and make one: {} -> {}", step.from, step.to),
-        Action::Associate => format!("make an association: none -> {}", step.to),
+        Action::Replace => format!("replace the association: {} -> {to}", step.from),
+        Action::Swap => format!("take the association off, and make one: {} -> {to}", step.from),
+        Action::Associate => format!("make an association: none -> {to}"),
     }
 }

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::apply::{self, apply};
 use super::arguments::{Format, Global};
+use super::carry_out::Carried;
 use super::console::{Console, Ink};
 use super::error::Error;
 use super::exit::Exit;
@@ -61,12 +62,14 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
         match global.output {
             Format::Table => console.print(&console.look.paint(Ink::Bold, nothing))?,
             Format::Json => {
-                console.print(&json::text(&serde_json::json!({"version": 1, "profiles": [], "steps": []})))?;
+                console.print(&json::text(
+                    &serde_json::json!({"version": 1, "profiles": [], "iam_writes": [], "steps": []}),
+                ))?;
             }
         }
         return Ok(bad.unwrap_or(Exit::Fine));
     };
-    let findings = find(&context, &scope, &watch(console, &context.config)).await?;
+    let findings = find(&context, &scope, None, &watch(console, &context.config)).await?;
     let exit = if asked.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
@@ -74,7 +77,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
     } else {
         apply::show(&findings, global.output, console)?;
         if global.output == Format::Json {
-            console.print(&json::text(&apply::value(&findings, &[])))?;
+            console.print(&json::text(&apply::value(&findings, &Carried::default())))?;
         }
         findings.exit()
     };

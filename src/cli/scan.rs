@@ -33,7 +33,7 @@ pub struct Asked {
 /// What kept it from being done.
 pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
     let Session { context, .. } = Session::open(global).await?;
-    let findings = find(&context, &Scope::Everything, &watch(console, &context.config)).await?;
+    let findings = find(&context, &Scope::Everything, None, &watch(console, &context.config)).await?;
     console.print(&match global.output {
         Format::Table => text::write(&findings, console.look),
         Format::Json => super::json::text(&json::value(&findings)),

@@ -35,7 +35,8 @@ impl Session {
             .map(|region| Region::new(region).map_err(|wrong| Error::Argument(format!("--region: {wrong}"))));
         let sdk = aws::load_as(global.profile.as_deref(), region.transpose()?.as_ref()).await;
         let Invoked { account, partition } = aws::caller(&sdk).await.map_err(|cause| not_known(global, cause))?;
-        let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), Resources::default());
+        let resources = Resources { table: config.table.as_deref(), ..Resources::default() };
+        let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
         Ok(Self { context: Context::new(account, partition, aws, config), sdk })
     }
 }
@@ -53,17 +54,18 @@ fn not_known(global: &Global, cause: AwsError) -> Error {
     }
 }
 
-/// The configuration that the options ask for. Variables that no option stands for (the topic, the table, …) are the
+/// The configuration that the options ask for. Variables that no option stands for (the topic, the queue, …) are the
 /// Lambda's alone.
 ///
 /// # Errors
 /// Every option that is wrong.
 pub fn config(global: &Global) -> Result<Config, InvalidConfig> {
-    Config::read(|variable| match variable {
+    Config::read_attended(|variable| match variable {
         "REPROFILE_LEVEL" => global.level.clone(),
         "REPROFILE_REGIONS" => global.regions.clone(),
         "REPROFILE_IGNORE" => global.ignore.clone(),
         "REPROFILE_SCOPE" => global.scope.clone(),
+        "REPROFILE_TABLE" => global.table.clone(),
         _ => None,
     })
 }

@@ -112,8 +112,10 @@ impl<'a> Ask<'a> {
         let look_up = |name: &str| {
             self.variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
-        let config = Config::read(look_up).unwrap();
-        let context = Context::new(self.aws.account(), Partition::new("aws").unwrap(), self.aws.clone(), config);
+        let config = Config::read_attended(look_up).unwrap();
+        let names_table = self.variables.iter().any(|(variable, _)| *variable == "REPROFILE_TABLE");
+        let aws = if names_table { self.aws.clone() } else { self.aws.without_table() };
+        let context = Context::new(aws.account(), Partition::new("aws").unwrap(), aws, config);
         let question = Question { subject: Subject::parse(subject)?, history: self.trail.is_some(), output };
         let nothing = FakeTrail::of(&AwsModel::new());
         explain(&context, &self.ssm, self.trail.as_ref().unwrap_or(&nothing), &question).await
@@ -189,7 +191,8 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
 
     What Reprofile would do
     - Level alert: only tell people of i-00000000000000001.
-    - Level reassociate (the default): re-associate i-00000000000000001, to hold AIPAEXAMPLE0000000002.
+    - Levels reassociate (the default), relink and restore: re-associate i-00000000000000001, to hold
+      AIPAEXAMPLE0000000002.
 
     What to do now
     Re-associate the running instances with the instance profile of the same name:
@@ -278,8 +281,8 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
 
     What Reprofile would do
     - Level alert: only tell people of i-00000000000000001 and i-00000000000000002.
-    - Level reassociate (the default): re-associate i-00000000000000001, to hold AIPAEXAMPLE0000000002;
-      only tell people of i-00000000000000002: the instance is stopped.
+    - Levels reassociate (the default), relink and restore: re-associate i-00000000000000001 and
+      i-00000000000000002, to hold AIPAEXAMPLE0000000002.
 
     What to do now
     1. Re-associate the running instances with the instance profile of the same name:
@@ -416,29 +419,53 @@ async fn the_same_as_json() {
         }
       ],
       "levels": {
-        "alert": [
-          {
-            "instance": "i-00000000000000001",
-            "step": null,
-            "why_not": "level-alert"
-          }
-        ],
-        "reassociate": [
-          {
-            "instance": "i-00000000000000001",
-            "step": {
-              "action": "replace",
+        "alert": {
+          "iam": null,
+          "instances": [
+            {
+              "detail": "Reprofile runs at level alert and changes nothing",
+              "instance": "i-00000000000000001",
+              "step": null,
+              "why_not": "level-alert"
+            }
+          ]
+        },
+        "reassociate": {
+          "iam": null,
+          "instances": [
+            {
               "association": "iip-assoc-00000000000000001",
-              "case": "stale",
               "from": "AIPAEXAMPLE0000000001",
               "instance": "i-00000000000000001",
-              "profile": "arn:aws:iam::111122223333:instance-profile/web-role",
-              "region": "eu-west-1",
+              "step": "replace",
               "to": "AIPAEXAMPLE0000000002"
-            },
-            "why_not": null
-          }
-        ]
+            }
+          ]
+        },
+        "relink": {
+          "iam": null,
+          "instances": [
+            {
+              "association": "iip-assoc-00000000000000001",
+              "from": "AIPAEXAMPLE0000000001",
+              "instance": "i-00000000000000001",
+              "step": "replace",
+              "to": "AIPAEXAMPLE0000000002"
+            }
+          ]
+        },
+        "restore": {
+          "iam": null,
+          "instances": [
+            {
+              "association": "iip-assoc-00000000000000001",
+              "from": "AIPAEXAMPLE0000000001",
+              "instance": "i-00000000000000001",
+              "step": "replace",
+              "to": "AIPAEXAMPLE0000000002"
+            }
+          ]
+        }
       },
       "live": {
         "arn": "arn:aws:iam::111122223333:instance-profile/web-role",
@@ -541,18 +568,17 @@ async fn role_less_gone_and_untrusted_are_told_apart() {
     Case:             role-less (case C)
     - Level alert: only tell people of i-00000000000000001.
     - Level reassociate (the default): only tell people of i-00000000000000001: the instance profile
-    - Levels relink and restore, which write to IAM, need a memory of which role was in it, and are not
+    - Levels relink and restore: only tell people of i-00000000000000001: the instance profile holds no
     ");
     insta::assert_snapshot!(first_lines(ask.text("gone").await), @"
     Case:             gone (case E)
     - Level alert: only tell people of i-00000000000000002.
-    - Level reassociate (the default): only tell people of i-00000000000000002: the instance profile
-    - Levels relink and restore, which write to IAM, need a memory of which role was in it, and are not
+    - Levels reassociate (the default) and relink: only tell people of i-00000000000000002: the instance
+    - Level restore: only tell people of i-00000000000000002: the instance profile does not exist; IAM
     ");
     insta::assert_snapshot!(first_lines(ask.text("untrusted").await), @"
     Case:             untrusted (case D)
-    - Level alert: only tell people of i-00000000000000003: the role's trust policy does not let EC2
-    - Level reassociate (the default): only tell people of i-00000000000000003: the role's trust policy
+    - Levels alert, reassociate (the default), relink and restore: only tell people of
     ");
 }
 

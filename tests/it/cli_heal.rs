@@ -1,14 +1,16 @@
 //! What `heal` and `replay --apply` do, on the model: what was shown, and nothing else.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use reprofile::cli::apply;
-use reprofile::cli::carry_out::{Done, Fate, carry_out};
+use reprofile::cli::carry_out::{Carried, Done, Fate, Over, carry_out};
 use reprofile::cli::console::Look;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, find};
 use reprofile::cli::heal::Subjects;
+use reprofile::cli::interrupt::UnderWay;
 use reprofile::cli::plan_text;
 use reprofile::cli::watched::Watch;
 use reprofile::names::InstanceId;
@@ -38,16 +40,16 @@ async fn broken() -> (AwsModel, Vec<InstanceId>) {
 async fn planned(context: &Context<AwsModel>, named: &[&str]) -> Findings {
     let named: Vec<String> = named.iter().map(|&name| name.to_owned()).collect();
     let subjects = Subjects::read(&named).unwrap();
-    let mut findings = find(context, &subjects.scope(), &Watch::on(&QUIET, None)).await.unwrap();
+    let mut findings = find(context, &subjects.scope(), None, &Watch::on(&QUIET, None)).await.unwrap();
     subjects.narrow(&mut findings);
     findings
 }
 
-async fn done(context: &Context<AwsModel>, findings: &Findings) -> Vec<Done> {
-    carry_out(context, findings.steps().cloned(), |_| {}).await
+async fn done(context: &Context<AwsModel>, findings: &Findings) -> Carried {
+    carry_out(context, findings, &UnderWay::new(context.partition.clone()), |_| {}).await
 }
 
-fn skipped(done: &[Done]) -> Vec<String> {
+fn skipped(Carried { done, .. }: &Carried) -> Vec<String> {
     let why = |one: &Done| match &one.fate {
         Fate::Skipped(why) => Some(why.clone()),
         Fate::Taken(_) => None,
@@ -78,7 +80,8 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     Plan: 3 instances to re-associate, 0 left alone.
     ");
     let told = RefCell::new(Vec::new());
-    let done = carry_out(&context, findings.steps().cloned(), |one| told.borrow_mut().push(one.clone())).await;
+    let tell = |over: Over<'_>| told.borrow_mut().push(format!("{over:?}"));
+    let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(told.borrow().len(), 3);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert_eq!(apply::exit(&findings, &done), Exit::Fine);
@@ -171,7 +174,7 @@ async fn what_was_healed_or_ended_meanwhile_needs_no_step() {
     aws.terminate(&instances[1]).unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let done = done(&context, &findings).await;
-    let fates: Vec<&Fate> = done.iter().map(|one| &one.fate).collect();
+    let fates: Vec<&Fate> = done.done.iter().map(|one| &one.fate).collect();
     assert_eq!(fates, [&Fate::Taken(Outcome::Left(Left::AlreadyHealthy)), &Fate::Taken(Outcome::Left(Left::Ended))]);
     assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Fine, 0));
 }
@@ -183,8 +186,8 @@ async fn a_step_that_aws_refuses_is_an_error_and_hinders_no_other() {
     let findings = planned(&context, &[]).await;
     aws.fail_next(1, Operation::ReplaceIamInstanceProfileAssociation, Fault::DENIED);
     let done = done(&context, &findings).await;
-    assert_eq!(done.iter().filter(|one| one.is_failed()).count(), 1);
-    assert_eq!(done.iter().filter(|one| one.is_well()).count(), 2);
+    assert_eq!(done.failed(), 1);
+    assert_eq!(done.well(&findings), 2);
     assert_eq!(apply::exit(&findings, &done), Exit::Error);
 }
 
@@ -206,7 +209,7 @@ async fn a_profile_that_changes_while_it_is_healed_is_not_said_to_be_healed() {
     aws.just_before(Operation::ReplaceIamInstanceProfileAssociation, |aws| {
         aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
     });
-    assert!(done(&context, &findings).await[0].is_failed());
+    assert_eq!(done(&context, &findings).await.failed(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +222,112 @@ async fn three_hundred_are_healed_in_handfuls_within_ec2s_rate() {
     let context = context(&aws, &[]);
     let findings = planned(&context, &["web-role"]).await;
     let done = done(&context, &findings).await;
-    assert!(done.iter().all(Done::is_well));
+    assert!(done.done.iter().all(Done::is_well));
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert_eq!(aws.throttled(), 0);
+}
+
+/// A running and three stopped instances of a profile that was re-created.
+async fn with_stopped() -> (AwsModel, Vec<InstanceId>) {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let mut instances = vec![aws.running("eu-west-1", "web-role", "running")];
+    instances.extend((1..=3).map(|n| aws.stopped("eu-west-1", "web-role", &format!("stopped-{n}"))));
+    aws.recreate_profile("web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    aws.forget_calls();
+    (aws, instances)
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_instances_are_swapped() {
+    let (aws, instances) = with_stopped().await;
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[instances[1].as_str()]).await;
+    insta::assert_snapshot!(plan_text::write(&findings, Look::default()), @"
+    Plan for account 111122223333 at level reassociate:
+
+      web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
+        stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
+        ~ i-00000000000000002  eu-west-1  stopped  stale  stopped-1
+            take the association off, and make one: AIPAEXAMPLE0000000001 -> AIPAEXAMPLE0000000002
+
+    Plan: 1 instance to re-associate, 0 left alone.
+    ");
+    let done = done(&context, &findings).await;
+    assert_eq!(apply::exit(&findings, &done), Exit::Fine, "{done:?}");
+    assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 1);
+    assert!(aws.is_whole(&instances[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
+    let (aws, instances) = with_stopped().await;
+    aws.recreate_profile("web-role").unwrap();
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[]).await;
+    let since = tokio::time::Instant::now();
+    assert_eq!(apply::exit(&findings, &done(&context, &findings).await), Exit::Fine);
+    assert!(instances.iter().all(|instance| aws.is_whole(instance)));
+    assert!(since.elapsed() > Duration::from_secs(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swap_whose_second_half_is_refused_says_by_which_command_to_give_the_profile_back() {
+    let (aws, instances) = with_stopped().await;
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[instances[1].as_str()]).await;
+    aws.fail_all(Operation::AssociateIamInstanceProfile, Fault::DENIED);
+    let told = RefCell::new(Vec::new());
+    let tell = |over: Over<'_>| told.borrow_mut().push(apply::line(over, "[1/1]", &context, Look::default()));
+    let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
+    assert_eq!(apply::exit(&findings, &done), Exit::Error);
+    insta::assert_snapshot!(told.borrow().join("\n"), @"
+    [1/1] web-role  i-00000000000000002  eu-west-1: FAILED: the old instance profile was taken off, but the live one could not be attached: ec2:AssociateIamInstanceProfile: UnauthorizedOperation: You are not authorized to perform this operation.
+        it has no instance profile now; to give it back: aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_it_is_interrupted_what_is_under_way_is_finished_and_nothing_further_begun() {
+    // Whatever call it comes before.
+    for call in [Operation::DisassociateIamInstanceProfile, Operation::AssociateIamInstanceProfile] {
+        let (aws, instances) = with_stopped().await;
+        let context = context(&aws, &[]);
+        aws.running_many(30, "us-east-1", "web-role", "healthy");
+        let findings = planned(&context, &[]).await;
+        let under_way = Rc::new(UnderWay::new(context.partition.clone()));
+        let interrupted = under_way.clone();
+        aws.just_before(call, move |_| interrupted.stop());
+        let done = carry_out(&context, &findings, &under_way, |_| {}).await;
+        assert!(instances[1..].iter().all(|instance| aws.is_whole(instance)), "{call:?} {done:?}");
+        assert!(under_way.commands().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_interrupted_before_its_turn_is_skipped_and_still_broken() {
+    let (aws, instances) = with_stopped().await;
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[]).await;
+    let under_way = Rc::new(UnderWay::new(context.partition.clone()));
+    let interrupted = under_way.clone();
+    aws.just_before(Operation::ReplaceIamInstanceProfileAssociation, move |_| interrupted.stop());
+    let done = carry_out(&context, &findings, &under_way, |_| {}).await;
+    assert!(aws.is_whole(&instances[0]));
+    assert_eq!(skipped(&done), vec!["it was interrupted before its turn"; 3]);
+    assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Broken, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_off_between_the_two_calls_it_has_the_command_for_the_second() {
+    let (aws, instances) = with_stopped().await;
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[instances[1].as_str()]).await;
+    aws.fail_all(Operation::AssociateIamInstanceProfile, Fault::Hangs);
+    let under_way = UnderWay::new(context.partition.clone());
+    let work = carry_out(&context, &findings, &under_way, |_| {});
+    assert!(tokio::time::timeout(Duration::from_secs(5), work).await.is_err());
+    assert_eq!(aws.held(&instances[1]), None);
+    insta::assert_snapshot!(under_way.commands().join("\n"), @"aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role");
 }

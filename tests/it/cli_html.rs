@@ -12,7 +12,7 @@ use crate::aws_model::{AwsModel, Fault};
 use crate::cli_scan::{QUIET, context};
 
 async fn page_of(aws: &AwsModel) -> String {
-    let findings = find(&context(aws, &[]), &Scope::Everything, &Watch::on(&QUIET, None)).await.unwrap();
+    let findings = find(&context(aws, &[]), &Scope::Everything, None, &Watch::on(&QUIET, None)).await.unwrap();
     let page = page(&findings);
     // A folder to look at the pages in.
     if let Some(folder) = option_env!("REPROFILE_PAGES") {
@@ -73,7 +73,7 @@ async fn every_case_has_its_card() {
     6of them cut off
     5of these running
     4instance profiles concerned
-    2can be repaired at once
+    3can be repaired at once
     2of 3 regions could be looked at
     An EC2 instance gets its AWS permissions from an IAM role, by way of an instance profile. Where that link is cut, the instance gets no new AWS credentials, and what runs there fails when it calls AWS: backups, deployments, remote access (SSM). The EC2 console shows the link as whole all the same.
     empty-role
@@ -122,7 +122,7 @@ async fn every_case_has_its_card() {
      |  | Instance | Where | State | Cut off since | What is to be done
      | web-1i-00000000000000001 | eu-west-1 | running | 2026-11-21 12:00 UTC or earlier | Reprofile can re-associate it at once
      | web-2i-00000000000000002 | eu-west-1 | running | 2026-11-21 12:00 UTC or earlier | Reprofile can re-associate it at once
-     | web-3i-00000000000000007 | us-east-1 | stopped | 2026-11-21 12:00 UTC or earlier | a person has to act: the instance is stopped
+     | web-3i-00000000000000007 | us-east-1 | stopped | 2026-11-21 12:00 UTC or earlier | Reprofile can re-associate it at once
     What could not be looked at
     There may be instances there that are cut off as well.
     Region ap-southeast-2: You are not authorized to perform this operation.

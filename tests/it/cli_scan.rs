@@ -24,15 +24,17 @@ pub const QUIET: Console = Console {
     can_ask: false,
 };
 
-/// The core's context as the command line makes it.
+/// The core's context as the command line makes it: with a table where one is named.
 pub fn context(aws: &AwsModel, variables: &[(&str, &str)]) -> Context<AwsModel> {
+    let names_table = variables.iter().any(|(variable, _)| *variable == "REPROFILE_TABLE");
+    let aws = &if names_table { aws.without_queue() } else { aws.without_table().without_queue() };
     let look_up =
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
-    Context::new(aws.account(), Partition::new("aws").unwrap(), aws.clone(), Config::read(look_up).unwrap())
+    Context::new(aws.account(), Partition::new("aws").unwrap(), aws.clone(), Config::read_attended(look_up).unwrap())
 }
 
 async fn scan_with(aws: &AwsModel, variables: &[(&str, &str)]) -> Result<Findings, Error> {
-    find(&context(aws, variables), &Scope::Everything, &Watch::on(&QUIET, None)).await
+    find(&context(aws, variables), &Scope::Everything, None, &Watch::on(&QUIET, None)).await
 }
 
 async fn scan(aws: &AwsModel) -> Findings {
@@ -66,7 +68,7 @@ async fn every_case_is_found_and_said_in_words() {
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken);
     assert_eq!(aws.writes().len(), 0);
-    insta::assert_snapshot!(text::write(&findings, Look::default()), @r"
+    insta::assert_snapshot!(text::write(&findings, Look::default()), @"
     empty-role  AIPAEXAMPLE0000000003, no role in it; since when is not known
      NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
      empty  i-00000000000000004  us-east-1  running  role-less  leave it: the instance profile holds no role
@@ -82,14 +84,14 @@ async fn every_case_is_found_and_said_in_words() {
     web-role  AIPAEXAMPLE0000000006, role web-role; cut off since before 2026-11-21 12:00 UTC
      NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
      web-1  i-00000000000000001  eu-west-1  running  stale  re-associate it
-     web-2  i-00000000000000002  us-east-1  stopped  stale  leave it: the instance is stopped
+     web-2  i-00000000000000002  us-east-1  stopped  stale  re-associate it
 
     stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
     role-less: the instance profile has no role in it, so the instance gets no credentials
     untrusted: the trust policy of the role does not let EC2 use it, so the instance gets no credentials
     gone: the instance profile was deleted, and the instance gets no credentials
 
-    5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 1 back.
+    5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 2 back.
     Next: `reprofile heal` shows its plan and asks before it changes anything.
     ");
 }
@@ -101,10 +103,12 @@ async fn the_json_says_the_same() {
     insta::assert_snapshot!(reprofile::cli::json::text(&value["summary"]), @r#"
     {
       "broken": 5,
+      "curable": 2,
+      "iam_writes": 0,
       "instances": 6,
       "muted": 0,
       "regions": 3,
-      "steps": 1,
+      "steps": 2,
       "unread_regions": 0
     }
     "#);
@@ -112,6 +116,7 @@ async fn the_json_says_the_same() {
     insta::assert_snapshot!(reprofile::cli::json::text(stale), @r#"
     {
       "healthy": 0,
+      "iam": null,
       "instances": [
         {
           "association": "iip-assoc-00000000000000001",
@@ -136,9 +141,11 @@ async fn the_json_says_the_same() {
           "broken_before": "2026-11-21T12:00:00Z",
           "case": "stale",
           "heal": {
-            "detail": "the instance is stopped",
-            "step": null,
-            "why_not": "stopped"
+            "association": "iip-assoc-00000000000000002",
+            "from": "AIPAEXAMPLE0000000001",
+            "profile": "arn:aws:iam::111122223333:instance-profile/web-role",
+            "step": "swap",
+            "to": "AIPAEXAMPLE0000000006"
           },
           "held_id": "AIPAEXAMPLE0000000001",
           "instance": "i-00000000000000002",

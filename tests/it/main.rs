@@ -10,6 +10,7 @@ mod aws_model_is_strict;
 mod boundaries;
 mod cli_explain;
 mod cli_heal;
+mod cli_heal_iam;
 mod cli_html;
 mod cli_replay;
 mod cli_scan;

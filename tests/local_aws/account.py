@@ -181,6 +181,10 @@ class LocalAws:
         return self.control("POST", "instances", {
             "instance": instance, "region": region, "state": state, "operator_managed": operator_managed})
 
+    def age_profile(self, profile, seconds):
+        """Has an instance profile be created so much earlier than it was."""
+        return self.control("POST", "profiles", {"profile": profile, "seconds": seconds})
+
     # ----------------------------------------------------------------------------------------------------- alerts
 
     def inbox(self, topic_arn):

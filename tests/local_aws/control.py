@@ -57,6 +57,7 @@ def route(method, name, query, fields):
     import queue_delivery
     import settings
     import strict_ec2
+    import strict_iam
 
     match method, name:
         case "GET", "calls":
@@ -76,6 +77,8 @@ def route(method, name, query, fields):
             return []
         case "POST", "instances":
             return strict_ec2.force(**fields)
+        case "POST", "profiles":
+            return strict_iam.age(**fields)
         case "POST", "queues":
             return queue_delivery.advance(**fields)
         case "POST", "events":

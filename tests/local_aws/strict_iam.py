@@ -8,6 +8,7 @@ Invariant: an IAM write that AWS would refuse changes nothing here.
 """
 
 import base64
+import datetime
 import re
 import time
 
@@ -151,3 +152,16 @@ def age_ms(profile_id):
 
 def lower_first(name):
     return name[:1].lower() + name[1:]
+
+
+def age(profile, seconds):
+    """Has a profile be created so much earlier than it was."""
+    from ministack.services import iam
+
+    for (_account, name), record in list(iam._instance_profiles._data.items()):
+        if name == profile:
+            created = datetime.datetime.fromisoformat(record["CreateDate"]) - datetime.timedelta(seconds=seconds)
+            record["CreateDate"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+            _created[record["InstanceProfileId"]] = created.timestamp()
+            return {"profile": profile, "created": record["CreateDate"]}
+    raise LookupError(f"no instance profile {profile}")

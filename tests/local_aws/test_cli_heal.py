@@ -34,6 +34,7 @@ def broken(account):
     for role in ("web-role", "batch-role"):
         account.console_delete_role(role)
         account.console_create_role(role)
+    account.age_profile("web-role", 120)
     account.names = {account.web: "i-web", account.stopped: "i-stopped", account.batch: "i-batch"}
     return account
 
@@ -56,11 +57,8 @@ RUNNING = """\
         replace the association: AIPA... -> AIPA...
 """
 STOPPED = """\
-    - i-stopped  eu-west-1  stopped  stale  web-2
-        left alone: the instance is stopped
-        by hand:
-          aws ec2 disassociate-iam-instance-profile --region eu-west-1 --association-id iip-assoc-...
-          aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-stopped --iam-instance-profile Name=web-role
+    ~ i-stopped  eu-west-1  stopped  stale  web-2
+        take the association off, and make one: AIPA... -> AIPA...
 """
 
 
@@ -74,7 +72,7 @@ def test_without_a_terminal_the_plan_is_shown_and_nothing_done(broken):
     ended = broken.cli.run("heal", "web-role")
     assert ended.code == 1
     assert lines_sorted(steady(ended.out, broken.names)) == lines_sorted(
-        PLAN + RUNNING + STOPPED + "\nPlan: 1 instance to re-associate, 1 left alone.\n")
+        PLAN + RUNNING + STOPPED + "\nPlan: 2 instances to re-associate, 0 left alone.\n")
     assert ended.err == "error: there is no terminal to ask on: add --yes to carry out the plan\n"
     assert writes(broken, mark) == []
 
@@ -96,7 +94,16 @@ Software that caches credentials may need a restart; if SSM stays offline for mo
     assert not broken.healed(broken.batch, "batch-role")
 
 
+def test_stopped_instances_are_swapped(broken):
+    mark = broken.mark()
+    ended = broken.cli.run("heal", broken.stopped, "--yes")
+    assert (ended.code, ended.err) == (0, "")
+    assert writes(broken, mark) == ["DisassociateIamInstanceProfile", "AssociateIamInstanceProfile"]
+    assert broken.healed(broken.stopped, "web-role", "eu-west-1")
+
+
 def test_what_is_left_alone_keeps_the_exit_code_at_two(broken):
+    broken.client("ec2").create_tags(Resources=[broken.batch], Tags=[{"Key": "reprofile", "Value": "alert"}])
     ended = broken.cli.run("heal", "--yes")
     assert ended.code == 2
     assert "2 instances re-associated; 1 still cut off." in ended.out
@@ -133,7 +140,7 @@ def test_replay_shows_what_the_lambda_would_do(broken):
     first, plan = steady(ended.out, broken.names).split("\n\n", 1)
     assert first.endswith(" DeleteInstanceProfile web-role by arn:aws:iam::111122223333:user/alice: looks at web-role")
     assert lines_sorted(plan) == lines_sorted(
-        PLAN + RUNNING + STOPPED + "\nPlan: 1 instance to re-associate, 1 left alone.\n")
+        PLAN + RUNNING + STOPPED + "\nPlan: 2 instances to re-associate, 0 left alone.\n")
     assert writes(broken, mark) == []
 
 
@@ -150,7 +157,7 @@ def test_replay_takes_every_shape(broken, shape):
     }[shape]).encode()
     ended = broken.cli.run("replay", "-", stdin=gzip.compress(text) if shape.startswith("gzipped") else text)
     assert (ended.code, ended.err) == (2, "")
-    assert "looks at web-role" in ended.out and "Plan: 1 instance to re-associate, 1 left alone." in ended.out
+    assert "looks at web-role" in ended.out and "Plan: 2 instances to re-associate, 0 left alone." in ended.out
 
 
 def test_replay_applies_only_with_yes(broken):
@@ -158,7 +165,7 @@ def test_replay_applies_only_with_yes(broken):
     mark = broken.mark()
     assert broken.cli.run("replay", "-", "--apply", stdin=text).code == 1
     assert writes(broken, mark) == []
-    assert broken.cli.run("replay", "-", "--apply", "--yes", stdin=text).code == 2
+    assert broken.cli.run("replay", "-", "--apply", "--yes", stdin=text).code == 0
     assert broken.healed(broken.web, "web-role", "eu-west-1")
 
 

@@ -8,8 +8,12 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::alert::explanation::{Explanation, Looked, by_hand, credentials, since, word};
 use crate::cli::error::Error;
+use crate::cli::prospect::Prospect;
+use crate::cli::scan::json as scan;
 use crate::event::{Change, Subject};
+use crate::mend::Mend;
 use crate::model::{Affected, Timestamp, Trust};
+use crate::names::InstanceId;
 use crate::plan::Decision;
 use crate::reason::AwsError;
 
@@ -80,18 +84,30 @@ fn instance(it: &Explanation, one: &Affected) -> Value {
     })
 }
 
-/// What each level would do to each broken instance.
+/// What each level would do in IAM, and for each broken instance.
 fn levels(it: &Explanation) -> Value {
-    let decided = |(decision, id): (&Decision, String)| match decision {
-        Decision::Do(step) => json!({ "instance": id, "step": step, "why_not": null }),
-        Decision::Leave(hindrance) => json!({ "instance": id, "step": null, "why_not": hindrance }),
-    };
-    let ids = || it.report.instances.iter().map(|one| one.found.instance.id.to_string());
-    let levels = it.plans.iter().map(|(level, plan)| {
-        let decisions: Vec<Value> = plan.decisions.iter().zip(ids()).map(decided).collect();
-        (word(*level).to_owned(), Value::from(decisions))
+    let levels = it.prospects.iter().map(|(level, prospect)| {
+        let ids = it.report.instances.iter().map(|one| &one.found.instance.id);
+        let instances: Vec<Value> =
+            prospect.decisions.iter().zip(ids).map(|(decided, id)| instance_at(prospect, decided, id)).collect();
+        let iam = prospect.iam.as_ref().map(scan::iam);
+        (word(*level).to_owned(), json!({ "iam": iam, "instances": instances }))
     });
     Value::Object(levels.collect::<Map<_, _>>())
+}
+
+fn instance_at(prospect: &Prospect, (decision, waits): &(Decision, bool), id: &InstanceId) -> Value {
+    let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
+    match (decision, mend) {
+        (Decision::Leave(_), Some(_)) if *waits => json!({ "instance": id, "step": null, "with_iam": true }),
+        (Decision::Do(step), mend) => {
+            let to = Some(&step.to).filter(|_| !matches!(mend, Some(Mend::Restore { .. })));
+            json!({ "instance": id, "step": step.action, "association": step.association, "from": step.from, "to": to })
+        }
+        (Decision::Leave(hindrance), _) => {
+            json!({ "instance": id, "step": null, "why_not": hindrance, "detail": hindrance.to_string() })
+        }
+    }
 }
 
 fn history(it: &Explanation) -> Value {

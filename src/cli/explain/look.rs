@@ -6,12 +6,13 @@
 use futures_util::stream::{self, StreamExt};
 
 use crate::cli::error::Error;
+use crate::cli::known;
 use crate::config::Regions;
-use crate::diagnose::diagnose;
 use crate::error::Error as CoreError;
+use crate::memory::Memory;
 use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::observe;
+use crate::observe::{self, Look};
 use crate::ports::{Account, Clock, Ec2, Iam};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
@@ -60,6 +61,8 @@ pub struct Seen {
     pub instances: Vec<Affected>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
+    /// What the table remembers of it.
+    pub memory: Option<Memory>,
 }
 
 /// What came of looking.
@@ -110,12 +113,14 @@ pub async fn look<A: Account>(account: &A, subject: &Subject, wanted: &Regions) 
 
 async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]) -> Result<Sight, Error> {
     let live = live(account, name).await?;
+    let memory = memory(account, name).await?;
+    let look = memory.as_ref().map(|memory| Look::by(memory, true)).unwrap_or_default();
     let (held, unread) = in_regions(regions, |region| held(account, region, name)).await?;
     let mut instances = Vec::new();
     for (region, held) in held {
         for (association, instance) in held {
             if !instance.state.is_ended() {
-                let case = diagnose(live.as_ref(), &association.held, &[], account.clock().now());
+                let case = look.case(live.as_ref(), &association.held, &instance, account.clock().now());
                 instances.push(Affected { region: region.clone(), instance, association, case });
             }
         }
@@ -130,12 +135,17 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
     // As AWS spells it, for people type names in any case.
     let spelled = live.as_ref().map(Profile::name).or(instances.first().map(|one| one.association.arn.name()));
     let profile = spelled.unwrap_or(name).clone();
-    Ok(Sight::Seen(Seen { profile, live, instances, unread }))
+    Ok(Sight::Seen(Seen { profile, live, instances, unread, memory }))
 }
 
 async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, Error> {
     let live = account.iam().instance_profile(name).await;
     live.map_err(|cause| Error::Core(CoreError::ProfileUnread { profile: name.clone(), cause }))
+}
+
+async fn memory<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Memory>, Error> {
+    let read = known::of_these(account, std::iter::once(name.clone())).await;
+    Ok(read.map_err(|cause| Error::aws("reading what the table remembers", cause))?.remove(name))
 }
 
 /// Pages through a region's associations, and sees the instances that hold a profile of the name.
@@ -176,10 +186,12 @@ async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) 
     };
     let profile = association.arn.name().clone();
     let live = live(account, &profile).await?;
-    let case = diagnose(live.as_ref(), &association.held, &[], account.clock().now());
+    let memory = memory(account, &profile).await?;
+    let look = memory.as_ref().map(|memory| Look::by(memory, true)).unwrap_or_default();
+    let case = look.case(live.as_ref(), &association.held, &instance, account.clock().now());
     // It was found: the other regions do not matter any more.
     let instances = vec![Affected { region, instance, association, case }];
-    Ok(Sight::Seen(Seen { profile, live, instances, unread: Vec::new() }))
+    Ok(Sight::Seen(Seen { profile, live, instances, unread: Vec::new(), memory }))
 }
 
 /// The instance and what it holds, if the region has it.

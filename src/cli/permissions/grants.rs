@@ -43,6 +43,8 @@ pub(super) enum Resource {
     Roles,
     LogGroup,
     Table,
+    /// The one that `--table` names; only where it does.
+    NamedTable,
     Queue,
     UndeliveredQueue,
     Topic,
@@ -56,6 +58,7 @@ pub(super) struct Place<'a> {
     pub(super) partition: &'a str,
     pub(super) account: &'a str,
     pub(super) stack: &'a str,
+    pub(super) table: Option<&'a str>,
     pub(super) topic: Option<&'a str>,
     pub(super) topic_key: Option<&'a str>,
 }
@@ -63,7 +66,7 @@ pub(super) struct Place<'a> {
 impl Resource {
     /// Its ARN, with wildcards for what CloudFormation makes up; `None` where there is no such thing.
     pub(super) fn arn(self, place: &Place) -> Option<String> {
-        let Place { partition, account, stack, topic, topic_key } = *place;
+        let Place { partition, account, stack, table, topic, topic_key } = *place;
         let global = |of: &str| format!("arn:{partition}:iam::{account}:{of}/*");
         let named = |service: &str, name: &str| format!("arn:{partition}:{service}:*:{account}:{stack}-{name}-*");
         Some(match self {
@@ -73,6 +76,7 @@ impl Resource {
             Self::Roles => global("role"),
             Self::LogGroup => format!("arn:{partition}:logs:*:{account}:log-group:/aws/lambda/{stack}:*"),
             Self::Table => format!("arn:{partition}:dynamodb:*:{account}:table/{stack}-Table-*"),
+            Self::NamedTable => format!("arn:{partition}:dynamodb:*:{account}:table/{}", table?),
             Self::Queue => named("sqs", "Queue"),
             Self::UndeliveredQueue => named("sqs", "UndeliveredQueue"),
             Self::Topic => topic.map_or_else(|| named("sns", "Topic"), str::to_owned),
@@ -143,20 +147,12 @@ pub(super) const GRANTS: [Grant; 19] = [
         "lists all profiles, to look at the whole account; IAM offers no narrower resource for it",
     ),
     grant(
-        User::Lambda,
+        User::Both,
         Level::Alert,
         "ReadRolesAndTheirProfiles",
         &["iam:GetRole", "iam:ListInstanceProfilesForRole"],
         Resource::Roles,
         "finds the profiles of a role whose trust policy was changed, and whether a role still exists",
-    ),
-    grant(
-        User::Cli,
-        Level::Alert,
-        "FindTheProfilesOfARole",
-        &["iam:ListInstanceProfilesForRole"],
-        Resource::Roles,
-        "for replay alone: finds the profiles of a role whose trust policy was changed",
     ),
     grant(
         User::Lambda,
@@ -165,6 +161,14 @@ pub(super) const GRANTS: [Grant; 19] = [
         &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         Resource::Table,
         "remembers what profiles held, what was told, and what was begun; nothing is deleted: what is old expires",
+    ),
+    grant(
+        User::Cli,
+        Level::Alert,
+        "ReadWhatTheTableRemembers",
+        &["dynamodb:GetItem", "dynamodb:Query"],
+        Resource::NamedTable,
+        "for --table alone: reads which role a profile had",
     ),
     grant(
         User::Lambda,
@@ -208,7 +212,7 @@ pub(super) const GRANTS: [Grant; 19] = [
         "re-associates a running instance with the profile of the same name",
     ),
     grant(
-        User::Lambda,
+        User::Both,
         Level::Reassociate,
         "ReassociateStoppedInstances",
         &["ec2:DisassociateIamInstanceProfile", "ec2:AssociateIamInstanceProfile"],
@@ -225,7 +229,7 @@ pub(super) const GRANTS: [Grant; 19] = [
         why: "EC2 asks for it on the role inside the profile when an instance is re-associated; name fewer roles where you can",
     },
     grant(
-        User::Lambda,
+        User::Both,
         Level::Relink,
         "PutRolesBackIntoInstanceProfiles",
         &["iam:AddRoleToInstanceProfile"],
@@ -233,7 +237,7 @@ pub(super) const GRANTS: [Grant; 19] = [
         "puts a role of the remembered name back into a profile that lost it",
     ),
     grant(
-        User::Lambda,
+        User::Both,
         Level::Restore,
         "CreateDeletedInstanceProfilesAgain",
         &["iam:CreateInstanceProfile", "iam:TagInstanceProfile"],

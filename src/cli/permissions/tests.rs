@@ -54,7 +54,8 @@ fn calls(folder: &Path, calls: &mut BTreeSet<String>) {
 fn print(line: &str) -> Result<String, Error> {
     let arguments = Arguments::parse_from(format!("reprofile permissions {line}").split_whitespace());
     let Command::Permissions(asked) = arguments.command else { unreachable!() };
-    answer(&asked, session::config(&arguments.global)?.bounds.level)
+    let config = session::config(&arguments.global)?;
+    answer(&asked, config.bounds.level, config.table.as_deref())
 }
 
 #[test]
@@ -116,9 +117,10 @@ fn the_least_for_the_command_line_to_look() {
           "Resource": "*"
         },
         {
-          "Sid": "FindTheProfilesOfARole",
+          "Sid": "ReadRolesAndTheirProfiles",
           "Effect": "Allow",
           "Action": [
+            "iam:GetRole",
             "iam:ListInstanceProfilesForRole"
           ],
           "Resource": "arn:aws:iam::*:role/*"
@@ -292,9 +294,9 @@ fn what_each_is_for() {
         on *
         lists all profiles, to look at the whole account; IAM offers no narrower resource for it
 
-    iam:ListInstanceProfilesForRole
+    iam:GetRole, iam:ListInstanceProfilesForRole
         on arn:aws:iam::*:role/*
-        for replay alone: finds the profiles of a role whose trust policy was changed
+        finds the profiles of a role whose trust policy was changed, and whether a role still exists
 
     ssm:DescribeInstanceInformation
         on *
@@ -307,6 +309,10 @@ fn what_each_is_for() {
     ec2:ReplaceIamInstanceProfileAssociation
         on arn:aws:ec2:*:*:instance/*
         re-associates a running instance with the profile of the same name
+
+    ec2:DisassociateIamInstanceProfile, ec2:AssociateIamInstanceProfile
+        on arn:aws:ec2:*:*:instance/*
+        re-associates a stopped instance, which cannot be replaced, and one that is to take up a replaced role at once
 
     iam:PassRole
         on arn:aws:iam::*:role/*, to EC2 only
@@ -325,4 +331,11 @@ fn a_key_is_in_it_only_where_there_is_one() {
 #[test]
 fn an_account_that_is_none_is_refused() {
     insta::assert_snapshot!(print("--account 12").unwrap_err(), @r#"--account: "12" is no account id: an account id is 12 digits"#);
+}
+
+#[test]
+fn a_table_is_in_it_only_where_one_is_named() {
+    assert!(!print("").unwrap().contains("dynamodb:"));
+    let with = print("--table memory --account 111122223333").unwrap();
+    assert!(with.contains("arn:aws:dynamodb:*:111122223333:table/memory") && !with.contains("PutItem"), "{with}");
 }

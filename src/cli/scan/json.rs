@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
+use crate::cli::prospect::WhyNot;
+use crate::mend::{ChosenRole, Mend};
 use crate::model::{Role, Timestamp};
 use crate::plan::Decision;
 
@@ -35,6 +37,8 @@ pub fn value(findings: &Findings) -> Value {
             "broken": findings.told().count(),
             "muted": findings.muted(),
             "steps": findings.steps().count(),
+            "iam_writes": findings.mends().count(),
+            "curable": findings.curable(),
         },
         "profiles": findings.profiles.iter().map(profile).collect::<Vec<_>>(),
         "unread_regions": unread_regions.collect::<Vec<_>>(),
@@ -55,8 +59,30 @@ fn profile(profile: &BrokenProfile) -> Value {
         "profile": profile.name,
         "live": live,
         "healthy": profile.healthy,
+        "iam": profile.iam.as_ref().filter(|_| profile.told().any(|one| one.waits_for_iam)).map(iam),
         "instances": profile.instances.iter().map(|one| instance(profile, one)).collect::<Vec<_>>(),
     })
+}
+
+/// What would be put right in IAM, or why nothing.
+#[must_use]
+pub fn iam(iam: &Result<Mend, WhyNot>) -> Value {
+    match iam {
+        Ok(planned) => mend(planned),
+        Err(why) => json!({"action": null, "why_not": why.as_str(), "detail": why.to_string()}),
+    }
+}
+
+/// What is put right in IAM.
+#[must_use]
+pub fn mend(mend: &Mend) -> Value {
+    let ChosenRole { name, id } = mend.role();
+    match mend {
+        Mend::Relink(_) => json!({"action": "relink", "role": name, "role_id": id}),
+        Mend::Restore { path, tags, .. } => {
+            json!({"action": "restore", "role": name, "role_id": id, "path": path, "tags": tags})
+        }
+    }
 }
 
 fn role(role: &Role) -> Value {
@@ -75,19 +101,23 @@ fn instance(profile: &BrokenProfile, one: &Finding) -> Value {
         "association": found.association.id,
         "broken_before": profile.broken_before(one).map(time),
         "muted": one.is_muted(),
-        "heal": decision(&one.decision),
+        "heal": if profile.is_cured_by_iam(one) {
+            json!({"step": null, "with_iam": true})
+        } else {
+            decision(profile, &one.decision)
+        },
     })
 }
 
 /// What `heal` would do, or why nothing.
 #[must_use]
-pub fn decision(decision: &Decision) -> Value {
+pub fn decision(profile: &BrokenProfile, decision: &Decision) -> Value {
     match decision {
         Decision::Do(step) => json!({
             "step": step.action,
             "association": step.association,
             "from": step.from,
-            "to": step.to,
+            "to": profile.leads_to(step),
             "profile": step.profile,
         }),
         Decision::Leave(hindrance) => json!({"step": null, "why_not": hindrance, "detail": hindrance.to_string()}),

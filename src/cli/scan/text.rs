@@ -10,8 +10,9 @@ use crate::alert::plain::{SHORT, count, minute, plain};
 use crate::cli::console::{Ink, Look};
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::unread;
+use crate::mend::Mend;
 use crate::model::{Case, Trust};
-use crate::plan::{Action, Decision};
+use crate::plan::Decision;
 
 /// Writes them.
 #[must_use]
@@ -71,7 +72,7 @@ fn table(profile: &BrokenProfile, look: Look) -> String {
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     for one in profile.told() {
-        table.add_row(row(one));
+        table.add_row(row(profile, one));
     }
     for index in 1..=4 {
         if let Some(column) = table.column_mut(index) {
@@ -85,7 +86,7 @@ fn table(profile: &BrokenProfile, look: Look) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn row(one: &Finding) -> [String; 6] {
+fn row(profile: &BrokenProfile, one: &Finding) -> [String; 6] {
     let found = &one.found;
     [
         name(one),
@@ -93,7 +94,7 @@ fn row(one: &Finding) -> [String; 6] {
         found.region.to_string(),
         found.instance.state.to_string(),
         found.case.to_string(),
-        would(&one.decision),
+        would(profile, one),
     ]
 }
 
@@ -106,11 +107,16 @@ pub fn name(one: &Finding) -> String {
 
 /// What `heal` would do.
 #[must_use]
-pub fn would(decision: &Decision) -> String {
-    match decision {
-        Decision::Do(step) => match step.action {
-            Action::Replace | Action::Swap | Action::Associate => "re-associate it".to_owned(),
-        },
+pub fn would(profile: &BrokenProfile, one: &Finding) -> String {
+    let first = match profile.mend().filter(|_| one.waits_for_iam) {
+        Some(Mend::Relink(_)) => "put the role back",
+        Some(Mend::Restore { .. }) => "create the profile again",
+        None => "",
+    };
+    match &one.decision {
+        _ if profile.is_cured_by_iam(one) => first.to_owned(),
+        Decision::Do(_) if first.is_empty() => "re-associate it".to_owned(),
+        Decision::Do(_) => format!("{first}, re-associate it"),
         Decision::Leave(hindrance) if hindrance.passes() => format!("wait: {hindrance}"),
         Decision::Leave(hindrance) => format!("leave it: {hindrance}"),
     }
@@ -159,7 +165,7 @@ fn summary(findings: &Findings, look: Look) -> String {
              back.",
             if broken == 1 { "is" } else { "are" },
             if broken == 1 { "its" } else { "their" },
-            findings.steps().count(),
+            findings.curable(),
         );
         look.paint(Ink::Red, &look.wrap(0, &sentence))
     } else {
@@ -177,7 +183,7 @@ fn summary(findings: &Findings, look: Look) -> String {
             count(muted, "more is", "more are")
         ),
     };
-    let next = if findings.steps().next().is_some() {
+    let next = if findings.curable() > 0 {
         "\nNext: `reprofile heal` shows its plan and asks before it changes anything."
     } else if broken > 0 {
         "\nNext: `reprofile explain INSTANCE` says what to do by hand."

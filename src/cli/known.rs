@@ -1,0 +1,76 @@
+//! What is known of a profile besides what IAM and EC2 show of it: what a table remembers, and what somebody says.
+//!
+//! Invariant: reads only. The table is the function's; the command line never writes it.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::prospect::{Known, WhyNot, named};
+use crate::memory::Memory;
+use crate::mend::Former;
+use crate::model::{Affected, Profile};
+use crate::names::{ProfileName, RoleName};
+use crate::ports::{Account, Iam, Table};
+use crate::reason::AwsError;
+
+/// How many documents are read at the same time.
+const READS_AT_ONCE: usize = 8;
+
+/// What the table remembers, by profile; nothing where there is no table.
+pub type Memories = BTreeMap<ProfileName, Memory>;
+
+/// What is remembered of these profiles.
+///
+/// # Errors
+/// The read that failed.
+pub async fn of_these<A: Account>(account: &A, names: impl Iterator<Item = ProfileName>) -> Result<Memories, AwsError> {
+    let Some(table) = account.table() else { return Ok(Memories::new()) };
+    let read = stream::iter(names).map(|name| async move { table.memory(&name).await }).buffer_unordered(READS_AT_ONCE);
+    let read: Vec<_> = read.try_collect().await?;
+    Ok(read.into_iter().flatten().map(|stored| (stored.document.profile.clone(), stored.document)).collect())
+}
+
+/// What is remembered of every profile.
+///
+/// # Errors
+/// The read that failed.
+pub async fn of_all<A: Account>(account: &A) -> Result<Memories, AwsError> {
+    let Some(table) = account.table() else { return Ok(Memories::new()) };
+    let mut memories = Memories::new();
+    let mut next = None;
+    loop {
+        let page = table.memories(next.as_deref()).await?;
+        memories.extend(page.items.into_iter().map(|stored| (stored.document.profile.clone(), stored.document)));
+        next = page.next;
+        if next.is_none() {
+            return Ok(memories);
+        }
+    }
+}
+
+/// What is known of the role that the profile is to have: what somebody says, else what is remembered; and the role as IAM
+/// has it.
+///
+/// # Errors
+/// Why that is of no use.
+pub async fn known<A: Account>(
+    account: &A,
+    said: Option<&RoleName>,
+    memory: Option<&Memory>,
+    live: Option<&Profile>,
+    affected: &[Affected],
+) -> Result<Known, WhyNot> {
+    let remembered = memory.and_then(Former::remembered);
+    let former = match (said, remembered) {
+        (Some(said), Some(former)) if former.role == *said => Some(Former { taken_out: None, ..former }),
+        (Some(_), Some(former)) => return Err(WhyNot::AnotherRole(former.role)),
+        (Some(said), None) => Some(named(said, live, affected)?),
+        (None, remembered) => remembered,
+    };
+    let role = match &former {
+        Some(former) => account.iam().role(&former.role).await.map_err(WhyNot::Unread)?,
+        None => None,
+    };
+    Ok(Known { former, role })
+}

@@ -1,0 +1,184 @@
+//! What would be done about one profile: in IAM first, where that is what its instances lack, then for each of them. Pure.
+//!
+//! Invariant: what follows from a write to IAM is decided by the same tables as everything else, on the profile as it will
+//! be then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::alert::plain::{MESSAGE, plain};
+use crate::diagnose::diagnose;
+use crate::mend::{Former, Mend, Unmended, decide, lacks_something, needed};
+use crate::model::{Affected, Case, Profile, Role, Timestamp};
+use crate::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
+use crate::plan::{Bounds, Decision, Level, OLD_ENOUGH, plan};
+use crate::reason::AwsError;
+
+/// What is known of the role that a profile is to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// What the profile was; `None`: nothing is known of it.
+    pub former: Option<Former>,
+    /// The role of that name, as IAM has it.
+    pub role: Option<Role>,
+}
+
+/// Why nothing is put right in IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyNot {
+    /// Only this level and those above it do it.
+    NeedsLevel(Level),
+    /// The rules say so.
+    Unmended(Unmended),
+    /// The table remembers this role in it, and not the one that was named.
+    AnotherRole(RoleName),
+    /// The instances hold the profile under more than one path, and nothing says which is right.
+    PathUnknown,
+    /// What is known of it, or the role, could not be read.
+    Unread(AwsError),
+}
+
+impl WhyNot {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NeedsLevel(_) | Self::Unmended(Unmended::Level) => "level",
+            Self::Unmended(Unmended::NothingRemembered) => "role-unknown",
+            Self::Unmended(Unmended::NoRole) => "no-role",
+            Self::Unmended(Unmended::TakenOut) => "taken-out",
+            Self::Unmended(Unmended::Trust) => "trust",
+            // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
+            Self::Unmended(Unmended::NotYetSure | Unmended::Braked) => "later",
+            Self::AnotherRole(_) => "another-role",
+            Self::PathUnknown => "path-unknown",
+            Self::Unread(_) => "unread",
+        }
+    }
+}
+
+/// A sentence's end, after "IAM is left as it is: ".
+impl fmt::Display for WhyNot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedsLevel(Level::Restore) => f.write_str("--level restore creates deleted instance profiles again"),
+            Self::NeedsLevel(_) => f.write_str("--level relink puts roles back into their instance profiles"),
+            Self::Unmended(Unmended::NothingRemembered) => f.write_str(
+                "which role was in the instance profile is not known; name it with `reprofile heal PROFILE --role ROLE`, or a \
+                 table that remembers it with --table",
+            ),
+            Self::Unmended(Unmended::NoRole) => f.write_str("the role that was in the instance profile does not exist"),
+            Self::Unmended(Unmended::TakenOut) => f.write_str(
+                "the role that was in it still exists, so somebody took it out, perhaps on purpose; `reprofile heal PROFILE \
+                 --role ROLE` puts it back all the same",
+            ),
+            Self::Unmended(why) => why.fmt(f),
+            Self::AnotherRole(role) => write!(
+                f,
+                "the table remembers the role {role} in it, and Reprofile never puts in a role of another name"
+            ),
+            Self::PathUnknown => f.write_str(
+                "instances hold it under different paths, so it is not known under which it is to be created again",
+            ),
+            Self::Unread(error) => {
+                write!(f, "what it needs to know could not be read: {}", plain(&error.to_string(), MESSAGE))
+            }
+        }
+    }
+}
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// What is put right in IAM before anything else, or why nothing is; `None` where no instance waits for that.
+    pub iam: Option<Result<Mend, WhyNot>>,
+    /// For each affected instance, in their order, what is done (after that, where something is), and whether it waits for
+    /// IAM.
+    pub decisions: Vec<(Decision, bool)>,
+}
+
+/// Decides for the affected instances of the profile `name`.
+#[must_use]
+pub fn prospect(
+    name: &ProfileName,
+    live: Option<&Profile>,
+    affected: &[Affected],
+    bounds: &Bounds,
+    known: &Result<Known, WhyNot>,
+    now: Timestamp,
+) -> Prospect {
+    // A profile that is too young for an instance to be taken off for it is waited for.
+    let then_old_enough = now + OLD_ENOUGH;
+    let today = plan(name, live, affected, bounds, then_old_enough).decisions;
+    if !(lacks_something(live) && today.iter().any(Decision::waits_for_iam)) {
+        return Prospect { iam: None, decisions: today.into_iter().map(|decision| (decision, false)).collect() };
+    }
+    let mend = known.as_ref().map_err(Clone::clone).and_then(|known| {
+        decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| match why {
+            Unmended::Level => WhyNot::NeedsLevel(needed(live)),
+            why => WhyNot::Unmended(why),
+        })
+    });
+    let then = mend
+        .as_ref()
+        .ok()
+        .zip(known.as_ref().ok())
+        .and_then(|(mend, known)| as_it_will_be(live, affected, mend, known, now));
+    let decisions = affected.iter().zip(today).map(|(one, today)| {
+        let waits = today.waits_for_iam();
+        (if waits { follows(name, then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
+    });
+    Prospect { decisions: decisions.collect(), iam: Some(mend) }
+}
+
+/// What is done for an instance once IAM is right; `None` where that is all it needs.
+fn follows(
+    name: &ProfileName,
+    then: Option<&Profile>,
+    one: &Affected,
+    bounds: &Bounds,
+    now: Timestamp,
+) -> Option<Decision> {
+    let case = diagnose(Some(then?), &one.association.held, &[], now);
+    if case == Case::Healthy {
+        return None;
+    }
+    plan(name, then, &[Affected { case, ..one.clone() }], bounds, now + OLD_ENOUGH).decisions.pop()
+}
+
+/// The profile once it is put right. The id of one that is yet to be created is nobody's: it stands for "another one", and
+/// is shown to nobody.
+fn as_it_will_be(
+    live: Option<&Profile>,
+    affected: &[Affected],
+    mend: &Mend,
+    known: &Known,
+    now: Timestamp,
+) -> Option<Profile> {
+    let role = known.role.clone();
+    match (live, mend) {
+        (Some(live), _) => Some(Profile { role, ..live.clone() }),
+        (None, Mend::Restore { path, tags, .. }) => {
+            let held = &affected.first()?.association.arn;
+            let arn =
+                ProfileArn::new(held.partition().clone(), held.account().clone(), path.clone(), held.name().clone());
+            let id = ProfileId::new("AIPA_NOT_CREATED_YET").ok()?;
+            Some(Profile { arn, id, created: now, role, tags: tags.clone() })
+        }
+        (None, Mend::Relink(_)) => None,
+    }
+}
+
+/// What the profile was, by the word of somebody who names its role: the path is the one that its instances hold it under.
+///
+/// # Errors
+/// Where they hold it under several.
+pub fn named(role: &RoleName, live: Option<&Profile>, affected: &[Affected]) -> Result<Former, WhyNot> {
+    let held: BTreeSet<&Path> = affected.iter().map(|one| one.association.arn.path()).collect();
+    let path = match (live, held.iter().next()) {
+        (Some(live), _) => live.path().clone(),
+        (None, Some(path)) if held.len() == 1 => (*path).clone(),
+        (None, _) => return Err(WhyNot::PathUnknown),
+    };
+    Ok(Former { role: role.clone(), taken_out: None, path, tags: BTreeMap::new() })
+}
