@@ -33,7 +33,7 @@ pub use self::cloudtrail::CloudTrailApi;
 pub use self::dynamodb::DynamoDbTable;
 pub use self::ec2::Ec2Api;
 pub use self::iam::IamApi;
-pub use self::settings::{load, load_as};
+pub use self::settings::{load_as, of_function};
 pub use self::sns::SnsTopic;
 pub use self::sqs::SqsQueue;
 pub use self::ssm::SsmApi;

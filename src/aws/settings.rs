@@ -3,14 +3,18 @@
 //! Invariant: no client is made from a configuration that did not pass [`with_house_rules`], so that no call can wait
 //! longer than [`OPERATION_TIMEOUT`], and all of them carry the same app name.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::names::Region;
 
@@ -38,13 +42,46 @@ fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// Reads the SDK's own settings as every AWS tool does: environment, profile files, the Lambda's credentials.
-pub async fn load() -> SdkConfig {
-    aws_config::load_defaults(behavior()).await
+/// The settings of a function: those that Lambda, or who deploys it, puts into its environment, under the SDK's own names.
+///
+/// Profile files, SSO and the like are the command line's: to leave them out makes the function smaller by what reads
+/// them, and no file is looked for at its start.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>,
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html#EVarSettings>
+pub fn of_function(look_up: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> SdkConfig {
+    let is_true = |name: &str| look_up(name).map(|value| value.eq_ignore_ascii_case("true"));
+    let region = look_up("AWS_REGION").or_else(|| look_up("AWS_DEFAULT_REGION"));
+    let mut settings = SdkConfig::builder()
+        .behavior_version(behavior())
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()));
+    settings
+        .set_region(region.map(SdkRegion::new))
+        .set_endpoint_url(look_up("AWS_ENDPOINT_URL"))
+        .set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT"))
+        .set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT"));
+    settings.service_config(OfServices(look_up)).build()
 }
 
-/// The same for the command line: with the profile and the region that were named, as the AWS CLI takes them. Credentials
-/// of a named profile go before those of the environment; without any region, calls begin in us-east-1.
+/// The settings of single services, such as `AWS_ENDPOINT_URL_EC2`.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+struct OfServices<F>(F);
+
+impl<F> fmt::Debug for OfServices<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfServices")
+    }
+}
+
+impl<F: Fn(&str) -> Option<String> + Send + Sync> LoadServiceConfig for OfServices<F> {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().replace([' ', '-'], "_").to_ascii_uppercase();
+        (self.0)(&format!("{}_{service}", key.env()))
+    }
+}
+
+/// The settings of the command line: environment and profile files as every AWS tool reads them, with the profile and the
+/// region that were named, as the AWS CLI takes them. Credentials of a named profile go before those of the environment;
+/// without any region, calls begin in us-east-1.
 /// <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-quickstart.html#cli-configure-quickstart-precedence>
 pub async fn load_as(profile: Option<&str>, region: Option<&Region>) -> SdkConfig {
     let in_environment = DefaultRegionChain::builder();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_sdk_iam::config::SharedCredentialsProvider;
+use aws_types::service_config::ServiceConfigKey;
 use insta::assert_snapshot;
 
 use super::fake_http::{Answer, FakeHttp, ec2_error, ok};
@@ -123,4 +124,27 @@ fn the_clock_is_later_than_this_program() {
     let account = FakeHttp::default().account();
     assert!(account.clock().now() > time::macros::datetime!(2025-01-01 0:00 UTC));
     assert_eq!((account.id().as_str(), account.partition().as_str()), ("111122223333", "aws"));
+}
+
+#[test]
+fn a_function_is_set_up_by_its_environment_under_the_sdks_own_names() {
+    let look_up = |name: &str| {
+        let set = [
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+            ("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:4567"),
+            ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ];
+        set.into_iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.to_owned())
+    };
+    let settings = of_function(look_up);
+    assert_eq!(settings.region().map(AsRef::as_ref), Some("eu-west-1"));
+    assert_eq!(settings.endpoint_url(), Some("http://127.0.0.1:4566"));
+    assert_eq!((settings.use_fips(), settings.use_dual_stack()), (Some(true), None));
+    let of_service = |id: &str| {
+        let key = ServiceConfigKey::builder().service_id(id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+        settings.service_config().unwrap().load_config(key.unwrap())
+    };
+    assert_eq!(of_service("EC2").as_deref(), Some("http://127.0.0.1:4567"));
+    assert_eq!(of_service("Elastic Beanstalk"), None);
 }

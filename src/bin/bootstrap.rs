@@ -34,8 +34,11 @@ struct Environment {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the bin is where the environment is read")]
+fn look_up(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn environment() -> Environment {
-    let look_up = |name: &str| std::env::var(name).ok();
     Environment { config: Config::read(look_up).map_err(Error::from), log_level: look_up("AWS_LAMBDA_LOG_LEVEL") }
 }
 
@@ -69,7 +72,7 @@ impl Function {
         let config = self.environment.config.as_ref().map_err(Clone::clone)?;
         self.context
             .get_or_try_init(|| async {
-                let sdk = aws::load().await;
+                let sdk = aws::of_function(look_up);
                 let Invoked { account, partition } = match Invoked::by_arn(invoked_function_arn) {
                     Some(invoked) => invoked,
                     // Local emulators hand over something else than an ARN: ask whose credentials these are.
