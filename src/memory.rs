@@ -261,6 +261,12 @@ impl Memory {
         true
     }
 
+    /// The name of the role that the profile was last seen with.
+    #[must_use]
+    pub fn last_role(&self) -> Option<&RoleName> {
+        self.binding.as_ref().and_then(|known| known.role.as_ref()).map(|role| &role.name)
+    }
+
     /// The roles that the profile was seen with.
     pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
         self.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role)).map(|role| &role.name)

@@ -286,22 +286,12 @@ async fn prepare<A: Account>(
     affected.extend(recovered.bare);
     let now = context.aws.clock().now();
     let plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
+    let (partition, account) = (context.partition.clone(), context.account.clone());
     let report = ProfileReport {
-        partition: context.partition.clone(),
-        account: context.account.clone(),
-        profile: name,
-        live,
         changes: claim.changes.clone(),
-        instances: Vec::new(),
         healthy,
-        at: now,
-        incident: None,
-        is_resolved: false,
-        more_healed: 0,
-        mended: Vec::new(),
-        recreated: 0,
-        unmended: None,
-        reading: None,
+        remembered: claim.memory.last_role().cloned(),
+        ..ProfileReport::new(partition, account, name, live, now)
     };
     Ok(Underway { claim, plan, report, affected, done: recovered.done, mended_as: None })
 }

@@ -10,7 +10,7 @@ use crate::diagnose::also_untrusted;
 use crate::event::Change;
 use crate::mend::{Mended, Reading, Unmended};
 use crate::model::{Affected, Case, Profile, Timestamp};
-use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region};
+use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
 
@@ -206,6 +206,8 @@ pub struct ProfileReport {
     pub mended: Vec<Mended>,
     /// How often the profile was created again within a day, as far as is remembered.
     pub recreated: usize,
+    /// The role that the profile was last seen with, where there is a memory of it.
+    pub remembered: Option<RoleName>,
     /// Why IAM, where it lacks something, is left as it is.
     pub unmended: Option<Unmended>,
     /// What was read when IAM lacked something.
@@ -224,6 +226,35 @@ pub struct Reference {
 }
 
 impl ProfileReport {
+    /// A report of a profile that nothing more is known of yet.
+    #[must_use]
+    pub fn new(
+        partition: Partition,
+        account: AccountId,
+        profile: ProfileName,
+        live: Option<Profile>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            partition,
+            account,
+            profile,
+            live,
+            changes: Vec::new(),
+            instances: Vec::new(),
+            healthy: 0,
+            at,
+            incident: None,
+            is_resolved: false,
+            more_healed: 0,
+            mended: Vec::new(),
+            recreated: 0,
+            remembered: None,
+            unmended: None,
+            reading: None,
+        }
+    }
+
     /// FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED if we healed one.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -119,15 +119,16 @@ impl<'a> Facts<'a> {
         self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
     }
 
-    /// The role in the profile; where it holds none, the one that the changes say was in it last.
+    /// The role in the profile; where it holds none, the one that the changes say was in it last, or that is remembered.
     pub(super) fn role(&self) -> Option<&'a RoleName> {
         let in_it = self.live().and_then(|live| live.role.as_ref()).map(|role| &role.name);
-        in_it.or_else(|| {
+        let changed = || {
             self.report.changes.iter().rev().find_map(|change| match &change.subject {
                 Subject::Profile(name, role) if *name == self.report.profile => role.as_ref(),
                 _ => None,
             })
-        })
+        };
+        in_it.or_else(changed).or(self.report.remembered.as_ref())
     }
 
     /// Whether the role was deleted, as far as the changes tell, and not made again since.

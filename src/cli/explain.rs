@@ -20,6 +20,7 @@ use crate::alert::explanation::{self, Explanation, Looked, Pings};
 use crate::aws::{CloudTrailApi, SsmApi};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use crate::glob::Globs;
+use crate::memory::Memory;
 use crate::mend::lacks_something;
 use crate::model::{Affected, Case, InstanceState, Profile, Timestamp};
 use crate::names::{InstanceId, ProfileName, Region};
@@ -125,24 +126,14 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
     });
     let report = ProfileReport {
-        partition: context.partition.clone(),
-        account: context.account.clone(),
         changes: match &looked {
             Looked::Up(history) => history.that_led_to(&instances),
             _ => Vec::new(),
         },
         instances: as_they_are(&profile, live.as_ref(), broken, now),
         healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
-        profile,
-        live,
-        at: now,
-        incident: None,
-        is_resolved: false,
-        more_healed: 0,
-        mended: Vec::new(),
-        recreated: 0,
-        unmended: None,
-        reading: None,
+        remembered: memory.as_ref().and_then(Memory::last_role).cloned(),
+        ..ProfileReport::new(context.partition.clone(), context.account.clone(), profile, live, now)
     };
     let explanation = Explanation {
         report: &report,

@@ -716,3 +716,28 @@ async fn twelve_hundred_instances_are_counted_and_not_all_listed() {
     assert!(text.contains("... and 1150 more instances; --output json lists all."), "{text}");
     assert_eq!(ask.json("web-role").await["instances"].as_array().unwrap().len(), 1200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn with_a_table_that_remembers_the_role_it_says_what_restore_would_do() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", "web-1");
+    crate::lambda::Lambda::in_account(&aws, &[]).invoke(&crate::lambda::schedule()).await.unwrap();
+    aws.console_delete_role("web-role").await.unwrap();
+    aws.create_role("web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let mut ask = Ask::of(&aws);
+    ask.variables = vec![("REPROFILE_TABLE", "reprofile")];
+    let text = ask.text("web-role").await;
+    let section = text.split("What Reprofile would do\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    insta::assert_snapshot!(section, @r#"
+    - Level alert: only tell people of i-00000000000000001.
+    - Levels reassociate (the default) and relink: only tell people of i-00000000000000001: the instance
+      profile does not exist.
+    - Level restore: create the instance profile again, and put the role web-role
+      (AROAEXAMPLE0000000002) into it; re-associate i-00000000000000001, to hold the new one.
+    The Lambda writes to IAM only when it has read the same state twice, some minutes apart;
+    "reprofile heal" when you agree to its plan.
+    "#);
+    assert!(text.contains("Put the role web-role back into the instance profile"), "{text}");
+}

@@ -334,6 +334,16 @@ fn broken_because_the_new_profile_is_empty() {
 }
 
 #[test]
+fn a_role_that_is_remembered_is_named_where_no_event_tells_which_it_was() {
+    let instances = vec![instance(1, "eu-west-1", Case::RoleLess, left(Hindrance::NoRole))];
+    let empty = with(report(Some(without_role(live(NEW, Trust::Yes)))), instances);
+    assert!(text(&empty).contains("Which role was in it is not known here."));
+    let remembered = text(&ProfileReport { remembered: Some(role_name("web-role")), ..empty });
+    assert!(remembered.contains("Put the role web-role back into the instance profile:"), "{remembered}");
+    assert!(!remembered.contains("is not known here"), "{remembered}");
+}
+
+#[test]
 fn broken_because_the_trust_policy_bars_ec2() {
     let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Hindrance::TrustExcludesEc2))];
     let report = with(report(Some(live(OLD, Trust::No))), instances);

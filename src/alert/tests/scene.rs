@@ -54,23 +54,9 @@ pub(super) fn without_role(mut profile: Profile) -> Profile {
 
 /// A report on `web-role`, with nothing in it yet.
 pub(super) fn report(live: Option<Profile>) -> ProfileReport {
-    ProfileReport {
-        partition: crate::names::Partition::new("aws").unwrap(),
-        account: crate::names::AccountId::new("111122223333").unwrap(),
-        profile: name("web-role"),
-        live,
-        changes: Vec::new(),
-        instances: Vec::new(),
-        healthy: 0,
-        at: datetime!(2026-11-21 12:06 UTC),
-        incident: None,
-        is_resolved: false,
-        more_healed: 0,
-        mended: Vec::new(),
-        recreated: 0,
-        unmended: None,
-        reading: None,
-    }
+    let partition = crate::names::Partition::new("aws").unwrap();
+    let account = crate::names::AccountId::new("111122223333").unwrap();
+    ProfileReport::new(partition, account, name("web-role"), live, datetime!(2026-11-21 12:06 UTC))
 }
 
 pub(super) fn alice() -> Actor {
