@@ -182,3 +182,6 @@ pub fn named(role: &RoleName, live: Option<&Profile>, affected: &[Affected]) -> 
     };
     Ok(Former { role: role.clone(), taken_out: None, path, tags: BTreeMap::new() })
 }
+
+#[cfg(test)]
+mod tests;

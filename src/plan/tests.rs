@@ -287,3 +287,27 @@ proptest! {
         prop_assert_eq!(plan(&name, live.as_ref(), &healed, &bounds, NOW).steps().count(), 0);
     }
 }
+
+#[test]
+fn ten_times_as_many_instances_take_about_ten_times_as_long() {
+    let live = live("/web-role", Some(Trust::Yes));
+    let bounds = bounds(Level::Reassociate);
+    let fleet = |instances: u32| -> Vec<Affected> {
+        let one = affected(Some(&live), OLD, InstanceState::Running);
+        let named =
+            |index| Instance { id: InstanceId::new(&format!("i-{index:017x}")).unwrap(), ..one.instance.clone() };
+        (0..instances).map(|index| Affected { instance: named(index), ..one.clone() }).collect()
+    };
+    // The quickest of several runs: whoever else is at work on the machine makes the others slower, and none quicker.
+    let quickest = |fleet: &[Affected]| {
+        let run = || {
+            let since = std::time::Instant::now();
+            let steps = plan(live.name(), Some(&live), fleet, &bounds, NOW).steps().count();
+            assert_eq!(steps, fleet.len());
+            since.elapsed()
+        };
+        (0..7).map(|_| run()).min().unwrap()
+    };
+    let (small, large) = (quickest(&fleet(10_000)), quickest(&fleet(100_000)));
+    assert!(large < small * 30, "10,000: {small:?}, 100,000: {large:?}");
+}
