@@ -12,6 +12,7 @@ pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod findings;
+mod ground;
 pub mod heal;
 pub mod html;
 pub mod interrupt;

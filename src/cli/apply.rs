@@ -3,11 +3,12 @@
 //! Invariant: without a `yes`, typed or given as `--yes`, nothing is changed.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::arguments::Format;
-use super::carry_out::{Carried, Done, Fate, Over, carry_out};
+use super::carry_out::{Carried, Done, Fate, News, carry_out};
 use super::console::{Console, Ink, Look};
 use super::error::Error;
 use super::exit::Exit;
@@ -19,6 +20,7 @@ use crate::alert::commands::{self, Home};
 use crate::alert::plain::count;
 use crate::cli::scan::json;
 use crate::mend::Mend;
+use crate::names::ProfileName;
 use crate::pipeline::Context;
 use crate::plan::Step;
 use crate::ports::Account;
@@ -56,14 +58,17 @@ pub async fn apply<A: Account>(
         }
     }
     let told = Cell::new(0);
-    let tell = |over: Over<'_>| {
+    let tell = |news: News<'_>| {
+        if let News::Waits(profile, left) = news {
+            return console.note(&waiting(profile, left));
+        }
         told.set(told.get() + 1);
         let number = format!("[{}/{all}]", told.get());
         // A line that cannot be written must not end the steps that are under way.
         let _ = match format {
-            Format::Table => console.print(&line(over, &number, context, console.look)),
+            Format::Table => console.print(&line(news, &number, context, console.look)),
             Format::Json => {
-                console.note(&line(over, &number, context, console.look_of_notes));
+                console.note(&line(news, &number, context, console.look_of_notes));
                 Ok(())
             }
         };
@@ -83,6 +88,13 @@ pub async fn apply<A: Account>(
         Format::Json => console.print(&json_text::text(&value(findings, &carried)))?,
     }
     Ok(exit(findings, &carried))
+}
+
+fn waiting(profile: &ProfileName, left: Duration) -> String {
+    format!(
+        "Waiting {} s: {profile} is less than a minute old, and a region that does not know it yet could not attach it.",
+        left.as_secs() + 1
+    )
 }
 
 /// What is said of work that was ended in its middle.
@@ -113,10 +125,11 @@ pub fn show(findings: &Findings, format: Format, console: &Console) -> Result<()
 
 /// `[2/3] web-role  i-…  us-east-1: re-associated, now AIPA…`.
 #[must_use]
-pub fn line<A>(over: Over<'_>, number: &str, context: &Context<A>, look: Look) -> String {
-    let (ink, text) = match over {
-        Over::Written(one) => written(one, &Home::of(&context.partition, None)),
-        Over::Done(one) => done(one),
+pub fn line<A>(news: News<'_>, number: &str, context: &Context<A>, look: Look) -> String {
+    let (ink, text) = match news {
+        News::Waits(profile, left) => (Ink::Dim, waiting(profile, left)),
+        News::Written(one) => written(one, &Home::of(&context.partition, None)),
+        News::Done(one) => done(one),
     };
     look.paint(ink, &format!("{number} {text}"))
 }
@@ -168,10 +181,12 @@ fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
     let right = carried.written.iter().filter(is_right).count();
     let failed = carried.failed();
     let mut said = Vec::new();
-    if !carried.written.is_empty() {
+    if right > 0 {
         said.push(format!("{} put right in IAM", count(right, "instance profile", "instance profiles")));
     }
-    said.push(format!("{} re-associated", count(healed, "instance", "instances")));
+    if healed > 0 || carried.written.is_empty() {
+        said.push(format!("{} re-associated", count(healed, "instance", "instances")));
+    }
     if failed > 0 {
         said.push(format!("{failed} failed"));
     }

@@ -7,16 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::findings::{BrokenProfile, Finding, Findings};
+use super::ground::{Ground, Lives, Looks, lives};
 use super::interrupt::UnderWay;
 use super::write_iam::{self, Written, write_iam};
 use crate::act::act;
-use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::observe::{Look, associations, instances};
 use crate::pipeline::Context;
-use crate::plan::{Decision, OLD_ENOUGH, Step, plan};
-use crate::ports::{Account, Clock, Iam};
-use crate::reason::AwsError;
+use crate::plan::{OLD_ENOUGH, Step};
+use crate::ports::{Account, Clock};
 use crate::report::{Failure, Left, Outcome};
 
 /// How many steps of a region are read again and taken together: few, so that little time lies between the two.
@@ -89,9 +87,11 @@ impl Carried {
     }
 }
 
-/// Something that is over.
+/// What is told while it is carried out.
 #[derive(Debug, Clone, Copy)]
-pub enum Over<'a> {
+pub enum News<'a> {
+    /// A profile is waited for, so long at most, until it is old enough that an instance may be taken off for it.
+    Waits(&'a ProfileName, Duration),
     /// A profile was put right in IAM, or not.
     Written(&'a Written),
     /// A step was taken, or not.
@@ -99,12 +99,12 @@ pub enum Over<'a> {
 }
 
 /// Puts IAM right where that is in the plan, then takes the steps, all regions at the same time; `tell` hears of each as
-/// soon as it is over.
+/// soon as it is over, and of what is waited for.
 pub async fn carry_out<A: Account>(
     context: &Context<A>,
     findings: &Findings,
     under_way: &UnderWay,
-    tell: impl Fn(Over<'_>),
+    tell: impl Fn(News<'_>),
 ) -> Carried {
     let mut carried = Carried::default();
     let mut regions: BTreeMap<Region, Vec<Step>> = BTreeMap::new();
@@ -112,7 +112,7 @@ pub async fn carry_out<A: Account>(
         let mut steps: Vec<Step> = profile.steps().cloned().collect();
         if let Some(mend) = profile.mend() {
             let written = write_iam(context, profile, mend, under_way).await;
-            tell(Over::Written(&written));
+            tell(News::Written(&written));
             let waits = |step: &Step| profile.told().any(|one| one.waits_for_iam && one.is_for(step));
             if let write_iam::Fate::Done(live) = &written.fate {
                 for step in steps.iter_mut().filter(|step| waits(step)) {
@@ -137,7 +137,7 @@ pub async fn carry_out<A: Account>(
         let mut done = Vec::new();
         for handful in steps.chunk_by(|a, b| a.action == b.action).flat_map(|alike| alike.chunks(HANDFUL)) {
             if handful.iter().any(|step| step.action.detaches()) {
-                wait_until_old_enough(context, handful, under_way).await;
+                wait_until_old_enough(context, handful, under_way, tell).await;
             }
             if under_way.is_to_stop() {
                 done.extend(unbegun(handful.to_vec(), "it was interrupted before its turn", tell));
@@ -147,7 +147,7 @@ pub async fn carry_out<A: Account>(
             let of_these = take(context, &region, handful, looks).await;
             under_way.end(handful);
             for one in &of_these {
-                tell(Over::Done(one));
+                tell(News::Done(one));
             }
             done.extend(of_these);
         }
@@ -158,27 +158,37 @@ pub async fn carry_out<A: Account>(
 }
 
 /// Steps that are not begun, and why.
-fn unbegun(steps: Vec<Step>, why: &str, tell: &impl Fn(Over<'_>)) -> Vec<Done> {
+fn unbegun(steps: Vec<Step>, why: &str, tell: &impl Fn(News<'_>)) -> Vec<Done> {
     let skipped = |step| Done { step, fate: Fate::Skipped(why.to_owned()) };
     let done: Vec<Done> = steps.into_iter().map(skipped).collect();
     for one in &done {
-        tell(Over::Done(one));
+        tell(News::Done(one));
     }
     done
 }
 
 /// A profile that was created for these steps is as young as can be. What else keeps it from being old enough is seen when
 /// the ground is read.
-async fn wait_until_old_enough<A: Account>(context: &Context<A>, steps: &[Step], under_way: &UnderWay) {
+async fn wait_until_old_enough<A: Account>(
+    context: &Context<A>,
+    steps: &[Step],
+    under_way: &UnderWay,
+    tell: &impl Fn(News<'_>),
+) {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
     let lives = lives(context, &names).await;
-    let created = lives.into_values().filter_map(|live| live.ok().flatten()).map(|live| live.created).max();
-    while !under_way.is_to_stop() && created.is_some_and(|at| context.aws.clock().now() - at < OLD_ENOUGH) {
+    let Some(youngest) = lives.into_values().filter_map(|live| live.ok().flatten()).max_by_key(|live| live.created)
+    else {
+        return;
+    };
+    let left = || Duration::try_from(youngest.created + OLD_ENOUGH - context.aws.clock().now()).unwrap_or_default();
+    if !left().is_zero() {
+        tell(News::Waits(youngest.name(), left()));
+    }
+    while !under_way.is_to_stop() && !left().is_zero() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
-
-type Looks = BTreeMap<ProfileName, Look>;
 
 /// Reads again, takes those that are still right, and makes sure that IAM still has what they were healed to.
 async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step], looks: &Looks) -> Vec<Done> {
@@ -224,84 +234,5 @@ fn still_holds(step: &Step, fate: Fate, lives: &Lives) -> Fate {
         Some(Ok(Some(live))) if live.id == *now && live.role.is_some() => fate,
         Some(Err(error)) => Fate::Taken(Outcome::Failed(Failure::Unreadable(error.clone()))),
         _ => Fate::Taken(Outcome::Failed(Failure::ProfileChangedAgain)),
-    }
-}
-
-type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
-
-async fn lives<A: Account>(context: &Context<A>, names: &BTreeSet<ProfileName>) -> Lives {
-    let mut lives = Lives::new();
-    for name in names {
-        lives.insert(name.clone(), context.aws.iam().instance_profile(name).await);
-    }
-    lives
-}
-
-/// What steps stand on, as it is now.
-struct Ground {
-    blank: Look,
-    lives: Lives,
-    held: BTreeMap<InstanceId, Vec<Association>>,
-    instances: BTreeMap<InstanceId, Instance>,
-}
-
-impl Ground {
-    async fn read<A: Account>(
-        context: &Context<A>,
-        region: &Region,
-        names: &BTreeSet<ProfileName>,
-        steps: &[Step],
-    ) -> Result<Self, AwsError> {
-        let ids: Vec<InstanceId> = steps.iter().map(|step| step.instance.clone()).collect();
-        Ok(Self {
-            blank: Look::default(),
-            lives: lives(context, names).await,
-            held: associations(&context.aws, region, &ids).await?,
-            instances: instances(&context.aws, region, &ids).await?,
-        })
-    }
-
-    /// `None` where the step is still what would be decided.
-    fn fate<A: Account>(&self, context: &Context<A>, step: &Step, looks: &Looks) -> Option<Fate> {
-        let skipped = |why: String| Some(Fate::Skipped(why));
-        let live = match self.lives.get(step.profile.name()) {
-            Some(Ok(live)) => live.as_ref(),
-            Some(Err(error)) => return skipped(format!("the instance profile could not be read again: {error}")),
-            None => return skipped("the instance profile was not read again".to_owned()),
-        };
-        let Some(instance) = self.instances.get(&step.instance) else {
-            return skipped("EC2 does not show the instance any more".to_owned());
-        };
-        if instance.state.is_ended() {
-            return Some(Fate::Taken(Outcome::Left(Left::Ended)));
-        }
-        let rows = self.held.get(&step.instance).map_or(&[][..], Vec::as_slice);
-        let Some(association) = rows.iter().find(|row| row.is_held()) else {
-            return skipped("the instance has no instance profile any more".to_owned());
-        };
-        if association.arn.name() != step.profile.name() {
-            return skipped(format!("the instance has another instance profile now: {}", association.arn.name()));
-        }
-        let look = looks.get(step.profile.name()).unwrap_or(&self.blank);
-        let case = look.case(live, &association.held, instance, context.aws.clock().now());
-        if case == Case::Healthy {
-            return Some(Fate::Taken(Outcome::Left(Left::AlreadyHealthy)));
-        }
-        let affected = Affected {
-            region: step.region.clone(),
-            instance: instance.clone(),
-            association: association.clone(),
-            case,
-        };
-        let again = plan(step.profile.name(), live, &[affected], &context.config.bounds, context.aws.clock().now());
-        match again.decisions.into_iter().next() {
-            Some(Decision::Do(same)) if *same == *step => None,
-            Some(Decision::Do(other)) => skipped(format!(
-                "it would now be another step than the one shown ({} -> {}): run it again to see it",
-                other.from, other.to
-            )),
-            Some(Decision::Leave(hindrance)) => skipped(hindrance.to_string()),
-            None => skipped("nothing is decided about it any more".to_owned()),
-        }
     }
 }

@@ -24,7 +24,7 @@ pub fn write(findings: &Findings, look: Look) -> String {
         parts.extend(profiles);
     }
     parts.extend(unread::lines(findings).iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))));
-    parts.push(look.paint(Ink::Bold, &sum(findings)));
+    parts.push(look.paint(Ink::Bold, &look.wrap(0, &sum(findings))));
     parts.join("\n\n")
 }
 

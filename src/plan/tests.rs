@@ -289,6 +289,7 @@ proptest! {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a duration is measured, and nothing decided by it")]
 fn ten_times_as_many_instances_take_about_ten_times_as_long() {
     let live = live("/web-role", Some(Trust::Yes));
     let bounds = bounds(Level::Reassociate);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reprofile::cli::apply;
-use reprofile::cli::carry_out::{Carried, Done, Fate, Over, carry_out};
+use reprofile::cli::carry_out::{Carried, Done, Fate, News, carry_out};
 use reprofile::cli::console::Look;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, find};
@@ -80,7 +80,7 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     Plan: 3 instances to re-associate, 0 left alone.
     ");
     let told = RefCell::new(Vec::new());
-    let tell = |over: Over<'_>| told.borrow_mut().push(format!("{over:?}"));
+    let tell = |news: News<'_>| told.borrow_mut().push(format!("{news:?}"));
     let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(told.borrow().len(), 3);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
@@ -267,9 +267,13 @@ async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
     let context = context(&aws, &[]);
     let findings = planned(&context, &[]).await;
     let since = tokio::time::Instant::now();
-    assert_eq!(apply::exit(&findings, &done(&context, &findings).await), Exit::Fine);
+    let told = RefCell::new(Vec::new());
+    let tell = |news: News<'_>| told.borrow_mut().push(format!("{news:?}"));
+    let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
+    assert_eq!(apply::exit(&findings, &done), Exit::Fine);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert!(since.elapsed() > Duration::from_secs(50));
+    assert!(told.borrow()[1].starts_with("Waits(web-role, "), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,7 +283,7 @@ async fn a_swap_whose_second_half_is_refused_says_by_which_command_to_give_the_p
     let findings = planned(&context, &[instances[1].as_str()]).await;
     aws.fail_all(Operation::AssociateIamInstanceProfile, Fault::DENIED);
     let told = RefCell::new(Vec::new());
-    let tell = |over: Over<'_>| told.borrow_mut().push(apply::line(over, "[1/1]", &context, Look::default()));
+    let tell = |news: News<'_>| told.borrow_mut().push(apply::line(news, "[1/1]", &context, Look::default()));
     let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(apply::exit(&findings, &done), Exit::Error);
     insta::assert_snapshot!(told.borrow().join("\n"), @"
