@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 LOCAL  := tests/local_aws
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-local lint build release completions man clean
+.PHONY: help demo test test-rust test-local lint build release speed completions man clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -36,6 +36,9 @@ build: ## build everything as the tests do; the first time takes about ten minut
 
 release: ## build the function as it is deployed, for this machine's architecture
 	cargo build --locked --release --bin bootstrap
+
+speed: release $(VENV)/ready ## measure the release build's start, size, calls and memory against their limits
+	$(PYTHON) tests/speed/speed.py --bootstrap target/release/bootstrap
 
 completions: build ## write completions for bash, zsh and fish to target/completions
 	mkdir -p target/completions

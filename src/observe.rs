@@ -23,8 +23,9 @@ use crate::ports::{Account, Clock, Ec2, Iam, MAX_FILTER_VALUES};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
 
-/// How many regions are read at the same time, and how many profiles.
-const REGIONS_AT_ONCE: usize = 16;
+/// How many regions are read at the same time (in one go, but for accounts that have opted in to nearly all), and how many
+/// profiles.
+const REGIONS_AT_ONCE: usize = 32;
 const PROFILES_AT_ONCE: usize = 8;
 
 /// Which profiles to look at, and how.

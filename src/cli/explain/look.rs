@@ -18,7 +18,7 @@ use crate::reason::AwsError;
 use crate::report::UnreadRegion;
 
 /// How many regions are read at the same time.
-const REGIONS_AT_ONCE: usize = 16;
+const REGIONS_AT_ONCE: usize = 32;
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
