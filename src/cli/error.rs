@@ -142,6 +142,9 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
         }
         (_, Reason::Throttled) => "others are calling AWS at the same time: wait a minute and run it again",
         (_, Reason::RegionDisabled) => "the region may not be enabled for this account: leave it out of --regions",
+        ("ResourceNotFoundException", _) if error.operation.starts_with("dynamodb:") => {
+            "--table is the name of the Lambda's table, the output TableName of its stack; --region is where that stack is"
+        }
         ("Connection", _) => "the endpoint was not reached: check the region's name, the network and proxy settings",
         (_, Reason::Unavailable) => {
             "AWS did not answer: run it again; if it goes on, see https://health.aws.amazon.com"

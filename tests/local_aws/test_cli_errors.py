@@ -35,6 +35,12 @@ def test_wrong_options_are_all_told_at_once_and_by_their_name(cli):
           '--ignore "we[b]" (or REPROFILE_IGNORE): globs of profile names')
 
 
+def test_a_table_that_is_not_there(cli):
+    check(cli.run("scan", "--table", "not-there"),
+          "error: reading what the table remembers: dynamodb:Query: ResourceNotFoundException",
+          "what to do: --table is the name of the Lambda's table")
+
+
 def test_no_credentials(cli):
     ended = cli.run("scan", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     check(ended)
