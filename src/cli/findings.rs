@@ -210,7 +210,7 @@ pub async fn find<A: Account>(
     let watched = Watched::new(&context.aws, watch);
     let looked = look(context, &watched, scope).await;
     watch.clear();
-    let (observation, memories, mut names) = looked?;
+    let Looked { observation, memories, mut looks } = looked?;
     let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
     for (name, Observed { live, affected, healthy }) in observation.profiles {
         match live {
@@ -226,7 +226,7 @@ pub async fn find<A: Account>(
                     prospect(&name, live.as_ref(), &affected, &context.config.bounds, &known, now);
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
-                let look = names.remove(&name).unwrap_or_default();
+                let look = looks.remove(&name).unwrap_or_default();
                 profiles.push(BrokenProfile { name, live, healthy, instances, iam, look });
             }
             Ok(_) => {}
@@ -245,29 +245,34 @@ pub async fn find<A: Account>(
     })
 }
 
+/// What was read.
+struct Looked {
+    observation: Observation,
+    memories: Memories,
+    looks: Names,
+}
+
+/// How to look at these profiles, by what is remembered of them.
+fn looks(memories: &Memories, names: impl IntoIterator<Item = (ProfileName, bool)>) -> Names {
+    let look = |(name, even_if_gone)| {
+        let blank = Look { even_if_gone, ..Look::default() };
+        let look = memories.get(&name).map_or(blank, |memory| Look::by(memory, even_if_gone));
+        (name, look)
+    };
+    names.into_iter().map(look).collect()
+}
+
 /// Everything is first swept for suspects: a region that could not be read then counts as unread, though it was read after.
-async fn look<A: Account>(
-    context: &Context<A>,
-    watched: &Watched<'_, A>,
-    scope: &Scope,
-) -> Result<(Observation, Memories, Names), Error> {
+async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope: &Scope) -> Result<Looked, Error> {
     let (wanted, cache) = (&context.config.regions, &context.regions);
     let read = |cause| Error::aws("finding out where to look", cause);
     let remembered = |cause| Error::aws("reading what the table remembers", cause);
-    let looks = |memories: &Memories, names: &mut dyn Iterator<Item = (ProfileName, bool)>| -> Names {
-        let look = |(name, even_if_gone)| {
-            let blank = Look { even_if_gone, ..Look::default() };
-            let look = memories.get(&name).map_or(blank, |memory| Look::by(memory, even_if_gone));
-            (name, look)
-        };
-        names.map(look).collect()
-    };
     match scope {
         Scope::Profiles(names) => {
             let memories = known::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
-            let names = looks(&memories, &mut names.clone().into_iter());
-            let observation = observe(watched, &names, wanted, cache).await.map_err(read)?;
-            Ok((observation, memories, names))
+            let looks = looks(&memories, names.clone());
+            let observation = observe(watched, &looks, wanted, cache).await.map_err(read)?;
+            Ok(Looked { observation, memories, looks })
         }
         Scope::Everything => {
             let memories = known::of_all(&context.aws).await.map_err(remembered)?;
@@ -277,8 +282,8 @@ async fn look<A: Account>(
                 let look = Look::by(memories.get(live.name())?, true);
                 (diagnose(Some(live), &live.id, &look.roles, now) != Case::Healthy).then(|| live.name().clone())
             }));
-            let names = looks(&memories, &mut swept.suspects.into_iter().map(|name| (name, true)));
-            let mut observation = observe(&context.aws, &names, wanted, cache).await.map_err(read)?;
+            let looks = looks(&memories, swept.suspects.into_iter().map(|name| (name, true)));
+            let mut observation = observe(&context.aws, &looks, wanted, cache).await.map_err(read)?;
             for region in swept.unread {
                 if !observation.unread.iter().any(|known| known.region == region.region) {
                     observation.unread.push(region);
@@ -286,7 +291,7 @@ async fn look<A: Account>(
             }
             observation.unread.sort_by(|a, b| a.region.cmp(&b.region));
             observation.regions = swept.regions;
-            Ok((observation, memories, names))
+            Ok(Looked { observation, memories, looks })
         }
     }
 }
