@@ -37,6 +37,9 @@ const PAUSES: [StdDuration; 6] = [
     StdDuration::from_secs(15),
 ];
 
+/// The longest of them while an instance has been taken off its profile and not been given it back.
+const LONGEST_WHILE_BARE: StdDuration = StdDuration::from_secs(4);
+
 /// Keeps Reprofile within EC2's rate for mutating calls, of each region of one account: 5 a second, with a burst of 50,
 /// of which 10 are left to whoever else is calling. Kept between invocations, as EC2 keeps its bucket.
 /// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>
@@ -253,6 +256,8 @@ impl<A: Account> Run<'_, A> {
             if !tasks.iter().any(Task::is_open) {
                 break;
             }
+            let is_bare = tasks.iter().any(|task| task.detached && task.is_open());
+            let pause = if is_bare { pause.min(LONGEST_WHILE_BARE) } else { pause };
             tokio::time::sleep(self.within_deadline(pause)).await;
             self.read_back(&mut tasks).await;
             self.give_up_late(&mut tasks);

@@ -44,6 +44,21 @@ async fn a_stopped_instance_is_swapped_once_the_profile_is_a_minute_old_and_told
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instance_that_has_been_taken_off_is_not_kept_waiting_for_long_between_tries() {
+    let (aws, stopped, _) = stale();
+    aws.set(|settings| settings.disassociating = Duration::ZERO);
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    aws.fail_next(12, Operation::AssociateIamInstanceProfile, Fault::THROTTLED);
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda);
+    let bare_since = tokio::time::Instant::now();
+    while aws.held(&stopped) != aws.live("web-role") {
+        deployment.run_for(Duration::from_secs(1)).await;
+        assert!(bare_since.elapsed() < Duration::from_mins(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn wherever_the_function_is_killed_the_swap_is_finished_and_told() {
     let mut kills = 0;
     loop {
