@@ -86,6 +86,8 @@ pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<
                 What::Change(change) => {
                     wanted.changes.insert(change.clone());
                 }
+                // Copies ask for one look: were each sent on, a queue that delivers twice would hold ever more of them.
+                What::Recheck(recheck) if wanted.rechecks.contains(recheck) => {}
                 What::Recheck(recheck) => wanted.rechecks.push(recheck.clone()),
                 What::Sweep => {}
             }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use reprofile::memory::Lease;
 use reprofile::model::Trust;
+use reprofile::names::ProfileName;
+use reprofile::ports::Clock;
+use reprofile::recheck::Recheck;
 use serde_json::Value;
 
 use crate::aws_model::{AwsModel, Caller, Deployment, Fault, Operation, Propagation};
@@ -243,6 +247,17 @@ async fn two_invocations_on_one_profile_at_the_same_time_act_once_and_tell_once(
     assert!(aws.peak_concurrency("eu-west-1") >= 1);
     assert_eq!(told(&aws), ["HEALED 1"]);
     assert_eq!(aws.count(Operation::ReplaceIamInstanceProfileAssociation), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_of_a_recheck_that_find_the_profile_worked_on_come_back_as_one() {
+    let aws = account();
+    let lambda = Lambda::in_account(&aws, &[]);
+    let until = aws.now() + 10 * MINUTE;
+    aws.rewrite_memory("web-role", |memory| memory.lease = Some(Lease { owner: "another".to_owned(), until }));
+    let recheck = Recheck::new(aws.account(), ProfileName::new("web-role").unwrap(), "web-role-1".to_owned(), 1);
+    assert!(lambda.deliver(vec![serde_json::to_value(&recheck).unwrap(); 3]).await.is_empty());
+    assert_eq!(aws.queued().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
