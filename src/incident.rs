@@ -290,12 +290,10 @@ fn go_on(
         incident.mended.clear();
         incident.told = Some(Told { at: now, status, case: report.case(), broken });
     }
-    let sure_at = incident.reading.as_ref().map(|reading| (reading.at + timing.confirm - now).max(Duration::SECOND));
-    let recheck = timing.settle.and_then(|_| incident.next_recheck(now)).map(|wait| match sure_at {
-        // Where IAM may be written once it is sure, the second reading comes as soon as it may.
-        Some(sure) if report.is_awaiting_confirmation() => wait.min(sure),
-        _ => wait,
-    });
+    // Where IAM may be written once it is sure, the second reading comes as soon as it may, however old the incident is.
+    let reading = incident.reading.as_ref().filter(|_| report.is_awaiting_confirmation());
+    let sure_in = reading.map(|reading| (reading.at + timing.confirm - now).max(Duration::SECOND));
+    let recheck = timing.settle.and_then(|_| incident.next_recheck(now).into_iter().chain(sure_in).min());
     if recheck.is_some() {
         incident.sequence += 1;
         incident.rechecks += 1;

@@ -60,6 +60,19 @@ async fn a_re_created_role_is_put_back_into_its_profile_after_five_quiet_minutes
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_role_that_comes_back_after_days_is_put_back_all_the_same() {
+    let (aws, lambda, instance) = seen(RELINK).await;
+    let mut deployment = deploy(&aws, &lambda).at(|pace| pace.sweep_every = Some(HOUR));
+    aws.remove_role_from_instance_profile("app-profile", "app-role").unwrap();
+    aws.delete_role("app-role").unwrap();
+    deployment.run_for(40 * HOUR).await;
+    aws.create_role("app-role").unwrap();
+    deployment.run_for(30 * MINUTE).await;
+    assert!(aws.is_whole(&instance), "{:?}", subjects(&aws));
+    assert!(subjects(&aws).last().unwrap().contains("HEALED"), "{:?}", subjects(&aws));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_profile_is_created_again_with_its_path_and_tags_and_the_instances_re_associated() {
     let (aws, lambda, instance) = seen(RESTORE).await;
     let mut deployment = deploy(&aws, &lambda);
