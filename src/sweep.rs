@@ -72,13 +72,17 @@ pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCach
     Ok(Swept { suspects, profiles, unread, regions: regions.len() })
 }
 
-/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago.
+/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago. Answers with the
+/// profiles of which something is open: an incident that ended without an event, or an instance that has no association
+/// to be seen by.
 ///
 /// # Errors
 /// Where the table failed.
-pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<(), Error> {
-    let Some(table) = account.table() else { return Ok(()) };
+pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet<ProfileName>, Error> {
+    let Some(table) = account.table() else { return Ok(BTreeSet::new()) };
     let mut known = memories(table).await.map_err(Error::MemoryUnread)?;
+    let is_open = |memory: &Memory| memory.incident.is_some() || memory.has_unfinished();
+    let open = known.values().filter(|one| is_open(&one.document)).map(|one| one.document.profile.clone()).collect();
     let now = account.clock().now();
     let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
     let work = healthy.map(|(name, profile)| (known.remove(name), profile)).collect::<Vec<_>>();
@@ -87,7 +91,7 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<(), Erro
         .buffer_unordered(WRITES_AT_ONCE)
         .collect::<Vec<Result<(), AwsError>>>()
         .await;
-    written.into_iter().collect::<Result<(), _>>().map_err(Error::MemoryUnread)
+    written.into_iter().collect::<Result<(), _>>().map(|()| open).map_err(Error::MemoryUnread)
 }
 
 async fn remember_one<A: Account>(

@@ -34,7 +34,7 @@ pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<O
     }
 }
 
-/// Adds what is broken anywhere to what is wanted.
+/// Adds what is broken anywhere to what is wanted, and what is open still.
 pub(super) async fn sweep_all<A: Account>(
     context: &Context<A>,
     wanted: &mut BTreeMap<ProfileName, Wanted>,
@@ -42,8 +42,11 @@ pub(super) async fn sweep_all<A: Account>(
 ) {
     match sweep(&context.aws, &context.config.regions, &context.regions).await {
         Ok(swept) => {
-            run.errors.extend(remember(&context.aws, &swept).await.err());
-            for name in swept.suspects {
+            let open = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
+                run.errors.push(error);
+                BTreeSet::new()
+            });
+            for name in swept.suspects.into_iter().chain(open) {
                 let wanted = wanted.entry(name).or_default();
                 (wanted.swept, wanted.even_if_gone) = (true, true);
             }

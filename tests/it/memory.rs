@@ -91,6 +91,22 @@ async fn a_sweep_finds_and_heals_what_no_event_told_and_renews_what_is_remembere
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_incident_that_ends_after_days_without_an_event_is_closed_by_a_sweep() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("us-east-1", "web-role", "a");
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = deploy(&aws, &lambda).at(|pace| pace.sweep_every = Some(HOUR));
+    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    deployment.run_for(40 * HOUR).await;
+    aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    aws.take_events();
+    deployment.run_for(3 * HOUR).await;
+    assert!(aws.remembered("web-role").unwrap().incident.is_none());
+    assert!(subjects(&aws).last().unwrap().contains("RESOLVED"), "{:?}", subjects(&aws));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_does_not_alert_a_profile_that_was_never_seen_with_a_role() {
     let aws = AwsModel::new();
     let lambda = Lambda::in_account(&aws, &[]);
