@@ -241,13 +241,15 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
     let is_young = live.is_some_and(|profile| now - profile.created < OLD_ENOUGH);
     let is_settled = matches!(instance.state, InstanceState::Running | InstanceState::Stopped);
     let action = action(one);
+    // What was begun is ended: an instance that we took off its profile gets it back, whoever holds it back since.
+    let hold = instance.hold.filter(|_| action != Action::Associate);
     let rows = [
         (bounds.ignore.matches(arn), Hindrance::ProfileIgnored),
-        (instance.hold == Some(Hold::Ignore), Hindrance::InstanceIgnored),
+        (hold == Some(Hold::Ignore), Hindrance::InstanceIgnored),
         (one.case == Case::Untrusted, Hindrance::TrustExcludesEc2),
         (bounds.level < Level::Reassociate, Hindrance::LevelAlert),
         (!bounds.scope.matches(arn), Hindrance::OutsideScope),
-        (instance.hold == Some(Hold::Alert), Hindrance::InstanceAlertOnly),
+        (hold == Some(Hold::Alert), Hindrance::InstanceAlertOnly),
         (one.case == Case::Gone, Hindrance::NoProfile),
         (one.case == Case::RoleLess, Hindrance::NoRole),
         (instance.operator_managed, Hindrance::OperatorManaged),

@@ -113,6 +113,21 @@ async fn an_instance_that_cannot_be_given_the_profile_back_is_told_and_tried_aga
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_taken_off_is_given_back_though_somebody_holds_the_instance_back_meanwhile() {
+    for tag in ["ignore", "alert"] {
+        let (aws, stopped, _) = stale();
+        let lambda = Lambda::in_account(&aws, &[]);
+        let mut deployment = deploy(&aws, &lambda);
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        aws.fail_next(1, Operation::AssociateIamInstanceProfile, Fault::DENIED);
+        let mine = stopped.clone();
+        aws.just_before(Operation::AssociateIamInstanceProfile, move |aws| aws.tag(&mine, "reprofile", tag));
+        assert!(deployment.run_until_quiet(30 * HOUR).await, "{tag}");
+        assert_eq!(aws.held(&stopped), aws.live("web-role"), "{tag}: {:?}", subjects(&aws));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_somebody_attaches_in_between_stays() {
     let (aws, stopped, _) = stale();
     aws.role_with_profile("other-role");
