@@ -308,7 +308,10 @@ async fn mend_all<A: Account>(
     let mut all = Vec::new();
     for mut one in underway {
         let is_wanted = one.plan.decisions.iter().any(Decision::waits_for_iam);
-        if !(is_wanted && lacks_something(one.report.live.as_ref()) && one.claim.version.is_some()) {
+        // What is gone would be put back under the path that it had last, which its instances may not know.
+        let last = one.claim.memory.binding.as_ref().map(|known| &known.arn);
+        let may_be_written = one.report.live.is_some() || last.is_none_or(|arn| config.bounds.may_write(arn));
+        if !(is_wanted && may_be_written && lacks_something(one.report.live.as_ref()) && one.claim.version.is_some()) {
             all.push(one);
             continue;
         }

@@ -188,6 +188,14 @@ pub struct Bounds {
     pub may_swap: bool,
 }
 
+impl Bounds {
+    /// Whether the globs let the profile be written.
+    #[must_use]
+    pub fn may_write(&self, profile: &ProfileArn) -> bool {
+        self.scope.matches(profile) && !self.ignore.matches(profile)
+    }
+}
+
 /// How old a profile has to be before an instance is disassociated for it: until then its region may not know it, and
 /// the instance would be left with none.
 pub const OLD_ENOUGH: Duration = Duration::minutes(1);

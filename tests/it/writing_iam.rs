@@ -123,6 +123,21 @@ async fn lower_levels_write_nothing_to_iam() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_profile_is_not_created_again_under_a_path_that_is_ignored() {
+    let (aws, lambda, _) = seen(RESTORE).await;
+    let mut deployment = deploy(&aws, &lambda);
+    aws.remove_role_from_instance_profile("app-profile", "app-role").unwrap();
+    aws.delete_instance_profile("app-profile").unwrap();
+    aws.create_instance_profile_with("/karpenter/", "app-profile", &[]).unwrap();
+    aws.add_role_to_instance_profile("app-profile", "app-role").unwrap();
+    deployment.run_for(MINUTE).await;
+    aws.remove_role_from_instance_profile("app-profile", "app-role").unwrap();
+    aws.delete_instance_profile("app-profile").unwrap();
+    deployment.run_for(2 * HOUR).await;
+    assert_eq!(aws.writes().len(), 0, "{:?}", aws.writes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_profile_that_somebody_filled_with_another_role_is_left() {
     let (aws, lambda, _) = seen(RESTORE).await;
     let mut deployment = deploy(&aws, &lambda);
