@@ -34,6 +34,8 @@ pub enum WhyNot {
     AnotherRole(RoleName),
     /// The instances hold the profile under more than one path, and nothing says which is right.
     PathUnknown,
+    /// Under the path that it had, somebody asked that it be left alone.
+    HeldBack,
     /// What is known of it, or the role, could not be read.
     Unread(AwsError),
 }
@@ -52,6 +54,7 @@ impl WhyNot {
             Self::Unmended(Unmended::NotYetSure | Unmended::Braked) => "later",
             Self::AnotherRole(_) => "another-role",
             Self::PathUnknown => "path-unknown",
+            Self::HeldBack => "held-back",
             Self::Unread(_) => "unread",
         }
     }
@@ -80,6 +83,7 @@ impl fmt::Display for WhyNot {
             Self::PathUnknown => f.write_str(
                 "instances hold it under different paths, so it is not known under which it is to be created again",
             ),
+            Self::HeldBack => f.write_str("under the path that it had last, it is ignored (--ignore) or outside --scope"),
             Self::Unread(error) => {
                 write!(f, "what it needs to know could not be read: {}", plain(&error.to_string(), MESSAGE))
             }
@@ -119,11 +123,13 @@ pub fn prospect(
             why => WhyNot::Unmended(why),
         })
     });
-    let then = mend
-        .as_ref()
-        .ok()
-        .zip(known.as_ref().ok())
-        .and_then(|(mend, known)| as_it_will_be(live, affected, mend, known, now));
+    let both = mend.and_then(|mend| {
+        let role = known.as_ref().ok().and_then(|known| known.role.clone());
+        // What is gone comes back under the path that it had last, which its instances may not know.
+        let then = as_it_will_be(live, affected, &mend, role, now).filter(|then| bounds.may_write(&then.arn));
+        then.map(|then| (mend, then)).ok_or(WhyNot::HeldBack)
+    });
+    let (mend, then) = both.map_or_else(|why| (Err(why), None), |(mend, then)| (Ok(mend), Some(then)));
     let decisions = affected.iter().zip(today).map(|(one, today)| {
         let waits = today.waits_for_iam();
         (if waits { follows(name, then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
@@ -152,10 +158,9 @@ fn as_it_will_be(
     live: Option<&Profile>,
     affected: &[Affected],
     mend: &Mend,
-    known: &Known,
+    role: Option<Role>,
     now: Timestamp,
 ) -> Option<Profile> {
-    let role = known.role.clone();
     match (live, mend) {
         (Some(live), _) => Some(Profile { role, ..live.clone() }),
         (None, Mend::Restore { path, tags, .. }) => {

@@ -306,3 +306,20 @@ async fn a_write_whose_answer_is_lost_is_looked_for_and_not_made_twice() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_was_ignored_where_it_lived_last_is_not_created_again() {
+    for held_back in [("REPROFILE_IGNORE", "/app/*"), ("REPROFILE_SCOPE", "/other/*")] {
+        let (aws, _) = remembered().await;
+        // Its instances hold it under the path that it had before.
+        aws.remove_role_from_instance_profile("web", "web-role").unwrap();
+        aws.delete_instance_profile("web").unwrap();
+        aws.create_instance_profile("web").unwrap();
+        aws.running("eu-west-1", "web", "elsewhere");
+        aws.delete_instance_profile("web").unwrap();
+        let mut variables = RESTORE_BY_TABLE.to_vec();
+        variables.push(held_back);
+        let findings = planned(&context(&aws, &variables), Some("web-role")).await;
+        assert_eq!(findings.mends().count(), 0, "{held_back:?}: {}", plan(&findings));
+    }
+}

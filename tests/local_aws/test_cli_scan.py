@@ -82,14 +82,14 @@ odd-role  AIPA..., role odd-role, which does not trust EC2; since when is not kn
 web-role  AIPA..., role web-role; cut off since before TIME
  NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
  web-1  i-...  eu-west-1  running  stale  re-associate it
- web-2  i-...  us-east-1  stopped  stale  leave it: the instance is stopped
+ web-2  i-...  us-east-1  stopped  stale  re-associate it
 
 stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
 role-less: the instance profile has no role in it, so the instance gets no credentials
 untrusted: the trust policy of the role does not let EC2 use it, so the instance gets no credentials
 gone: the instance profile was deleted, and the instance gets no credentials
 
-5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 1 back.
+5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 2 back.
 Next: `reprofile heal` shows its plan and asks before it changes anything.
 """
     reads = {"GetCallerIdentity", "ListInstanceProfiles", "GetInstanceProfile", "DescribeRegions", "DescribeInstances",
@@ -102,7 +102,8 @@ def test_json_says_the_same(account):
     ended = account.cli.run("scan", "--output", "json")
     found = json.loads(ended.out)
     assert (ended.code, ended.err, found["version"]) == (2, "", 1)
-    assert found["summary"] == {"regions": 3, "unread_regions": 0, "instances": 6, "broken": 5, "muted": 0, "steps": 1}
+    assert found["summary"] == {"regions": 3, "unread_regions": 0, "instances": 6, "broken": 5, "muted": 0, "steps": 2,
+                                "iam_writes": 0, "curable": 2}
     cases = {one["instance"]: one["case"] for profile in found["profiles"] for one in profile["instances"]}
     assert cases == {ids["web-1"]: "stale", ids["web-2"]: "stale", ids["empty"]: "role-less", ids["odd"]: "untrusted",
                      ids["gone"]: "gone"}
