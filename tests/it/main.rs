@@ -19,6 +19,7 @@ mod incidents;
 mod lambda;
 mod looking;
 mod memory;
+mod random_people;
 mod replaced_role;
 mod swaps;
 mod writing_iam;

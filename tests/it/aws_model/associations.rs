@@ -99,6 +99,16 @@ impl AwsModel {
         }
     }
 
+    /// An association, also one that is not shown any more.
+    pub(super) fn ever_associated(&self, id: &AssociationId) -> Option<Association> {
+        self.world.associations.borrow().rows.get(id).map(|row| row.shown(self.now()))
+    }
+
+    /// The association that an instance was given last, also one that is not shown any more.
+    pub fn last_association_of(&self, instance: &InstanceId) -> Option<Association> {
+        self.world.associations.borrow().of(instance).last().map(|row| row.shown(self.now()))
+    }
+
     /// Makes an association, with the profile's ARN and id of now.
     pub(super) fn attach(
         &self,

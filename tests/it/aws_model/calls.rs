@@ -232,6 +232,11 @@ impl AwsModel {
         self.world.calls.borrow_mut().hooks.push((operation, Box::new(happens)));
     }
 
+    /// What was to happen just before a call, and did not yet, never does.
+    pub fn nothing_more_just_before(&self) {
+        self.world.calls.borrow_mut().hooks.clear();
+    }
+
     /// Every call that came through a port, in the order they were sent.
     pub fn calls(&self) -> Vec<Call> {
         self.world.calls.borrow().calls.clone()

@@ -12,6 +12,7 @@ use reprofile::ports::{Clock, Ec2, Page};
 use reprofile::reason::AwsError;
 
 use super::calls::Operation;
+use super::deeds::Effect;
 use super::propagation::ProfileReference;
 use super::{AwsModel, refused};
 
@@ -99,7 +100,10 @@ impl Ec2 for AwsModel {
     ) -> Result<Association, AwsError> {
         let operation = Operation::ReplaceIamInstanceProfileAssociation;
         self.call(operation, Some(region), association.to_string(), || {
-            self.replace_now(region, association, &ProfileReference::Arn(profile.clone()))
+            let before = self.ever_associated(association);
+            let after = self.replace_now(region, association, &ProfileReference::Arn(profile.clone()))?;
+            self.did(Effect::Given { instance: after.instance.clone(), before, after: after.clone() });
+            Ok(after)
         })
         .await
     }
@@ -107,7 +111,9 @@ impl Ec2 for AwsModel {
     async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError> {
         let operation = Operation::DisassociateIamInstanceProfile;
         self.call(operation, Some(region), association.to_string(), || {
-            self.disassociate_now(region, association).map(|_ending| ())
+            let held = self.disassociate_now(region, association)?;
+            self.did(Effect::TakenOff { instance: held.instance.clone(), held });
+            Ok(())
         })
         .await
     }
@@ -120,7 +126,10 @@ impl Ec2 for AwsModel {
     ) -> Result<Association, AwsError> {
         let operation = Operation::AssociateIamInstanceProfile;
         self.call(operation, Some(region), instance.to_string(), || {
-            self.associate_now(region, instance, &ProfileReference::Arn(profile.clone()))
+            let before = self.last_association_of(instance);
+            let after = self.associate_now(region, instance, &ProfileReference::Arn(profile.clone()))?;
+            self.did(Effect::Given { instance: instance.clone(), before, after: after.clone() });
+            Ok(after)
         })
         .await
     }

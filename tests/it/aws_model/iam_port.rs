@@ -18,6 +18,7 @@ use reprofile::reason::AwsError;
 
 use super::calls::Operation;
 use super::cloudtrail::Caller;
+use super::deeds::Effect;
 use super::iam_state::{IamState, ProfileRecord, RoleRecord};
 use super::{AwsModel, refused};
 
@@ -95,14 +96,20 @@ impl Iam for AwsModel {
             let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
             self.by(Caller::reprofile()).create_instance_profile_with(path.as_str(), name.as_str(), &tags)?;
             let iam = self.world.iam.borrow().latest();
-            Ok(iam.shown(iam.profile(name).unwrap()))
+            let made = iam.shown(iam.profile(name).unwrap());
+            self.did(Effect::Created(made.clone()));
+            Ok(made)
         })
         .await
     }
 
     async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError> {
         self.call(Operation::AddRoleToInstanceProfile, None, profile.to_string(), || {
-            self.by(Caller::reprofile()).add_role_to_instance_profile(profile.as_str(), role.as_str())
+            let seen = self.roles_seen_in(profile);
+            self.by(Caller::reprofile()).add_role_to_instance_profile(profile.as_str(), role.as_str())?;
+            let iam = self.world.iam.borrow().latest();
+            self.did(Effect::RolePutIn { profile: iam.shown(iam.profile(profile).unwrap()), seen });
+            Ok(())
         })
         .await
     }

@@ -173,6 +173,11 @@ impl History {
         later.checked_sub(1).map(|index| Rc::clone(&self.states[index].1)).unwrap_or_default()
     }
 
+    /// IAM as it has ever been, oldest first.
+    pub(super) fn states(&self) -> impl Iterator<Item = &IamState> {
+        self.states.iter().map(|(_, state)| &**state)
+    }
+
     /// IAM from now on.
     pub(super) fn push(&mut self, at: Timestamp, state: IamState) {
         self.states.push((at, Rc::new(state)));

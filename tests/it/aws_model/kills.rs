@@ -59,6 +59,11 @@ impl AwsModel {
         self.world.kills.left.set(Some(n));
     }
 
+    /// Kills nobody any more.
+    pub fn kill_nobody(&self) {
+        self.world.kills.left.set(None);
+    }
+
     /// Runs a process that is killed at its `n`th point; one that has fewer runs to its end.
     pub async fn killed_at<T>(&self, n: usize, process: impl Future<Output = T>) -> Result<T, Killed> {
         self.kill_at(n);

@@ -13,6 +13,7 @@
 //! | `propagation` | what a region of EC2 knows of IAM, and since when |
 //! | `topic`, `table`, `queue` | SNS, DynamoDB, SQS |
 //! | `calls`, `buckets`, `faults`, `pages`, `kills` | what all calls share: a record, a rate, a fault, a page, an end |
+//! | `deeds` | what Reprofile changed |
 //! | `deployment`, `function` | whole incidents: rule, queue, schedule and function, driven in virtual time |
 //!
 //! A further service is a further file: its state in [`World`], its calls as [`Operation`]s that go through
@@ -23,6 +24,7 @@ mod buckets;
 mod calls;
 mod clock;
 mod cloudtrail;
+mod deeds;
 mod deployment;
 mod ec2_port;
 mod faults;
@@ -52,6 +54,7 @@ use reprofile::reason::AwsError;
 pub use calls::{Call, Operation};
 pub use clock::{EPOCH, LONG_AGO};
 pub use cloudtrail::Caller;
+pub use deeds::{Deed, Effect};
 pub use deployment::Deployment;
 pub use faults::Fault;
 pub use function::{Ending, Invocation};
@@ -96,6 +99,7 @@ struct World {
     associations: RefCell<associations::Associations>,
     topic: RefCell<topic::Messages>,
     calls: RefCell<calls::Log>,
+    deeds: RefCell<Vec<Deed>>,
     buckets: RefCell<buckets::Buckets>,
     faults: RefCell<faults::Faults>,
     pages: RefCell<pages::Pages>,
@@ -134,6 +138,7 @@ impl AwsModel {
             associations: RefCell::default(),
             topic: RefCell::default(),
             calls: RefCell::default(),
+            deeds: RefCell::default(),
             buckets: RefCell::default(),
             faults: RefCell::default(),
             pages: RefCell::default(),

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reprofile::model::{Association, AssociationState, InstanceState, Trust};
-use reprofile::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region};
+use reprofile::model::{Association, AssociationState, Instance, InstanceState, Profile, Role, Trust};
+use reprofile::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleName};
 use reprofile::ports::Clock;
 use reprofile::reason::AwsError;
 
 use super::calls::Operation;
+use super::iam_state::RoleRecord;
 use super::instances::InstanceRow;
 use super::propagation::ProfileReference;
 use super::{AwsModel, refused};
@@ -116,6 +117,22 @@ impl AwsModel {
     pub fn live(&self, profile: &str) -> Option<ProfileId> {
         let name = ProfileName::new(profile).unwrap();
         self.world.iam.borrow().latest().profile(&name).map(|profile| profile.id.clone())
+    }
+
+    /// The profile that has this name in IAM now.
+    pub fn profile(&self, name: &ProfileName) -> Option<Profile> {
+        let iam = self.world.iam.borrow().latest();
+        iam.profile(name).map(|profile| iam.shown(profile))
+    }
+
+    /// The role that has this name in IAM now.
+    pub fn role_called(&self, name: &RoleName) -> Option<Role> {
+        self.world.iam.borrow().latest().role(name).ok().map(RoleRecord::shown)
+    }
+
+    /// What EC2 knows of an instance.
+    pub fn instance(&self, id: &InstanceId) -> Instance {
+        self.world.instances.borrow().get(id).unwrap().shown(self.now())
     }
 
     /// The state that an instance is in.
