@@ -19,7 +19,7 @@ use crate::aws_model::Deployment;
 use crate::lambda::Lambda;
 
 const SEED: u64 = 1;
-const CASES: u32 = 40;
+const CASES: u32 = 60;
 const STEPS: usize = 16;
 
 const SWEEPS: Duration = Duration::from_hours(2);

@@ -154,7 +154,7 @@ fn account() -> impl Strategy<Value = Account> {
     ]);
     let events = (seconds(&[5, 5, 60, 400]), seconds(&[0, 0, 90]), select(vec![None, None, Some(4)]));
     let rest = (seconds(&[0, 0, 0, 20]), propagation, any::<bool>(), select(vec![20, 20, 900]));
-    (prop::bool::weighted(0.7), events, select(vec![None, Some(3)]), any::<u64>(), rest).prop_map(
+    (prop::bool::weighted(0.7), events, select(vec![None, Some(10)]), any::<u64>(), rest).prop_map(
         |(is_swept, (trail_delay, trail_jitter, lose_one_in), duplicate_one_in, seed, rest)| {
             let (iam_reads_lag, propagation, small_pages, latency) = rest;
             let latency = Duration::from_millis(latency);
