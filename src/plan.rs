@@ -27,6 +27,19 @@ pub enum Level {
     Restore,
 }
 
+impl Level {
+    /// The word by which it is asked for.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Reassociate => "reassociate",
+            Self::Relink => "relink",
+            Self::Restore => "restore",
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -136,17 +136,6 @@ impl BrokenProfile {
 }
 
 impl Findings {
-    /// The level's name.
-    #[must_use]
-    pub fn level_name(&self) -> &'static str {
-        match self.level {
-            Level::Alert => "alert",
-            Level::Reassociate => "reassociate",
-            Level::Relink => "relink",
-            Level::Restore => "restore",
-        }
-    }
-
     /// The instances that are cut off, but the muted ones, with their profile.
     pub fn told(&self) -> impl Iterator<Item = (&BrokenProfile, &Finding)> {
         self.profiles.iter().flat_map(|profile| profile.told().map(move |one| (profile, one)))

@@ -20,7 +20,7 @@ pub fn write(findings: &Findings, look: Look) -> String {
     let told = findings.profiles.iter().filter(|profile| profile.told().next().is_some());
     let profiles: Vec<String> = told.map(|profile| of_profile(profile, look)).collect();
     if !profiles.is_empty() {
-        parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level_name()));
+        parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level.as_str()));
         parts.extend(profiles);
     }
     parts.extend(unread::lines(findings).iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))));

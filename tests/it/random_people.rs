@@ -4,17 +4,18 @@
 //! play other ones, change `SEED` and `CASES`.
 
 mod laws;
+mod stage;
 mod story;
 
 use std::time::Duration;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use reprofile::glob::Globs;
-use reprofile::plan::Level;
 use serde_json::Value;
 
 use self::laws::{Trial, nothing_more_happens};
-use self::story::{Case, Stage, case};
+use self::stage::Stage;
+use self::story::{Case, case};
 use crate::aws_model::Deployment;
 use crate::lambda::Lambda;
 
@@ -37,7 +38,7 @@ async fn play(case: &Case) -> Result<(), TestCaseError> {
     let lambda = Lambda::in_account(
         &aws,
         &[
-            ("REPROFILE_LEVEL", level(case.level)),
+            ("REPROFILE_LEVEL", case.level.as_str()),
             ("REPROFILE_TABLE", "reprofile"),
             ("REPROFILE_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/reprofile"),
             ("REPROFILE_SCOPE", scope),
@@ -79,15 +80,6 @@ async fn play(case: &Case) -> Result<(), TestCaseError> {
     trial.nothing_was_written_that_may_not_be()?;
     trial.what_is_broken_is_told_and_nothing_else()?;
     nothing_more_happens(&aws.writes()[writes..], &aws.published()[told..])
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Alert => "alert",
-        Level::Reassociate => "reassociate",
-        Level::Relink => "relink",
-        Level::Restore => "restore",
-    }
 }
 
 fn in_virtual_time(case: &Case) -> Result<(), TestCaseError> {

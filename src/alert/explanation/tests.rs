@@ -1,5 +1,6 @@
 //! What is told apart in an explanation and nowhere else.
 
+use super::levels::some;
 use super::*;
 
 #[test]

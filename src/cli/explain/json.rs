@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use crate::alert::explanation::{Explanation, Looked, by_hand, credentials, since, word};
+use crate::alert::explanation::{Explanation, Looked, by_hand, credentials, since};
 use crate::cli::error::Error;
 use crate::cli::prospect::Prospect;
 use crate::cli::scan::json as scan;
@@ -91,7 +91,7 @@ fn levels(it: &Explanation) -> Value {
         let instances: Vec<Value> =
             prospect.decisions.iter().zip(ids).map(|(decided, id)| instance_at(prospect, decided, id)).collect();
         let iam = prospect.iam.as_ref().map(scan::iam);
-        (word(*level).to_owned(), json!({ "iam": iam, "instances": instances }))
+        (level.as_str().to_owned(), json!({ "iam": iam, "instances": instances }))
     });
     Value::Object(levels.collect::<Map<_, _>>())
 }

@@ -3,8 +3,6 @@
 //! Invariant: only `NoSuchEntity` means that there is no such profile, and only where every region was read is an
 //! instance said to be nowhere. Nothing is written.
 
-use futures_util::stream::{self, StreamExt};
-
 use crate::cli::error::Error;
 use crate::cli::known;
 use crate::config::Regions;
@@ -16,9 +14,6 @@ use crate::observe::{self, Look};
 use crate::ports::{Account, Clock, Ec2, Iam};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
-
-/// How many regions are read at the same time.
-const REGIONS_AT_ONCE: usize = 32;
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +110,7 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
     let live = live(account, name).await?;
     let memory = memory(account, name).await?;
     let look = memory.as_ref().map(|memory| Look::by(memory, true)).unwrap_or_default();
-    let (held, unread) = in_regions(regions, |region| held(account, region, name)).await?;
+    let (held, unread) = in_regions(regions, |region| async move { held(account, &region, name).await }).await?;
     let mut instances = Vec::new();
     for (region, held) in held {
         for (association, instance) in held {
@@ -174,7 +169,7 @@ async fn held<A: Account>(
 }
 
 async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) -> Result<Sight, Error> {
-    let (found, unread) = in_regions(regions, |region| one_instance(account, region, id)).await?;
+    let (found, unread) = in_regions(regions, |region| async move { one_instance(account, &region, id).await }).await?;
     let read = found.len();
     let Some((region, (instance, association))) =
         found.into_iter().find_map(|(region, found)| found.map(|found| (region, found)))
@@ -209,28 +204,15 @@ async fn one_instance<A: Account>(
     Ok(Some((instance, (newest < held.len()).then(|| held.swap_remove(newest)))))
 }
 
-/// Reads every region, bounded; those that failed are told apart.
-async fn in_regions<'a, T, F>(
-    regions: &'a [Region],
-    read: impl Fn(&'a Region) -> F,
+/// Reads every region; those that failed are told apart.
+async fn in_regions<T, F>(
+    regions: &[Region],
+    read: impl Fn(Region) -> F,
 ) -> Result<(Vec<(Region, T)>, Vec<UnreadRegion>), Error>
 where
     F: Future<Output = Result<T, AwsError>>,
 {
-    let read = &read;
-    let all = stream::iter(regions)
-        .map(|region| async move { (region.clone(), read(region).await) })
-        .buffer_unordered(REGIONS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    let mut found = Vec::new();
-    let mut unread = Vec::new();
-    for (region, result) in all {
-        match result {
-            Ok(value) => found.push((region, value)),
-            Err(error) => unread.push(UnreadRegion { region, error }),
-        }
-    }
+    let (found, mut unread) = observe::in_regions(regions, read).await;
     if let (true, Some(first)) = (found.is_empty(), unread.first()) {
         return Err(Error::aws(format!("reading region {}", first.region), first.error.clone()));
     }

@@ -15,7 +15,7 @@ use reprofile::plan::Level;
 use reprofile::ports::Message;
 use time::Duration;
 
-use super::story::Stage;
+use super::stage::Stage;
 use crate::aws_model::{AwsModel, Call, Deed, Effect, Invocation, Operation, Published};
 
 type Judgement = Result<(), TestCaseError>;

@@ -1,0 +1,59 @@
+//! Who did it, from CloudTrail.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_break_that_was_mended_is_not_blamed() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.by(Caller::terraform()).recreate_profile("web-role").unwrap();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let instance = aws.running("eu-west-1", "web-role", "web-1");
+    aws.recreate_profile("web-role").unwrap();
+    let mut ask = Ask::of(&aws);
+    ask.trail = Some(FakeTrail::of(&aws));
+    let changes = ask.json(instance.as_str()).await["history"]["changes"].clone();
+    let who: Vec<&str> =
+        changes.as_array().unwrap().iter().map(|change| change["principal"].as_str().unwrap()).collect();
+    assert_eq!(who, ["arn:aws:iam::111122223333:user/alice"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloudtrail_is_asked_twice_a_second_at_most_to_the_last_page() {
+    let aws = AwsModel::new();
+    aws.profile_with_role("/", "web", "web-role");
+    let instance = aws.running("eu-west-1", "web", "web-1");
+    for _ in 0..5 {
+        aws.recreate_profile("web").unwrap();
+    }
+    let mut ask = Ask::of(&aws);
+    ask.trail = Some(FakeTrail { page: 1, ..FakeTrail::of(&aws) });
+    let changes = ask.json(instance.as_str()).await["history"]["changes"].as_array().unwrap().len();
+    let asked = ask.trail.unwrap().asked.into_inner();
+    assert_eq!((changes, asked.len()), (20, 20 + 10), "every page of the profile, and of its role");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_is_too_long_is_cut_and_said() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", "web-1");
+    for _ in 0..20 {
+        aws.recreate_profile("web-role").unwrap();
+    }
+    let mut ask = Ask::of(&aws);
+    ask.trail = Some(FakeTrail { page: 1, ..FakeTrail::of(&aws) });
+    assert_eq!(ask.json("web-role").await["history"]["older_not_read"][0], "web-role");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(ask.text("web-role").await.contains("older ones were not read"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trail_that_may_not_be_read_is_said_and_all_else_is_told() {
+    let (aws, running, _) = trapped().await;
+    let mut ask = Ask::of(&aws);
+    ask.trail = Some(FakeTrail { denied: true, ..FakeTrail::of(&aws) });
+    let text = ask.text(running.as_str()).await;
+    assert!(text.contains("CloudTrail could not be asked who did it: Reprofile lacks the permission"), "{text}");
+    assert!(text.contains("replace-iam-instance-profile-association"), "{text}");
+}

@@ -1,0 +1,174 @@
+//! The whole explanation, as somebody reads it.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_instance_is_explained_with_who_did_it() {
+    let (aws, running, _) = trapped().await;
+    let mut ask = Ask::of(&aws);
+    ask.ssm = FakeSsm::default().sees(&running, PingStatus::ConnectionLost, aws.now() - Duration::from_mins(5));
+    ask.trail = Some(FakeTrail::of(&aws));
+    let (text, exit) = ask.about(running.as_str(), Format::Table).await.unwrap();
+    assert_eq!((exit, aws.writes().len()), (Exit::Broken, 0));
+    insta::assert_snapshot!(text, @r#"
+    BROKEN: web-1 (i-00000000000000001) is cut off from the IAM role that should give it AWS
+    permissions.
+
+    Account:          111122223333
+    Instance profile: web-role
+    Case:             stale (case A)
+    Broken since:     2026-11-21 12:00 UTC
+    Changed by:       arn:aws:iam::111122223333:user/alice, with "AWS console", from 192.0.2.10; all
+                      changes are listed below
+    State as of:      2026-11-21 12:10 UTC
+
+    What IAM has
+    - The instance profile web-role, id AIPAEXAMPLE0000000002, created 2026-11-21 12:00 UTC,
+      arn:aws:iam::111122223333:instance-profile/web-role
+    - In it the role web-role, id AROAEXAMPLE0000000002, created 2026-11-21 12:00 UTC. Its trust policy
+      lets EC2 use it.
+
+    What EC2 holds
+    - AIPAEXAMPLE0000000001, while IAM has AIPAEXAMPLE0000000002 (stale, case A):
+        i-00000000000000001 eu-west-1 running web-1, associated by iip-assoc-00000000000000001
+
+    What happened
+    An EC2 instance gets its AWS permissions from an IAM role. What ties the two together is an instance
+    profile: a container that holds the role, and is attached to the instance.
+    The instance profile web-role was deleted (2026-11-21 12:00 UTC) and created again under the same
+    name (2026-11-21 12:00 UTC). So was its role web-role. EC2 does not go by the name but by a hidden
+    id, so an instance that had the old profile still points at an id that is gone, and gets no new AWS
+    credentials; yet the console shows it as attached.
+
+    What the credentials on the instances still do
+    Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role
+    that was deleted, as here, stop sooner. New ones do not come until it is repaired. What an instance
+    has in hand cannot be seen from outside.
+
+    What Systems Manager (SSM) sees: evidence, not proof
+    - web-1 (i-00000000000000001): offline (ConnectionLost), last heard of 2026-11-21 12:05 UTC
+
+    What Reprofile would do
+    - Level alert: only tell people of i-00000000000000001.
+    - Levels reassociate (the default), relink and restore: re-associate i-00000000000000001, to hold
+      AIPAEXAMPLE0000000002.
+
+    What to do now
+    Re-associate the running instances with the instance profile of the same name:
+        aws ec2 replace-iam-instance-profile-association --region eu-west-1 --association-id iip-assoc-00000000000000001 --iam-instance-profile Name=web-role
+
+    Changes in IAM that led here, with the ids of CloudTrail's events
+    - arn:aws:iam::111122223333:user/alice, with "AWS console", from 192.0.2.10
+        2026-11-21 12:00:00 UTC RemoveRoleFromInstanceProfile web-role, role web-role
+          00000000-0000-4000-8000-000000000002
+        2026-11-21 12:00:01 UTC DeleteInstanceProfile web-role 00000000-0000-4000-8000-000000000005
+        2026-11-21 12:00:02 UTC DeleteRole web-role 00000000-0000-4000-8000-000000000008
+        2026-11-21 12:00:02 UTC CreateRole web-role 00000000-0000-4000-8000-00000000000b
+        2026-11-21 12:00:03 UTC CreateInstanceProfile web-role 00000000-0000-4000-8000-00000000000e
+        2026-11-21 12:00:04 UTC AddRoleToInstanceProfile web-role, role web-role
+          00000000-0000-4000-8000-000000000011
+
+    Where that is from
+    CloudTrail's event history was read in us-east-1, from 2026-08-23 12:10 UTC on (it keeps 90 days).
+    Its newest events can be minutes late; calls that failed are left out.
+
+    Good to know
+    - New launches get the present profile and are not hit.
+    - The role web-role itself is a new one. What named an old one (trust policies of other roles,
+      bucket, key and queue policies, KMS grants, EKS access entries) stored its internal id (AROA...)
+      and does not admit the new one. That stays broken until the role's ARN is entered there again.
+    - To have an instance left alone, and hear no more of it, tag it reprofile=ignore, as here the
+      first:
+        aws ec2 create-tags --region eu-west-1 --resources i-00000000000000001 --tags Key=reprofile,Value=ignore
+
+    How to check by hand
+    This has to show an id (AIPA...) and a role, as IAM has them:
+        aws iam get-instance-profile --region us-east-1 --instance-profile-name web-role --query 'InstanceProfile.[InstanceProfileId,Roles[0].RoleName]' --output text
+    Each instance has to show the same id, and associated:
+        aws ec2 describe-iam-instance-profile-associations --region eu-west-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
+    And on the instance itself, this has to name the role:
+        aws sts get-caller-identity
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_is_explained_with_every_instance_that_holds_it() {
+    let (aws, _, _) = trapped().await;
+    aws.tag(&aws.running("eu-west-1", "web-role", "web-3"), "reprofile", "ignore");
+    let ask = Ask { ssm: FakeSsm { denied: true, ..FakeSsm::default() }, ..Ask::of(&aws) };
+    insta::assert_snapshot!(ask.text("WEB-role").await, @r#"
+    BROKEN: 2 of 3 instances that hold the instance profile web-role are cut off from the IAM role that
+    should give them AWS permissions.
+
+    Account:          111122223333
+    Instance profile: web-role
+    Case:             stale (case A)
+    Broken since:     2026-11-21 12:00 UTC or earlier
+    Changed by:       not looked up; --history asks CloudTrail
+    State as of:      2026-11-21 12:10 UTC
+
+    What IAM has
+    - The instance profile web-role, id AIPAEXAMPLE0000000002, created 2026-11-21 12:00 UTC,
+      arn:aws:iam::111122223333:instance-profile/web-role
+    - In it the role web-role, id AROAEXAMPLE0000000002, created 2026-11-21 12:00 UTC. Its trust policy
+      lets EC2 use it.
+
+    What EC2 holds
+    - AIPAEXAMPLE0000000001, while IAM has AIPAEXAMPLE0000000002 (stale, case A):
+        i-00000000000000001 eu-west-1 running web-1, associated by iip-assoc-00000000000000001
+        i-00000000000000002 us-east-1 stopped web-2, associated by iip-assoc-00000000000000002
+    - AIPAEXAMPLE0000000002, as IAM has it (healthy):
+        i-00000000000000003 eu-west-1 running web-3, associated by iip-assoc-00000000000000003
+
+    What happened
+    An EC2 instance gets its AWS permissions from an IAM role. What ties the two together is an instance
+    profile: a container that holds the role, and is attached to the instance.
+    The instance profile web-role is not the one that was attached: that one was deleted, and one of the
+    same name was created (2026-11-21 12:00 UTC). EC2 does not go by the name but by a hidden id, so an
+    instance that had the old profile still points at an id that is gone, and gets no new AWS
+    credentials; yet the console shows it as attached.
+
+    What the credentials on the instances still do
+    Those from before the break work for up to about 6 hours after the break. If the role they came from
+    was deleted, they stop sooner. New ones do not come until it is repaired. What an instance has in
+    hand cannot be seen from outside.
+
+    What Systems Manager (SSM) sees: evidence, not proof
+    - Not asked in eu-west-1: Reprofile lacks the permission (ssm:DescribeInstanceInformation:
+      AccessDeniedException, "User: arn:aws:iam::111122223333:user/bob is not authorized to perform:
+      ssm:DescribeInstanceInformation on resource: arn:aws:ssm:eu-west-1:111122223333:*")
+
+    What Reprofile would do
+    - Level alert: only tell people of i-00000000000000001 and i-00000000000000002.
+    - Levels reassociate (the default), relink and restore: re-associate i-00000000000000001 and
+      i-00000000000000002, to hold AIPAEXAMPLE0000000002.
+
+    What to do now
+    1. Re-associate the running instances with the instance profile of the same name:
+        aws ec2 replace-iam-instance-profile-association --region eu-west-1 --association-id iip-assoc-00000000000000001 --iam-instance-profile Name=web-role
+    2. Detach the old instance profile from each stopped instance, and attach the one of the same name.
+       Check the association ids first, by the first command of each region:
+        aws ec2 describe-iam-instance-profile-associations --region us-east-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
+        aws ec2 disassociate-iam-instance-profile --region us-east-1 --association-id iip-assoc-00000000000000002
+        aws ec2 associate-iam-instance-profile --region us-east-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role
+
+    Good to know
+    - New launches get the present profile and are not hit.
+    - The role web-role is younger than the last start of an instance above, so it may be a new one
+      itself. What named an old one (trust policies of other roles, bucket, key and queue policies, KMS
+      grants, EKS access entries) stored its internal id (AROA...) and does not admit the new one. That
+      stays broken until the role's ARN is entered there again.
+    - To have an instance left alone, and hear no more of it, tag it reprofile=ignore, as here the
+      first:
+        aws ec2 create-tags --region eu-west-1 --resources i-00000000000000001 --tags Key=reprofile,Value=ignore
+
+    How to check by hand
+    This has to show an id (AIPA...) and a role, as IAM has them:
+        aws iam get-instance-profile --region us-east-1 --instance-profile-name web-role --query 'InstanceProfile.[InstanceProfileId,Roles[0].RoleName]' --output text
+    Each instance has to show the same id, and associated:
+        aws ec2 describe-iam-instance-profile-associations --region eu-west-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
+        aws ec2 describe-iam-instance-profile-associations --region us-east-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
+    And on the instance itself, this has to name the role:
+        aws sts get-caller-identity
+    "#);
+}
