@@ -124,6 +124,7 @@ fn affected(
             state: AssociationState::Ending,
             arn: profile.clone(),
             held: begun.from.clone(),
+            since: None,
         },
         instance,
         case,

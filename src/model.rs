@@ -93,6 +93,10 @@ pub struct Association {
     pub arn: ProfileArn,
     /// The profile's unique id as it was when it was attached: the id that may no longer exist.
     pub held: ProfileId,
+    /// When EC2 last changed its state; not every row says so.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IamInstanceProfileAssociation.html>
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 impl Association {

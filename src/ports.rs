@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::memory::{AccountMemory, Memory};
 use crate::model::{Association, Instance, Profile, Role, Timestamp};
-use crate::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
+use crate::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleName};
 use crate::reason::AwsError;
 use crate::recheck::Recheck;
 
@@ -22,9 +22,25 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// The most values that EC2 takes in one filter; more is `FilterLimitExceeded`.
+/// The most filter values that EC2 takes in one call, counted across all filters of that call; more is
+/// `FilterLimitExceeded` ("the maximum number of filter values specified on a single call is 200").
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>
 pub const MAX_FILTER_VALUES: usize = 200;
+
+/// The longest filter value that EC2 takes, in characters.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html>
+pub const MAX_FILTER_LENGTH: usize = 255;
+
+/// An instance, and the instance profile that EC2 shows for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The instance.
+    pub instance: Instance,
+    /// The profile's ARN as it was when it was attached.
+    pub arn: ProfileArn,
+    /// The profile's unique id as it was when it was attached.
+    pub held: ProfileId,
+}
 
 /// IAM, of one account.
 pub trait Iam {
@@ -79,6 +95,10 @@ pub trait Ec2 {
         instances: &[InstanceId],
         next: Option<&str>,
     ) -> Result<Page<Instance>, AwsError>;
+
+    /// A page of `DescribeInstances` filtered on the ARN of the instance profile (at most [`MAX_FILTER_VALUES`] ARNs of at
+    /// most [`MAX_FILTER_LENGTH`] characters; none: no call). EC2 compares ARNs with regard to case.
+    async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError>;
 
     /// `ReplaceIamInstanceProfileAssociation`: answers with the new association.
     async fn replace_association(

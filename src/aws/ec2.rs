@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::{self, Filter, IamInstanceProfileSpecification};
 
 use crate::model::{Association, Instance};
 use crate::names::{AssociationId, InstanceId, ProfileArn, Region};
-use crate::ports::{Ec2, MAX_FILTER_VALUES, Page};
+use crate::ports::{Ec2, Holder, MAX_FILTER_VALUES, Page};
 use crate::reason::AwsError;
 
 use super::calls::Calls;
@@ -80,7 +80,7 @@ impl Ec2 for Ec2Api {
         Ok(readable(OPERATION, answer.regions(), types::Region::region_name, from_sdk::region))
     }
 
-    /// Without those that are over: they would fill pages, and nothing is decided by them.
+    /// A whole region is read without the associations that are over: they would fill pages, and decide nothing.
     async fn associations(
         &self,
         region: &Region,
@@ -91,11 +91,15 @@ impl Ec2 for Ec2Api {
         if instances.is_some_and(<[_]>::is_empty) {
             return Ok(nothing());
         }
-        let of_instances = instances.map(|instances| by_instance(OPERATION, instances)).transpose()?;
+        // Values count across all filters of a call: ids go out alone, and the caller leaves out what is over.
+        let filter = match instances {
+            Some(instances) => by_instance(OPERATION, instances)?,
+            None => filter("state", LIVE_STATES),
+        };
         let request = self
             .client(region)
             .describe_iam_instance_profile_associations()
-            .set_filters(Some(of_instances.into_iter().chain([filter("state", LIVE_STATES)]).collect()))
+            .filters(filter)
             .max_results(MAX_RESULTS)
             .set_next_token(next.map(str::to_owned));
         let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
@@ -139,6 +143,27 @@ impl Ec2 for Ec2Api {
             })
             .collect();
         Ok(Page { items, next: next_page(answer.next_token()) })
+    }
+
+    /// `*` and `?` are wildcards in filters; no ARN of a profile has them.
+    async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
+        const OPERATION: &str = "ec2:DescribeInstances";
+        if arns.is_empty() {
+            return Ok(nothing());
+        }
+        let request = self
+            .client(region)
+            .describe_instances()
+            .filters(limited(OPERATION, "iam-instance-profile.arn", arns.iter().map(String::as_str))?)
+            .include_managed_resources(true)
+            .max_results(MAX_RESULTS)
+            .set_next_token(next.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
+        let rows = answer
+            .reservations()
+            .iter()
+            .flat_map(|launch| readable(OPERATION, launch.instances(), types::Instance::instance_id, from_sdk::holder));
+        Ok(Page { items: rows.flatten().collect(), next: next_page(answer.next_token()) })
     }
 
     /// By ARN, so that the path is right as well. An answer that can't be read is an error, code `MalformedAnswer`: the
@@ -215,11 +240,20 @@ fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Fi
     Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
 }
 
-/// One filter on the instances, refused where EC2 would refuse it.
+/// A filter on the instances.
 fn by_instance(operation: &'static str, instances: &[InstanceId]) -> Result<Filter, AwsError> {
-    if instances.len() > MAX_FILTER_VALUES {
-        let message = format!("a filter takes at most {MAX_FILTER_VALUES} instances, not {}", instances.len());
+    limited(operation, "instance-id", instances.iter().map(InstanceId::as_str))
+}
+
+/// The only filter of a call, refused where EC2 would refuse it.
+fn limited<'a>(
+    operation: &'static str,
+    name: &str,
+    values: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<Filter, AwsError> {
+    if values.len() > MAX_FILTER_VALUES {
+        let message = format!("a call takes at most {MAX_FILTER_VALUES} filter values, not {}", values.len());
         return Err(AwsError::new(operation, "FilterLimitExceeded", &message));
     }
-    Ok(filter("instance-id", instances.iter().map(InstanceId::as_str)))
+    Ok(filter(name, values))
 }

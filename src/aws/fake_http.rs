@@ -19,6 +19,9 @@ use crate::names::{AccountId, Partition};
 
 use super::{AwsAccount, Resources};
 
+/// EC2's limit, written down once more: the fake does not take it from the code that it judges.
+const FILTER_VALUES: usize = 200;
+
 /// What comes back.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
@@ -150,7 +153,17 @@ impl FakeHttp {
 
 impl HttpConnector for FakeHttp {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        self.sent.lock().unwrap().push(read(&request));
+        let sent = read(&request);
+        let filter_values = sent.form.lines().filter(|line| line.starts_with("Filter.") && line.contains(".Value."));
+        if filter_values.count() > FILTER_VALUES {
+            // Whatever was prepared: EC2 counts the values of all filters of a call.
+            self.answers.lock().unwrap().push_front(ec2_error(
+                400,
+                "FilterLimitExceeded",
+                "The maximum number of filter values specified on a single call is 200",
+            ));
+        }
+        self.sent.lock().unwrap().push(sent);
         let answer = self.answers.lock().unwrap().pop_front().expect("an answer was prepared for this request");
         match answer {
             Answer::Http(status, body) => HttpConnectorFuture::ready(Ok(HttpResponse::new(

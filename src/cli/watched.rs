@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use super::console::{Console, Ink};
 use crate::model::{Association, Instance, Profile, Role};
 use crate::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
-use crate::ports::{Account, Ec2, Iam, Page};
+use crate::ports::{Account, Ec2, Holder, Iam, Page};
 use crate::reason::AwsError;
 
 /// What has been read so far, and the line on stderr that says so where that is a terminal.
@@ -199,6 +199,10 @@ impl<A: Account> Ec2 for Watched<'_, A> {
         next: Option<&str>,
     ) -> Result<Page<Instance>, AwsError> {
         self.account.ec2().instances(region, instances, next).await
+    }
+
+    async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
+        self.account.ec2().holders(region, arns, next).await
     }
 
     async fn replace_association(

@@ -43,6 +43,7 @@ fn affected(live: Option<&Profile>, held: &str, state: InstanceState) -> Affecte
             state: AssociationState::Associated,
             arn: arn("/web-role"),
             held,
+            since: None,
         },
         instance: Instance { state, ..Instance::unseen(id) },
     }

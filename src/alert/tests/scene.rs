@@ -127,6 +127,7 @@ pub(super) fn instance(number: u32, region: &str, case: Case, outcome: Outcome) 
                 state: AssociationState::Associated,
                 arn: arn("/web-role"),
                 held: id(OLD),
+                since: None,
             },
             case,
         },

@@ -10,6 +10,7 @@ use crate::aws::clock::timestamp;
 use crate::aws::rows::{OddRow, need};
 use crate::model::{Association, AssociationState, Hold, Instance, InstanceState};
 use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
+use crate::ports::Holder;
 
 /// The tag by which an instance's owner holds us back. Tag keys are case-sensitive.
 const HOLD_TAG: &str = "reprofile";
@@ -31,7 +32,19 @@ pub(super) fn association(row: &types::IamInstanceProfileAssociation) -> Result<
         },
         arn: ProfileArn::parse(need("arn", profile.arn())?)?,
         held: ProfileId::new(need("id", profile.id())?)?,
+        since: row.timestamp().copied().and_then(timestamp),
     })
+}
+
+/// The instance with the profile that it shows; `None` where it shows none.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html>
+pub(super) fn holder(row: &types::Instance) -> Result<Option<Holder>, OddRow> {
+    let Some(profile) = row.iam_instance_profile() else { return Ok(None) };
+    Ok(Some(Holder {
+        instance: instance(row)?,
+        arn: ProfileArn::parse(need("arn", profile.arn())?)?,
+        held: ProfileId::new(need("id", profile.id())?)?,
+    }))
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html>

@@ -114,10 +114,6 @@ async fn the_associations_of_some_instances_are_asked_by_filter() {
     Filter.1.Name=instance-id
     Filter.1.Value.1=i-00000000000000001
     Filter.1.Value.2=i-00000000000000002
-    Filter.2.Name=state
-    Filter.2.Value.1=associating
-    Filter.2.Value.2=associated
-    Filter.2.Value.3=disassociating
     MaxResults=1000
     ");
 }
@@ -202,18 +198,57 @@ async fn every_state_of_an_instance_is_known_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_filter_takes_200_instances_and_201_are_refused_without_a_call() {
-    let http = FakeHttp::answering([associations(&[], ""), instances(&[])]);
+async fn a_call_takes_200_filter_values_and_201_are_refused_without_a_call() {
+    let http = FakeHttp::answering([associations(&[], ""), instances(&[]), instances(&[])]);
     let account = http.account();
     account.ec2().associations(&region(), Some(&ids(200)), None).await.unwrap();
     account.ec2().instances(&region(), &ids(200), None).await.unwrap();
     assert!(http.sent()[1].form.contains("Filter.1.Value.200="));
+    let mut arns: Vec<String> = (0..201).map(|n| format!("{ARN}-{n}")).collect();
+    let error = account.ec2().holders(&region(), &arns, None).await.unwrap_err();
+    assert_eq!((error.operation, error.code.as_str()), ("ec2:DescribeInstances", "FilterLimitExceeded"));
+    arns.pop();
+    account.ec2().holders(&region(), &arns, None).await.unwrap();
 
     let error = account.ec2().associations(&region(), Some(&ids(201)), None).await.unwrap_err();
-    assert_snapshot!(error, @"ec2:DescribeIamInstanceProfileAssociations: FilterLimitExceeded: a filter takes at most 200 instances, not 201");
+    assert_snapshot!(error, @"ec2:DescribeIamInstanceProfileAssociations: FilterLimitExceeded: a call takes at most 200 filter values, not 201");
     let error = account.ec2().instances(&region(), &ids(201), None).await.unwrap_err();
     assert_eq!((error.operation, error.code.as_str()), ("ec2:DescribeInstances", "FilterLimitExceeded"));
-    assert_eq!(http.sent().len(), 2);
+    assert_eq!(http.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn holders_of_a_profile_are_asked_by_arn_and_bear_what_ec2_holds() {
+    let holder = format!(
+        "<instanceId>i-00000000000000001</instanceId><instanceState><name>running</name></instanceState>
+         <iamInstanceProfile><arn>{ARN}</arn><id>AIPAEXAMPLE1111111111</id></iamInstanceProfile>"
+    );
+    let other = "<instanceId>i-00000000000000002</instanceId><instanceState><name>running</name></instanceState>";
+    let http = FakeHttp::answering([instances(&[&[holder.as_str(), other]])]);
+    let page = http.account().ec2().holders(&region(), &[ARN.to_owned()], Some("page-2")).await.unwrap();
+    let [only] = page.items.try_into().unwrap();
+    assert_eq!((only.instance.id.as_str(), only.instance.state), ("i-00000000000000001", InstanceState::Running));
+    assert_eq!((only.arn.to_string().as_str(), only.held.as_str()), (ARN, "AIPAEXAMPLE1111111111"));
+    assert_snapshot!(http.only().form, @r"
+    Action=DescribeInstances
+    Version=2016-11-15
+    IncludeManagedResources=true
+    Filter.1.Name=iam-instance-profile.arn
+    Filter.1.Value.1=arn:aws:iam::111122223333:instance-profile/app/web
+    NextToken=page-2
+    MaxResults=1000
+    ");
+}
+
+#[tokio::test]
+async fn an_association_says_when_its_state_changed_where_ec2_does() {
+    let dated = association_fields("iip-assoc-00000000000000001", "i-00000000000000001", "associating", ARN)
+        + "<timestamp>2026-11-25T09:00:00.000Z</timestamp>";
+    let undated = association_fields("iip-assoc-00000000000000002", "i-00000000000000002", "associated", ARN);
+    let http = FakeHttp::answering([associations(&[dated, undated], "")]);
+    let page = http.account().ec2().associations(&region(), None, None).await.unwrap();
+    let since: Vec<_> = page.items.iter().map(|row| row.since).collect();
+    assert_eq!(since, [Some(datetime!(2026-11-25 09:00 UTC)), None]);
 }
 
 #[tokio::test]

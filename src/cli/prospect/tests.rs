@@ -58,6 +58,7 @@ fn affected(index: usize, live: Option<&Profile>, held: &str, instance: impl Fn(
             state: AssociationState::Associated,
             arn: ProfileArn::parse("arn:aws:iam::111122223333:instance-profile/app/web").unwrap(),
             held,
+            since: None,
         },
         instance: instance(Instance::unseen(id)),
     }

@@ -28,6 +28,8 @@ struct Row {
     instance: InstanceId,
     arn: ProfileArn,
     held: ProfileId,
+    /// When it was made.
+    made: Timestamp,
     /// From when on it is `associated`.
     settled: Timestamp,
     /// From when on it is `disassociating`, and when it is gone.
@@ -47,6 +49,16 @@ impl Row {
             state,
             arn: self.arn.clone(),
             held: self.held.clone(),
+            since: None,
+        }
+    }
+
+    /// When its state changed last.
+    fn since(&self, now: Timestamp) -> Timestamp {
+        match self.ending {
+            Some((at, _)) => at,
+            None if now < self.settled => self.made,
+            None => self.settled,
         }
     }
 }
@@ -83,18 +95,15 @@ impl AwsModel {
     /// What a region shows, of all instances or of some.
     pub(super) fn visible_associations(&self, region: &Region, of: Option<&[InstanceId]>) -> Vec<Association> {
         let now = self.now();
+        let dated = self.settings().association_timestamps;
+        let show = |row: &Row| Association { since: dated.then(|| row.since(now)), ..row.shown(now) };
         let associations = self.world.associations.borrow();
         let shown = |row: &&Row| row.region == *region && self.is_visible(row, now);
         match of {
-            None => associations.rows.values().filter(shown).map(|row| row.shown(now)).collect(),
+            None => associations.rows.values().filter(shown).map(show).collect(),
             Some(instances) => {
                 let instances: std::collections::BTreeSet<&InstanceId> = instances.iter().collect();
-                instances
-                    .into_iter()
-                    .flat_map(|id| associations.of(id))
-                    .filter(shown)
-                    .map(|row| row.shown(now))
-                    .collect()
+                instances.into_iter().flat_map(|id| associations.of(id)).filter(shown).map(show).collect()
             }
         }
     }
@@ -119,12 +128,14 @@ impl AwsModel {
     ) -> AssociationId {
         let id = self.world.ids.association();
         let (region, instance) = (region.clone(), instance.clone());
+        let made = settled.min(self.now());
         self.world.associations.borrow_mut().insert(Row {
             id: id.clone(),
             region,
             instance,
             arn,
             held,
+            made,
             settled,
             ending: None,
         });

@@ -3,12 +3,15 @@
 //! Invariant: a region shows its own and no other's; what a filter names and EC2 does not know is left out, not an
 //! error. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>,
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>,
-//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html> ("up to 200 values" a filter). Inferred:
-//! a filter without values is refused.
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html> (200 values on a single call,
+//! 255 characters a value; a value is compared with regard to case). Inferred: a filter without values is refused, and
+//! the ARN of an instance profile takes no wildcard.
+
+use std::collections::BTreeMap;
 
 use reprofile::model::{Association, Instance};
 use reprofile::names::{AssociationId, InstanceId, ProfileArn, Region};
-use reprofile::ports::{Clock, Ec2, Page};
+use reprofile::ports::{Clock, Ec2, Holder, Page};
 use reprofile::reason::AwsError;
 
 use super::calls::Operation;
@@ -18,12 +21,14 @@ use super::{AwsModel, refused};
 
 /// AWS's limit, written down once more: the model does not take it from the code that it judges.
 const FILTER_VALUES: usize = 200;
+const FILTER_LENGTH: usize = 255;
 
-fn check_filter(operation: Operation, values: &[InstanceId]) -> Result<(), AwsError> {
-    if values.is_empty() {
-        return refused(operation, "InvalidParameterValue", "The filter 'instance-id' has no values");
+fn check_filter(operation: Operation, name: &str, values: usize) -> Result<(), AwsError> {
+    if values == 0 {
+        return refused(operation, "InvalidParameterValue", &format!("The filter '{name}' has no values"));
     }
-    if values.len() > FILTER_VALUES {
+    // The port's calls have one filter each; EC2 counts the values of all filters of a call.
+    if values > FILTER_VALUES {
         let message = "The maximum number of filter values specified on a single call is 200";
         return refused(operation, "FilterLimitExceeded", message);
     }
@@ -35,7 +40,7 @@ impl AwsModel {
         &self,
         operation: Operation,
         region: &Region,
-        filter: Option<&[InstanceId]>,
+        filter: Option<&[impl std::fmt::Debug]>,
         token: Option<&str>,
         rows: Vec<(String, T)>,
     ) -> Result<Page<T>, AwsError> {
@@ -44,6 +49,32 @@ impl AwsModel {
         let page = self.world.pages.borrow_mut().page(&request, token, rows, size, starts_empty);
         let message = "The specified pagination token is not valid or is expired.";
         page.or_else(|_| refused(operation, "InvalidPaginationToken", message))
+    }
+}
+
+impl AwsModel {
+    /// The instances that `DescribeInstances` shows in a region, each with the profile that it shows.
+    fn shown_holders(&self, region: &Region) -> Vec<(String, Option<Holder>)> {
+        let (now, terminated_shown) = (self.now(), self.settings().terminated_shown);
+        let held: BTreeMap<InstanceId, Association> = self
+            .visible_associations(region, None)
+            .into_iter()
+            .filter(Association::is_held)
+            .map(|row| (row.instance.clone(), row))
+            .collect();
+        let known = self.world.instances.borrow();
+        known
+            .rows()
+            .filter(|row| row.region == *region && row.shown_from <= now && row.is_known(now, terminated_shown))
+            .map(|row| {
+                let holder = held.get(&row.id).map(|association| Holder {
+                    instance: row.shown(now),
+                    arn: association.arn.clone(),
+                    held: association.held.clone(),
+                });
+                (row.id.to_string(), holder)
+            })
+            .collect()
     }
 }
 
@@ -61,7 +92,7 @@ impl Ec2 for AwsModel {
     ) -> Result<Page<Association>, AwsError> {
         let operation = Operation::DescribeIamInstanceProfileAssociations;
         self.call(operation, Some(region), subject(instances), || {
-            instances.map_or(Ok(()), |values| check_filter(operation, values))?;
+            instances.map_or(Ok(()), |values| check_filter(operation, "instance-id", values.len()))?;
             let rows = self.visible_associations(region, instances);
             let rows = rows.into_iter().map(|row| (row.id.to_string(), row)).collect();
             self.ec2_page(operation, region, instances, next, rows)
@@ -77,7 +108,7 @@ impl Ec2 for AwsModel {
     ) -> Result<Page<Instance>, AwsError> {
         let operation = Operation::DescribeInstances;
         self.call(operation, Some(region), subject(Some(instances)), || {
-            check_filter(operation, instances)?;
+            check_filter(operation, "instance-id", instances.len())?;
             let (now, terminated_shown) = (self.now(), self.settings().terminated_shown);
             let known = self.world.instances.borrow();
             let wanted: std::collections::BTreeSet<&InstanceId> = instances.iter().collect();
@@ -88,6 +119,24 @@ impl Ec2 for AwsModel {
                 .map(|row| (row.id.to_string(), row.shown(now)))
                 .collect();
             self.ec2_page(operation, region, Some(instances), next, rows)
+        })
+        .await
+    }
+
+    async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
+        let operation = Operation::DescribeInstances;
+        self.call(operation, Some(region), arns.join(" "), || {
+            check_filter(operation, "iam-instance-profile.arn", arns.len())?;
+            if arns.iter().any(|arn| arn.chars().count() > FILTER_LENGTH) {
+                return refused(operation, "InvalidParameterValue", "A filter value has at most 255 characters");
+            }
+            let after_paging = self.settings().filters_after_paging;
+            let rows = self.shown_holders(region).into_iter().filter_map(|(id, holder)| {
+                let is_meant = holder.as_ref().is_some_and(|holder| arns.contains(&holder.arn.to_string()));
+                (is_meant || after_paging).then_some((id, holder.filter(|_| is_meant)))
+            });
+            let page = self.ec2_page(operation, region, Some(arns), next, rows.collect())?;
+            Ok(Page { items: page.items.into_iter().flatten().collect(), next: page.next })
         })
         .await
     }

@@ -83,6 +83,11 @@ impl Instances {
         self.rows.get(id)
     }
 
+    /// Every instance.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &InstanceRow> {
+        self.rows.values()
+    }
+
     /// An instance to be changed, wherever it is.
     pub(super) fn get_mut(&mut self, id: &InstanceId) -> Option<&mut InstanceRow> {
         self.rows.get_mut(id)

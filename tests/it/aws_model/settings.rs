@@ -57,6 +57,12 @@ pub struct Settings {
     /// How long a terminated instance, and its association, are still shown.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>: "for a short while"
     pub terminated_shown: Duration,
+    /// Whether a row of an association says when its state changed last: AWS's own samples lack it.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
+    pub association_timestamps: bool,
+    /// Whether `DescribeInstances` selects by the profile's ARN after it has made pages of the whole fleet, so that most of
+    /// them are empty.
+    pub filters_after_paging: bool,
     /// How long after a launch `DescribeInstances` does not show the instance, though its association is shown.
     /// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
     pub launch_hidden: Duration,
@@ -85,6 +91,8 @@ impl Default for Settings {
             stopping: Duration::from_secs(30),
             shutting_down: Duration::from_secs(30),
             terminated_shown: Duration::from_hours(1),
+            association_timestamps: false,
+            filters_after_paging: false,
             launch_hidden: Duration::ZERO,
         }
     }
