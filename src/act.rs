@@ -37,6 +37,9 @@ const PAUSES: [StdDuration; 6] = [
     StdDuration::from_secs(15),
 ];
 
+/// How often EC2 may answer that something else is the case than we think, before a step is given up for this time.
+const MOST_CONTRADICTED: u32 = 4;
+
 /// The longest of them while an instance has been taken off its profile and not been given it back.
 const LONGEST_WHILE_BARE: StdDuration = StdDuration::from_secs(4);
 
@@ -97,6 +100,8 @@ struct Task {
     detached: bool,
     next: Next,
     last_error: Option<AwsError>,
+    /// How often EC2 answered that something else is the case than we think.
+    contradicted: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +128,7 @@ impl Task {
             detached,
             next: if detached { Next::Attach } else { Next::Send },
             last_error: None,
+            contradicted: 0,
             step,
         }
     }
@@ -162,8 +168,15 @@ impl Task {
     fn refused(&mut self, error: AwsError, again: Next) {
         self.next = match error.reason {
             Reason::NotPropagated | Reason::Throttled => again,
-            // No answer, or something else is the case than we think: it may have been carried out.
-            Reason::Unavailable | Reason::StateChanged | Reason::NotFound => Next::Look,
+            Reason::StateChanged | Reason::NotFound if self.contradicted + 1 >= MOST_CONTRADICTED => {
+                Next::Done(self.failure(error.clone()))
+            }
+            Reason::StateChanged | Reason::NotFound => {
+                self.contradicted += 1;
+                Next::Look
+            }
+            // No answer: it may have been carried out.
+            Reason::Unavailable => Next::Look,
             Reason::Denied | Reason::RegionDisabled | Reason::Credentials | Reason::Refused => {
                 Next::Done(self.failure(error.clone()))
             }
@@ -230,6 +243,8 @@ impl Task {
     /// The outcome of a task that was not brought to its end.
     fn give_up(&mut self, out_of_time: bool) {
         let outcome = match self.last_error.take() {
+            // What EC2 keeps contradicting is no matter of time: it is told, and tried again by rechecks that grow apart.
+            Some(error) if out_of_time && self.contradicted > 0 && self.next != Next::Attach => self.failure(error),
             _ if out_of_time => Outcome::Deferred(Deferral::OutOfTime),
             _ if self.next == Next::Look => Outcome::Failed(Failure::NoAssociation),
             Some(error) if self.next == Next::Confirm => Outcome::Failed(Failure::Unreadable(error)),

@@ -19,7 +19,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use self::overview::{Overview, overview};
+pub use self::overview::{Overview, RegionNews, overview};
 use document::Document;
 use facts::{Facts, Standing};
 use plain::{count, shorten};

@@ -60,11 +60,14 @@ pub struct Recovered {
     pub bare: Vec<Affected>,
     /// Instances that hold the live profile: it was done, and nobody was told.
     pub done: Vec<InstanceReport>,
+    /// What was begun in regions that cannot be read now: it stays remembered.
+    pub unseen: Vec<Begun>,
 }
 
 /// Looks up what became of the steps that were begun on a profile.
 ///
-/// One that holds the old id still is found by the observation; one that holds another profile is somebody else's now.
+/// One that holds the old id still is found by the observation; one that holds another profile is somebody else's now. The
+/// regions in `unread` are not asked.
 ///
 /// # Errors
 /// The read that failed.
@@ -73,6 +76,7 @@ pub async fn recover<A: Account>(
     profile: &ProfileArn,
     live: Option<&Profile>,
     begun: &[Begun],
+    unread: &[Region],
 ) -> Result<Recovered, AwsError> {
     let mut regions: BTreeMap<&Region, Vec<&Begun>> = BTreeMap::new();
     for one in begun {
@@ -81,8 +85,17 @@ pub async fn recover<A: Account>(
     let mut recovered = Recovered::default();
     for (region, begun) in regions {
         let ids: Vec<InstanceId> = begun.iter().map(|one| one.instance.clone()).collect();
-        let held = associations(account, region, &ids).await?;
-        let mut instances = instances(account, region, &ids).await?;
+        let read = match unread.contains(region) {
+            true => None,
+            false => match read(account, region, &ids).await {
+                Err(error) if error.reason.passes() => None,
+                read => Some(read?),
+            },
+        };
+        let Some((held, mut instances)) = read else {
+            recovered.unseen.extend(begun.into_iter().cloned());
+            continue;
+        };
         for one in begun {
             let Some(instance) = instances.remove(&one.instance).filter(|instance| !instance.state.is_ended()) else {
                 continue;
@@ -105,6 +118,15 @@ pub async fn recover<A: Account>(
         }
     }
     Ok(recovered)
+}
+
+/// What the instances hold, and what they are.
+async fn read<A: Account>(
+    account: &A,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<(BTreeMap<InstanceId, Vec<Association>>, BTreeMap<InstanceId, Instance>), AwsError> {
+    Ok((associations(account, region, ids).await?, instances(account, region, ids).await?))
 }
 
 /// The instance as it was when the step was begun.

@@ -14,8 +14,8 @@ use crate::incident::Occasion;
 use crate::memory::{Lease, Memory};
 use crate::model::Timestamp;
 use crate::names::{AccountId, ProfileName};
-use crate::observe::Look;
-use crate::ports::{Account, Clock, Queue, Table, Version, WriteError};
+use crate::observe::{Look, Search};
+use crate::ports::{Account, Clock, Queue, Stored, Table, Version, WriteError};
 use crate::reach::Wanted;
 use crate::recheck::Recheck;
 
@@ -40,16 +40,10 @@ pub struct Claim {
     pub occasion: Occasion,
     /// What changed, this time and while somebody else was at work.
     pub changes: Vec<Change>,
-    /// Whether to look also where IAM has no profile of that name.
-    pub even_if_gone: bool,
-}
-
-impl Claim {
     /// How to look at the profile.
-    #[must_use]
-    pub fn look(&self) -> Look {
-        Look::by(&self.memory, self.even_if_gone)
-    }
+    pub look: Look,
+    /// How its instances are found.
+    pub search: Search,
 }
 
 /// Who works, for how long at most.
@@ -63,8 +57,19 @@ pub struct Worker<'a> {
     pub deadline: Option<Timestamp>,
 }
 
-/// Takes the lease of a profile; `None` where there is nothing to do now: a recheck that does not count (any more), or
-/// somebody else is at work and was left what is to be done.
+/// What the table has of a profile.
+pub type Known = Option<Stored<Memory>>;
+
+/// Reads what is remembered of a profile.
+///
+/// # Errors
+/// Where the table failed.
+pub async fn read_memory<T: Table>(table: &T, profile: &ProfileName) -> Result<Known, Error> {
+    table.memory(profile).await.map_err(|cause| Error::MemoryUnread { profile: profile.clone(), cause })
+}
+
+/// Takes the lease of a profile, on what was read of it just before, if it was. `None` where there is nothing to do now: a
+/// recheck does not count (any more), or somebody else is at work and was left what is to be done.
 ///
 /// # Errors
 /// Where the table or the queue failed, so that the trigger has to be tried again.
@@ -73,17 +78,26 @@ pub async fn claim<A: Account>(
     worker: Worker<'_>,
     name: &ProfileName,
     wanted: Wanted,
+    mut known: Option<Known>,
+    search: Search,
 ) -> Result<Option<Claim>, Error> {
-    let changes: Vec<Change> = wanted.changes.into_iter().collect();
+    let changes: Vec<Change> = wanted.changes.iter().cloned().collect();
     let Some(table) = account.table() else {
         let occasion = occasion(&changes, wanted.swept);
         let memory = Memory::blank(name.clone());
-        return Ok(Some(Claim { memory, version: None, occasion, changes, even_if_gone: wanted.even_if_gone }));
+        let look = wanted.look(&memory, true);
+        return Ok(Some(Claim { memory, version: None, occasion, changes, look, search }));
     };
+    // What brings an incident back, or looks at everything, pages.
+    let search = if wanted.rechecks.is_empty() && !wanted.swept { search } else { Search::Paged };
     for _ in 0..TRIES {
-        let stored = table.memory(name).await.map_err(Error::MemoryUnread)?;
+        let stored = match known.take() {
+            Some(known) => known,
+            None => read_memory(table, name).await?,
+        };
         let (mut memory, version) =
             stored.map_or_else(|| (Memory::blank(name.clone()), Version::default()), |one| (one.document, one.version));
+        let is_known = version != Version::default();
         let now = account.clock().now();
         if memory.is_held(worker.name, now) {
             let is_left = leave(table, &mut memory, version, &changes, now).await?;
@@ -105,8 +119,8 @@ pub async fn claim<A: Account>(
         match table.remember(&memory, version, now).await {
             Ok(version) => {
                 let occasion = occasion(&all, wanted.swept);
-                let even_if_gone = wanted.even_if_gone || memory.incident.is_some();
-                return Ok(Some(Claim { memory, version: Some(version), occasion, changes: all, even_if_gone }));
+                let look = Look { is_known_used: is_known && !memory.is_unused, ..wanted.look(&memory, true) };
+                return Ok(Some(Claim { memory, version: Some(version), occasion, changes: all, look, search }));
             }
             Err(WriteError::Conflict) => {}
             Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile: name.clone(), cause }),
@@ -210,7 +224,7 @@ async fn store<A: Account>(account: &A, worker: Worker<'_>, claim: &mut Claim) -
             Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile, cause }),
             Err(WriteError::Conflict) => {}
         }
-        let Some(stored) = table.memory(&profile).await.map_err(Error::MemoryUnread)? else {
+        let Some(stored) = read_memory(table, &profile).await? else {
             *version = Version::default();
             continue;
         };

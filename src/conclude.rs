@@ -15,9 +15,10 @@ use crate::claim::{Claim, Worker, release};
 use crate::error::Error;
 use crate::event::Subject;
 use crate::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
-use crate::memory::Tags;
+use crate::memory::{Begun, Tags};
 use crate::model::Case;
 use crate::names::RoleName;
+use crate::observe::Search;
 use crate::ports::{Account, Clock, Message, Queue, Table, Topic};
 use crate::reason::AwsError;
 use crate::recheck::Recheck;
@@ -54,6 +55,7 @@ pub async fn conclude<A: Account>(
     mut claim: Claim,
     report: &ProfileReport,
     unread: &[UnreadRegion],
+    unseen: Vec<Begun>,
     manner: Manner,
 ) -> Conclusion {
     let now = account.clock().now();
@@ -61,7 +63,9 @@ pub async fn conclude<A: Account>(
     let before = claim.memory.incident.clone();
     claim.memory.learn(report.live.as_ref(), Tags::Read, now);
     let recreated = claim.memory.recreated.iter().filter(|at| now - **at < Duration::days(1)).count();
-    let is_old = manner.is_first_sweep && claim.occasion == Occasion::Sweep && before.is_none();
+    let is_old = manner.is_first_sweep
+        && claim.occasion == Occasion::Sweep
+        && before.as_ref().is_none_or(Incident::is_only_noticed);
     let mut next = if is_old {
         // As though it had settled and been told: the sweep's one message does that.
         let mut next = Next { tell: None, ..advance(None, report, Occasion::Recheck, now, manner.timing) };
@@ -104,6 +108,16 @@ pub async fn conclude<A: Account>(
     claim.memory.incident = next.incident;
     claim.memory.note_forced(report.live.as_ref(), &report.instances);
     claim.memory.begun = unfinished(&report.instances);
+    claim.memory.begun.extend(unseen);
+    if report.is_held() {
+        claim.memory.is_unused = false;
+    } else if report.search == Search::Paged && report.unseen.is_empty() {
+        claim.memory.is_unused = claim.memory.begun.is_empty();
+    }
+    if let Some(incident) = &mut claim.memory.incident {
+        incident.is_on_notice = report.is_on_notice;
+        incident.is_missing_from_list |= report.is_missing_from_list;
+    }
     if let Err(error) = remember_roles(account, &mut claim, report).await {
         conclusion.errors.push(error);
     }

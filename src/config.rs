@@ -69,6 +69,8 @@ pub struct Config {
     pub remind: Duration,
     /// How many writes to IAM a profile may get in how long.
     pub brake: Brake,
+    /// Whether a schedule sweeps the account, as far as is known.
+    pub sweeps: bool,
 }
 
 /// The brake on IAM writes: `count` per profile within `within`.
@@ -139,6 +141,8 @@ impl Config {
             confirm: Duration::seconds(reader.number("REPROFILE_CONFIRM_SECONDS", 300, 0..=3600).into()),
             remind: Duration::hours(reader.number("REPROFILE_REMIND_HOURS", 24, 0..=168).into()),
             brake: reader.brake(),
+            // The template passes its parameter on; its schedule is checked there.
+            sweeps: (reader.look_up)("REPROFILE_SWEEP_RATE").is_none_or(|rate| rate != "off"),
         };
         reader.ahead_of_their_time();
         if reader.wrong.is_empty() { Ok(config) } else { Err(InvalidConfig(reader.wrong)) }

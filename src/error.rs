@@ -31,9 +31,17 @@ pub enum Error {
     /// The profiles of a role, all profiles, or the enabled regions could not be listed.
     #[error("where to look could not be found out: {0}")]
     ScopeUnread(AwsError),
-    /// What is remembered could not be read.
-    #[error("what is remembered could not be read: {0}")]
-    MemoryUnread(AwsError),
+    /// What is remembered of a profile could not be read.
+    #[error("what is remembered of {profile} could not be read: {cause}")]
+    MemoryUnread {
+        /// The profile.
+        profile: ProfileName,
+        /// Why it was not.
+        cause: AwsError,
+    },
+    /// What is remembered of the account, or of every profile, could not be read or written.
+    #[error("what is remembered of the account could not be read or written: {0}")]
+    AccountMemory(AwsError),
     /// What is to be remembered could not be written.
     #[error("what is to be remembered of {profile} could not be written: {cause}")]
     MemoryUnwritten {
@@ -95,7 +103,7 @@ impl Error {
             | Self::ScopeUnread(_)
             | Self::RegionUnread { .. }
             | Self::EveryRegionClosed(_) => "StateUnread",
-            Self::MemoryUnread(_) | Self::MemoryUnwritten { .. } => "MemoryUnavailable",
+            Self::MemoryUnread { .. } | Self::MemoryUnwritten { .. } | Self::AccountMemory(_) => "MemoryUnavailable",
             Self::Contended(_) | Self::Busy(_) => "Busy",
             Self::RecheckNotSent { .. } => "RecheckNotSent",
             Self::AlertNotDelivered { .. } | Self::OverviewNotDelivered(_) => "AlertNotDelivered",
@@ -108,9 +116,21 @@ impl Error {
     pub fn profile(&self) -> Option<&ProfileName> {
         match self {
             Self::ProfileUnread { profile, .. }
+            | Self::MemoryUnread { profile, .. }
+            | Self::MemoryUnwritten { profile, .. }
+            | Self::Contended(profile)
+            | Self::Busy(profile)
+            | Self::RecheckNotSent { profile, .. }
             | Self::AlertNotDelivered { profile, .. }
             | Self::OutOfTime(profile) => Some(profile),
-            _ => None,
+            Self::InvalidEvent(_)
+            | Self::InvalidConfig(_)
+            | Self::AccountUnknown(_)
+            | Self::ScopeUnread(_)
+            | Self::AccountMemory(_)
+            | Self::RegionUnread { .. }
+            | Self::EveryRegionClosed(_)
+            | Self::OverviewNotDelivered(_) => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::actor::Actor;
 use crate::model::Timestamp;
-use crate::names::{AccountId, Malformed, ProfileName, RoleName};
+use crate::names::{AccountId, Malformed, ProfileArn, ProfileName, RoleName};
 use crate::recheck::Recheck;
 
 /// The IAM calls that can cut an instance off, or put it back; in the order in which they are made, for CloudTrail's times
@@ -100,6 +100,8 @@ pub struct Trigger {
     pub account: AccountId,
     /// What happened.
     pub what: What,
+    /// The ARN that the event shows for its instance profile, if any.
+    pub arn: Option<ProfileArn>,
 }
 
 /// What happened.
@@ -209,13 +211,13 @@ fn event(event: &Value) -> Result<Event, InvalidEvent> {
         Some("AWS API Call via CloudTrail") => change(event),
         Some("Scheduled Event") => {
             let account = account(text(event, "account"))?;
-            Ok(Event::Trigger(Trigger { account, what: What::Sweep }))
+            Ok(Event::Trigger(Trigger { account, what: What::Sweep, arn: None }))
         }
         Some(other) => Err(InvalidEvent::Shape(format!("its detail-type is {other:?}"))),
         None if event["kind"] == "recheck" => {
             let recheck = Recheck::deserialize(event)
                 .map_err(|error| InvalidEvent::Shape(format!("it is a recheck that cannot be read: {error}")))?;
-            Ok(Event::Trigger(Trigger { account: recheck.account.clone(), what: What::Recheck(recheck) }))
+            Ok(Event::Trigger(Trigger { account: recheck.account.clone(), what: What::Recheck(recheck), arn: None }))
         }
         None => Err(InvalidEvent::Shape("it has no detail-type".to_owned())),
     }
@@ -245,7 +247,9 @@ fn change(event: &Value) -> Result<Event, InvalidEvent> {
         actor: Actor::read(record),
         event_id: text(record, "eventID").unwrap_or_default().to_owned(),
     };
-    Ok(Event::Trigger(Trigger { account, what: What::Change(change) }))
+    // `CreateInstanceProfile` alone shows it.
+    let arn = text(&record["responseElements"]["instanceProfile"], "arn").and_then(|arn| ProfileArn::parse(arn).ok());
+    Ok(Event::Trigger(Trigger { account, what: What::Change(change), arn }))
 }
 
 fn subject(call: CallName, parameters: &Value) -> Result<Subject, InvalidEvent> {

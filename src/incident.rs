@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use crate::event::Change;
-use crate::memory::Memory;
+use crate::memory::{Memory, is_false};
 use crate::mend::{Mended, Reading};
 use crate::model::{Affected, Case, Timestamp};
 use crate::names::{InstanceId, ProfileId, ProfileName};
+use crate::observe::Search;
 use crate::plan::Action;
 use crate::report::{Outcome, ProfileReport, Reference, Status};
 
@@ -72,6 +73,12 @@ pub struct Incident {
     pub mended: Vec<Mended>,
     /// What was read when IAM lacked something.
     pub reading: Option<Reading>,
+    /// Whether IAM's list was searched for the profile, without regard to case, and did not have it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_missing_from_list: bool,
+    /// Whether it was found by the account's first sweep, whose digest gave notice: nothing is repaired before the next one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_on_notice: bool,
 }
 
 /// An instance that was healed.
@@ -169,6 +176,8 @@ impl Incident {
             told: None,
             mended: Vec::new(),
             reading: None,
+            is_missing_from_list: false,
+            is_on_notice: false,
         }
     }
 
@@ -181,6 +190,12 @@ impl Incident {
                 self.more_healed += 1;
             }
         }
+    }
+
+    /// Whether a first sweep found it, and nobody was told of it by itself yet.
+    #[must_use]
+    pub fn is_only_noticed(&self) -> bool {
+        self.is_on_notice && self.told.is_none()
     }
 
     fn next_recheck(&self, now: Timestamp) -> Option<Duration> {
@@ -203,8 +218,12 @@ pub fn advance(
     let is_well = broken.is_empty();
     let known = incident.is_some();
     if !known && is_well && healed.is_empty() && report.mended.is_empty() {
-        // IAM's reads lag: what takes something away and still reads healthy is looked at once more.
-        let look_again = matches!(occasion, Occasion::Change { breaking: true }) && report.status() != Status::Unused;
+        // IAM's reads lag: what takes something away and still reads healthy is looked at once more. So is what may be broken
+        // in a region that could not be read.
+        let look_again = match occasion {
+            Occasion::Change { breaking } => !report.unseen.is_empty() || breaking && report.status() != Status::Unused,
+            Occasion::Recheck | Occasion::Sweep => false,
+        };
         return match timing.settle.filter(|_| look_again) {
             Some(settle) => watch(Incident::open(&report.profile, now), report, settle.max(Duration::SECOND)),
             None => Next::default(),
@@ -227,7 +246,14 @@ pub fn advance(
             _ => Next { incident: Some(incident), ..Next::default() },
         };
     }
-    if is_well { close(&incident) } else { go_on(incident, report, broken, now, timing) }
+    if !is_well || !report.unseen.is_empty() {
+        go_on(incident, report, broken, now, timing)
+    } else if report.search == Search::Paged {
+        close(&incident)
+    } else {
+        // The filter by ARN is no proof that nothing else is broken: the recheck pages.
+        watch(incident, report, Duration::SECOND)
+    }
 }
 
 /// What is just going on is no news yet: the rest of many instances, or a change of state.
@@ -263,7 +289,8 @@ fn close(incident: &Incident) -> Next {
     Next { tell: Some(notice(incident, status, false)), ..Next::default() }
 }
 
-/// It is broken: tell it once, once more where it is worse, and once a day.
+/// It is broken, or may be in a region that could not be read: tell it once, once more where it is worse, and once a day.
+/// Where nothing was seen to be broken, nor was healed, there is nothing to tell yet.
 fn go_on(
     mut incident: Incident,
     report: &ProfileReport,
@@ -271,9 +298,9 @@ fn go_on(
     now: Timestamp,
     timing: Timing,
 ) -> Next {
-    let status = report.status();
+    let status = report.status().max(Status::Broken);
     let (is_news, is_reminder) = match &incident.told {
-        None => (true, false),
+        None => (!broken.is_empty() || !incident.healed.is_empty() || !incident.mended.is_empty(), false),
         Some(told) => {
             let is_worse = !broken.is_subset(&told.broken)
                 || status > told.status
@@ -293,7 +320,10 @@ fn go_on(
     // Where IAM may be written once it is sure, the second reading comes as soon as it may, however old the incident is.
     let reading = incident.reading.as_ref().filter(|_| report.is_awaiting_confirmation());
     let sure_in = reading.map(|reading| (reading.at + timing.confirm - now).max(Duration::SECOND));
-    let recheck = timing.settle.and_then(|_| incident.next_recheck(now).into_iter().chain(sure_in).min());
+    // A region that could not be read is looked at again for as long as it takes.
+    let unseen = report.unseen.first().map(|_| LATER_RECHECKS);
+    let next = incident.next_recheck(now).or(unseen);
+    let recheck = timing.settle.and_then(|_| next.into_iter().chain(sure_in).min());
     if recheck.is_some() {
         incident.sequence += 1;
         incident.rechecks += 1;

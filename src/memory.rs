@@ -34,11 +34,42 @@ pub struct AccountMemory {
     pub swept: bool,
     /// The regions that are closed by policy and were told.
     pub closed_regions: BTreeSet<Region>,
+    /// When the last sweep began that read IAM's list and every region that is open to us.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub swept_whole: Option<Timestamp>,
+    /// The enabled regions, as a sweep listed them last.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regions: BTreeSet<Region>,
+    /// The regions that the last sweep could not read, and how many sweeps in a row could not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread_sweeps: BTreeMap<Region, u32>,
+    /// When the first sweep's digest was published, where it gave notice of repairs.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<Timestamp>,
+}
+
+impl AccountMemory {
+    /// How long what a whole sweep saw vouches for the account.
+    const VOUCHED: Duration = Duration::hours(26);
+
+    /// Whether the table knows every profile that was held when the account was last swept whole, not long ago.
+    #[must_use]
+    pub fn is_swept_whole(&self, now: Timestamp) -> bool {
+        self.swept_whole.is_some_and(|at| now - at <= Self::VOUCHED)
+    }
 }
 
 impl Default for AccountMemory {
     fn default() -> Self {
-        Self { shape: SHAPE, swept: false, closed_regions: BTreeSet::new() }
+        Self {
+            shape: SHAPE,
+            swept: false,
+            closed_regions: BTreeSet::new(),
+            swept_whole: None,
+            regions: BTreeSet::new(),
+            unread_sweeps: BTreeMap::new(),
+            noticed: None,
+        }
     }
 }
 
@@ -71,6 +102,14 @@ pub struct Memory {
     /// When a profile was first seen under a new id: who keeps re-creating it is told from the fourth in a day.
     #[serde(with = "times")]
     pub recreated: Vec<Timestamp>,
+    /// Whether the last look that read every region saw no live instance hold the profile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_unused: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What a profile was when it was last seen with a usable role.
@@ -181,7 +220,14 @@ impl Memory {
             waiting: Vec::new(),
             indexed: Vec::new(),
             recreated: Vec::new(),
+            is_unused: false,
         }
+    }
+
+    /// Whether nothing about it is under way: no incident, no work, nothing that waits.
+    #[must_use]
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        self.incident.is_none() && !self.has_unfinished() && self.lease.as_ref().is_none_or(|lease| lease.until <= now)
     }
 
     /// Whether somebody else is at work on it.

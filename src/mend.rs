@@ -119,6 +119,8 @@ pub enum Unmended {
     NotYetSure,
     /// IAM was written for this profile as often as it may be.
     Braked,
+    /// The account's first sweep found it, and its digest gives notice first.
+    OnNotice,
 }
 
 impl fmt::Display for Unmended {
@@ -130,6 +132,7 @@ impl fmt::Display for Unmended {
             Self::TakenOut => "the role that was in the profile still exists, so somebody took it out on purpose",
             Self::Trust => "the role's trust policy does not clearly let EC2 use it",
             Self::NotYetSure => "it first makes sure that nobody is at work on it, and comes back",
+            Self::OnNotice => "the first sweep only gives notice; the next one goes on",
             Self::Braked => {
                 "it has written IAM for this profile as often as it may (REPROFILE_BRAKE), and somebody keeps changing it"
             }
@@ -158,6 +161,8 @@ pub struct Caution {
     pub confirm: Duration,
     /// How often at most.
     pub brake: Brake,
+    /// Whether the first sweep gives notice first.
+    pub is_on_notice: bool,
 }
 
 /// Whether the profile lacks something that a write to IAM could put right.
@@ -277,10 +282,11 @@ pub async fn mend<A: Account>(
     mending.reading = Some(same.cloned().unwrap_or(reading));
     claim.memory.iam_writes.retain(|at| now - *at < caution.brake.within);
     let is_braked = claim.memory.iam_writes.len() >= usize::try_from(caution.brake.count).unwrap_or(usize::MAX);
-    mending.unmended = match (is_braked, is_sure) {
-        (true, _) => Some(Unmended::Braked),
-        (false, false) => Some(Unmended::NotYetSure),
-        (false, true) => None,
+    mending.unmended = match (caution.is_on_notice, is_braked, is_sure) {
+        (true, _, _) => Some(Unmended::OnNotice),
+        (_, true, _) => Some(Unmended::Braked),
+        (_, _, false) => Some(Unmended::NotYetSure),
+        (false, false, true) => None,
     };
     if mending.unmended.is_none() {
         write(account, worker, claim, mend, &mut mending).await?;

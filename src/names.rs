@@ -210,6 +210,14 @@ checked!(
 exact!(AccountId, Partition, Region, ProfileId, RoleId, InstanceId, AssociationId, Path);
 case_insensitive!(ProfileName, RoleName);
 
+impl Path {
+    /// The path of what was given none.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+}
+
 /// The ARN of an instance profile: `arn:aws:iam::111122223333:instance-profile/app/web-role`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -249,6 +257,12 @@ impl ProfileArn {
             path: Path::new(path)?,
             name: ProfileName::new(name)?,
         })
+    }
+
+    /// The ARN of a profile of the same account under another path and name.
+    #[must_use]
+    pub fn at(&self, path: &Path, name: &ProfileName) -> Self {
+        Self { path: path.clone(), name: name.clone(), ..self.clone() }
     }
 
     /// The partition that the profile is in.

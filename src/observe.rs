@@ -3,10 +3,11 @@
 //! Invariant: only `NoSuchEntity` becomes "there is no such profile". Any other failure is an error of that profile, or
 //! an unread region, and never looks like "gone" or "nobody uses it". A region is read whole or counts as unread.
 //!
-//! Instances are found by paging the associations of a region and comparing the profile's *name* in code, rather than by
-//! `DescribeInstances` filtered on ARNs: an ARN filter needs to know every path and spelling that the name ever had, and
-//! what it does not know it silently misses. It is also one mechanism for an event and for a sweep, and gives the
-//! association ids that healing needs.
+//! Instances are found in two ways. Paging reads every association of a region and compares the profile's *name* in code:
+//! it misses nothing, and its cost grows with the fleet. `DescribeInstances` filtered on exact profile ARNs costs one call
+//! a region, and misses an instance whose profile ARN nobody knows. So the filter is the short cut of an event on a profile
+//! that the table vouches for, and paging is the proof: rechecks, sweeps and the command line page, and nothing is closed
+//! by a look that did not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -18,9 +19,9 @@ use crate::config::Regions;
 use crate::diagnose::diagnose;
 use crate::memory::{KnownRole, Memory};
 use crate::model::{Affected, Association, Case, Instance, InstanceState, Profile, Timestamp};
-use crate::names::{InstanceId, ProfileId, ProfileName, Region, RoleId, RoleName};
-use crate::ports::{Account, Clock, Ec2, Iam, MAX_FILTER_VALUES};
-use crate::reason::AwsError;
+use crate::names::{InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
+use crate::ports::{Account, Clock, Ec2, Holder, Iam, MAX_FILTER_LENGTH, MAX_FILTER_VALUES};
+use crate::reason::{AwsError, Reason};
 use crate::report::UnreadRegion;
 
 /// How many regions are read at the same time (in one go, but for accounts that have opted in to nearly all), and how many
@@ -31,11 +32,30 @@ const PROFILES_AT_ONCE: usize = 8;
 /// Which profiles to look at, and how.
 pub type Names = BTreeMap<ProfileName, Look>;
 
+/// How the instances that hold a profile are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Search {
+    /// Every association of every region is read.
+    #[default]
+    Paged,
+    /// EC2 is asked for the instances that hold one of the profile's known ARNs.
+    ByArn,
+}
+
 /// How to look at a profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
     /// Whether to look also where IAM has no profile of that name (any more).
     pub even_if_gone: bool,
+    /// The spellings by which IAM may know the profile, besides its name: whether IAM minds their case is not documented.
+    pub spellings: Vec<ProfileName>,
+    /// The ARNs that instances may show, besides the one that IAM has now.
+    pub arns: Vec<ProfileArn>,
+    /// Whether the table knows the profile as held by an instance: one that the filter does not find is then looked for by
+    /// paging.
+    pub is_known_used: bool,
+    /// Whether IAM's list was searched for the profile before, without regard to case, and did not have it.
+    pub is_missing_from_list: bool,
     /// The roles that were seen in it.
     pub roles: Vec<KnownRole>,
     /// The instances that were made to take up a role, each once.
@@ -47,7 +67,25 @@ impl Look {
     #[must_use]
     pub fn by(memory: &Memory, even_if_gone: bool) -> Self {
         let known = memory.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role));
-        Self { even_if_gone, roles: known.cloned().collect(), forced: memory.forced.clone() }
+        let arn = memory.binding.as_ref().map(|known| known.arn.clone());
+        Self {
+            even_if_gone,
+            spellings: arn.iter().map(|arn| arn.name().clone()).collect(),
+            arns: arn.into_iter().collect(),
+            is_known_used: !memory.is_unused,
+            is_missing_from_list: memory.incident.as_ref().is_some_and(|open| open.is_missing_from_list),
+            roles: known.cloned().collect(),
+            forced: memory.forced.clone(),
+        }
+    }
+
+    /// Takes in the spellings that the profile was called by elsewhere.
+    pub fn also_spelt(&mut self, spellings: impl IntoIterator<Item = ProfileName>) {
+        for spelling in spellings {
+            if !self.spellings.iter().any(|known| known.as_str() == spelling.as_str()) {
+                self.spellings.push(spelling);
+            }
+        }
     }
 
     /// What is wrong with an instance that holds the profile id `held`.
@@ -78,6 +116,16 @@ pub struct Observed {
     pub affected: Vec<Affected>,
     /// How many instances are well.
     pub healthy: usize,
+    /// Whether IAM's list was searched for the profile, now or before, and did not have it.
+    pub is_missing_from_list: bool,
+}
+
+impl Observed {
+    /// Whether a live instance was seen to hold the profile.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.healthy > 0 || !self.affected.is_empty()
+    }
 }
 
 /// What was read.
@@ -89,6 +137,41 @@ pub struct Observation {
     pub unread: Vec<UnreadRegion>,
     /// How many regions were looked at, the unread ones included.
     pub regions: usize,
+    /// How the instances were found: by paging also where the filter was not enough.
+    pub search: Search,
+}
+
+/// Which regions to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Where<'a> {
+    /// The regions asked for.
+    pub wanted: &'a Regions,
+    /// The enabled regions, remembered for an hour.
+    pub cache: &'a RegionCache,
+    /// The enabled regions as they were listed last, for when the list can't be had; empty: not known.
+    pub last_seen: &'a [Region],
+}
+
+impl<'a> Where<'a> {
+    /// These regions, with nothing known of before.
+    #[must_use]
+    pub fn new(wanted: &'a Regions, cache: &'a RegionCache) -> Self {
+        Self { wanted, cache, last_seen: &[] }
+    }
+
+    /// The regions to read; those of before where the list of now can't be had for a passing reason.
+    ///
+    /// # Errors
+    /// Where they had to be listed, could not be, and are not known from before.
+    pub async fn regions<A: Account>(&self, account: &A) -> Result<Vec<Region>, AwsError> {
+        match self.cache.regions(account, self.wanted).await {
+            Err(error) if error.reason.passes() && !self.last_seen.is_empty() => {
+                tracing::warn!(%error, regions = self.last_seen.len(), "The regions can't be listed; reading those of the last list.");
+                Ok(self.last_seen.to_vec())
+            }
+            regions => regions,
+        }
+    }
 }
 
 /// The enabled regions, remembered for an hour.
@@ -147,37 +230,130 @@ pub async fn profiles_of_role<A: Account>(account: &A, role: &RoleName) -> Resul
 pub async fn observe<A: Account>(
     account: &A,
     names: &Names,
-    wanted: &Regions,
-    cache: &RegionCache,
+    places: Where<'_>,
+    search: Search,
 ) -> Result<Observation, AwsError> {
-    let mut lives = live_profiles(account, names.keys().cloned()).await;
+    let mut lives = live_profiles(account, names).await;
     lives.retain(|name, live| names[name].even_if_gone || !matches!(live, Ok(None)));
     if lives.values().all(Result::is_err) {
         // Nothing to look for, or nothing known to compare with: no region need be asked.
-        return Ok(Observation { profiles: unread_profiles(lives), unread: Vec::new(), regions: 0 });
+        let profiles = lives.into_iter().map(|(name, live)| (name, Observed::unread(live))).collect();
+        return Ok(Observation { profiles, unread: Vec::new(), regions: 0, search });
     }
-    let regions = cache.regions(account, wanted).await?;
-    let (suspects, unread) = suspects(account, &regions, names, &lives).await;
-    let (profiles, unread) = join(account, names, lives, suspects, unread).await;
-    Ok(Observation { profiles, unread, regions: regions.len() })
+    let regions = places.regions(account).await?;
+    let (mut search, mut found) = (search, Found::default());
+    if search == Search::ByArn {
+        let arns = known_arns(names, &lives);
+        match arns {
+            Some(arns) => found = held_by_arn(account, &regions, &arns, names, &lives).await,
+            None => search = Search::Paged,
+        }
+        // What the table knows as held, and the filter does not find, may be held under an ARN that nobody knows.
+        if lives.keys().any(|name| names[name].is_known_used && !found.held.contains(name)) {
+            search = Search::Paged;
+        }
+    }
+    if search == Search::Paged {
+        found = held_in_pages(account, &regions, names, &lives).await;
+    }
+    let missing = look_up_spellings(account, names, &mut lives, &found).await;
+    let (profiles, unread) = join(account, names, lives, found, &missing).await;
+    Ok(Observation { profiles, unread, regions: regions.len(), search })
 }
 
 /// What IAM has under each name.
-pub type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
+type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
 
-fn unread_profiles(lives: Lives) -> BTreeMap<ProfileName, Observed> {
-    lives.into_iter().map(|(name, live)| (name, Observed { live, affected: Vec::new(), healthy: 0 })).collect()
+impl Observed {
+    fn unread(live: Result<Option<Profile>, AwsError>) -> Self {
+        Self { live, affected: Vec::new(), healthy: 0, is_missing_from_list: false }
+    }
 }
 
-async fn live_profiles<A: Account>(account: &A, names: impl Iterator<Item = ProfileName>) -> Lives {
+async fn live_profiles<A: Account>(account: &A, names: &Names) -> Lives {
     stream::iter(names)
-        .map(|name| async {
-            let live = account.iam().instance_profile(&name).await;
-            (name, live)
-        })
+        .map(|(name, look)| async move { (name.clone(), live_profile(account, name, &look.spellings).await) })
         .buffer_unordered(PROFILES_AT_ONCE)
         .collect()
         .await
+}
+
+/// Asks IAM for a profile by each spelling that is known, until it has one.
+async fn live_profile<A: Account>(
+    account: &A,
+    name: &ProfileName,
+    spellings: &[ProfileName],
+) -> Result<Option<Profile>, AwsError> {
+    let mut asked: Vec<&str> = Vec::new();
+    for spelling in spellings.iter().chain([name]) {
+        if asked.contains(&spelling.as_str()) {
+            continue;
+        }
+        asked.push(spelling.as_str());
+        if let Some(live) = account.iam().instance_profile(spelling).await? {
+            return Ok(Some(live));
+        }
+    }
+    Ok(None)
+}
+
+/// Searches IAM's list, without regard to case, for the profiles that instances hold and that IAM does not have by the
+/// spellings that are known. Names are unique whatever their case, so one that is listed is the one that is meant.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+///
+/// Answers with the names that the list does not have.
+async fn look_up_spellings<A: Account>(
+    account: &A,
+    names: &Names,
+    lives: &mut Lives,
+    found: &Found,
+) -> BTreeSet<ProfileName> {
+    let is_gone = |name: &&ProfileName| matches!(lives.get(*name), Some(Ok(None))) && found.held.contains(*name);
+    let (mut missing, sought): (BTreeSet<ProfileName>, BTreeSet<ProfileName>) =
+        lives.keys().filter(is_gone).cloned().partition(|name| names[name].is_missing_from_list);
+    if sought.is_empty() {
+        return missing;
+    }
+    let listed = match every_profile(account).await {
+        Ok(listed) => listed,
+        Err(error) if error.reason == Reason::Denied => {
+            tracing::warn!(%error, "IAM's profiles can't be listed; a profile of another spelling would look like none.");
+            return missing;
+        }
+        Err(error) => {
+            lives.extend(sought.into_iter().map(|name| (name, Err(error.clone()))));
+            return missing;
+        }
+    };
+    for name in sought {
+        match listed.get(&name) {
+            None => {
+                missing.insert(name);
+            }
+            Some(listed) => {
+                let live = account.iam().instance_profile(listed.name()).await;
+                lives.insert(name, live);
+            }
+        }
+    }
+    missing
+}
+
+/// IAM's profiles (`ListInstanceProfiles`, to its last page), by name.
+///
+/// # Errors
+/// The read that failed.
+pub async fn every_profile<A: Account>(account: &A) -> Result<BTreeMap<ProfileName, Profile>, AwsError> {
+    let mut profiles = BTreeMap::new();
+    let mut next = None;
+    loop {
+        let page = account.iam().instance_profiles(next.as_deref()).await?;
+        profiles.extend(page.items.into_iter().map(|profile| (profile.name().clone(), profile)));
+        next = page.next;
+        if next.is_none() {
+            return Ok(profiles);
+        }
+    }
 }
 
 /// Runs a read in every region, bounded, and tells those that failed apart.
@@ -224,45 +400,145 @@ pub async fn each_association<A: Account>(
     }
 }
 
-/// The associations that are not surely healthy, by region, and a count of those that are, by profile.
+/// What was found to be held, before the instances of all of it were looked at.
 #[derive(Default)]
-struct Suspects {
-    found: BTreeMap<Region, Vec<Association>>,
+struct Found {
+    /// The associations that are not surely healthy, by region; each with its instance where that was read with it.
+    suspects: BTreeMap<Region, Vec<(Association, Option<Instance>)>>,
+    /// How many are healthy, by profile.
+    healthy: BTreeMap<ProfileName, usize>,
+    /// The profiles that something holds.
+    held: BTreeSet<ProfileName>,
+    /// The regions that could not be read.
+    unread: Vec<UnreadRegion>,
+}
+
+/// What one region has.
+#[derive(Default)]
+struct InRegion {
+    suspects: Vec<(Association, Option<Instance>)>,
     healthy: BTreeMap<ProfileName, usize>,
 }
 
-/// Looks through every region, keeping what may be broken: memory is bounded by the broken and a page.
-async fn suspects<A: Account>(
+impl Found {
+    fn of(read: Vec<(Region, InRegion)>, unread: Vec<UnreadRegion>) -> Self {
+        let mut all = Self { unread, ..Self::default() };
+        for (region, InRegion { suspects, healthy }) in read {
+            all.held.extend(suspects.iter().map(|(one, _)| one.arn.name().clone()));
+            all.suspects.insert(region, suspects);
+            for (name, count) in healthy {
+                all.held.insert(name.clone());
+                *all.healthy.entry(name).or_default() += count;
+            }
+        }
+        all
+    }
+}
+
+/// Reads every association of every region, keeping what may be broken: memory is bounded by the broken and a page.
+async fn held_in_pages<A: Account>(account: &A, regions: &[Region], names: &Names, lives: &Lives) -> Found {
+    let (read, unread) =
+        in_regions(regions, |region| async move { pages_of(account, &region, names, lives).await }).await;
+    Found::of(read, unread)
+}
+
+async fn pages_of<A: Account>(
     account: &A,
-    regions: &[Region],
+    region: &Region,
     names: &Names,
     lives: &Lives,
-) -> (Suspects, Vec<UnreadRegion>) {
+) -> Result<InRegion, AwsError> {
     let now = account.clock().now();
-    let (read, unread) = in_regions(regions, |region| async move {
-        let mut found = Vec::new();
-        let mut healthy: BTreeMap<ProfileName, usize> = BTreeMap::new();
-        let take = |one: Association| {
-            let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
-            let roles = &names[one.arn.name()].roles;
-            if diagnose(live.as_ref(), &one.held, roles, now) == Case::Healthy {
-                *healthy.entry(one.arn.name().clone()).or_default() += 1;
-            } else {
-                found.push(one);
-            }
-        };
-        each_association(account, &region, take).await?;
-        Ok((found, healthy))
-    })
-    .await;
-    let mut all = Suspects::default();
-    for (region, (found, healthy)) in read {
-        all.found.insert(region, found);
-        for (name, count) in healthy {
-            *all.healthy.entry(name).or_default() += count;
+    let mut all = InRegion::default();
+    let take = |one: Association| {
+        let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
+        let roles = &names[one.arn.name()].roles;
+        if diagnose(live.as_ref(), &one.held, roles, now) == Case::Healthy {
+            *all.healthy.entry(one.arn.name().clone()).or_default() += 1;
+        } else {
+            all.suspects.push((one, None));
+        }
+    };
+    each_association(account, region, take).await?;
+    Ok(all)
+}
+
+/// The ARNs that an instance on one of these profiles may show: each path that is known with each spelling, and the name
+/// at the root. `None` where one of them is longer than a filter takes, or none is known.
+fn known_arns(names: &Names, lives: &Lives) -> Option<Vec<String>> {
+    let mut arns = BTreeSet::new();
+    for (name, live) in lives {
+        let (look, Ok(live)) = (&names[name], live) else { continue };
+        let known: Vec<&ProfileArn> = live.iter().map(|live| &live.arn).chain(&look.arns).collect();
+        let any = known.first()?;
+        let spellings = known.iter().map(|arn| arn.name()).chain(&look.spellings).chain([name]);
+        for spelling in spellings {
+            arns.insert(any.at(&Path::root(), spelling).to_string());
+            arns.extend(known.iter().map(|arn| arn.at(arn.path(), spelling).to_string()));
         }
     }
-    (all, unread)
+    arns.iter().all(|arn| arn.len() <= MAX_FILTER_LENGTH).then(|| arns.into_iter().collect())
+}
+
+/// Asks every region for the instances that hold one of these ARNs. A region that refuses the filter is paged.
+async fn held_by_arn<A: Account>(
+    account: &A,
+    regions: &[Region],
+    arns: &[String],
+    names: &Names,
+    lives: &Lives,
+) -> Found {
+    let (read, unread) = in_regions(regions, |region| async move {
+        match holders_of(account, &region, arns, names, lives).await {
+            Err(error) if !error.reason.passes() => {
+                tracing::warn!(%error, %region, "EC2 refused to look for instances by profile ARN; reading all associations.");
+                pages_of(account, &region, names, lives).await
+            }
+            read => read,
+        }
+    })
+    .await;
+    Found::of(read, unread)
+}
+
+/// Each row's profile name is compared again: the filter is never the proof.
+async fn holders_of<A: Account>(
+    account: &A,
+    region: &Region,
+    arns: &[String],
+    names: &Names,
+    lives: &Lives,
+) -> Result<InRegion, AwsError> {
+    let now = account.clock().now();
+    let mut all = InRegion::default();
+    let mut unwell: BTreeMap<InstanceId, Instance> = BTreeMap::new();
+    for some in arns.chunks(MAX_FILTER_VALUES) {
+        let mut next = None;
+        loop {
+            let page = account.ec2().holders(region, some, next.as_deref()).await?;
+            for Holder { instance, arn, held } in page.items {
+                let name = arn.name();
+                let Some(Ok(live)) = lives.get(name).filter(|_| !instance.state.is_ended()) else { continue };
+                if names[name].case(live.as_ref(), &held, &instance, now) == Case::Healthy {
+                    *all.healthy.entry(name.clone()).or_default() += 1;
+                } else {
+                    unwell.insert(instance.id.clone(), instance);
+                }
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    let ids: Vec<InstanceId> = unwell.keys().cloned().collect();
+    let mut rows = associations(account, region, &ids).await?;
+    for (id, instance) in unwell {
+        let held = rows.remove(&id).unwrap_or_default().into_iter().find(Association::is_held);
+        // One that holds nothing any more was taken off its profile since.
+        all.suspects.extend(held.map(|held| (held, Some(instance))));
+    }
+    Ok(all)
 }
 
 /// Adds what EC2 says of the suspects' instances, and leaves out those that have ended.
@@ -270,32 +546,42 @@ async fn join<A: Account>(
     account: &A,
     names: &Names,
     lives: Lives,
-    suspects: Suspects,
-    mut unread: Vec<UnreadRegion>,
+    found: Found,
+    missing: &BTreeSet<ProfileName>,
 ) -> (BTreeMap<ProfileName, Observed>, Vec<UnreadRegion>) {
-    let Suspects { mut found, mut healthy } = suspects;
-    let regions: Vec<Region> =
-        found.iter().filter(|(_, found)| !found.is_empty()).map(|(region, _)| region.clone()).collect();
-    let (read, unseen) = in_regions(&regions, |region| {
-        let ids: Vec<InstanceId> = found[&region].iter().map(|one| one.instance.clone()).collect();
+    let Found { mut suspects, mut healthy, mut unread, .. } = found;
+    let unseen = |region: &Region| -> Vec<InstanceId> {
+        suspects[region].iter().filter(|(_, seen)| seen.is_none()).map(|(one, _)| one.instance.clone()).collect()
+    };
+    let regions: Vec<Region> = suspects.keys().filter(|region| !unseen(region).is_empty()).cloned().collect();
+    let (read, failed) = in_regions(&regions, |region| {
+        let ids = unseen(&region);
         async move { instances(account, &region, &ids).await }
     })
     .await;
-    unread.extend(unseen);
+    for region in &failed {
+        suspects.remove(&region.region);
+    }
+    unread.extend(failed);
+    let mut read: BTreeMap<Region, BTreeMap<InstanceId, Instance>> = read.into_iter().collect();
 
-    let mut profiles = unread_profiles(lives);
+    let mut profiles: BTreeMap<ProfileName, Observed> =
+        lives.into_iter().map(|(name, live)| (name, Observed::unread(live))).collect();
     for (name, observed) in &mut profiles {
         observed.healthy = healthy.remove(name).unwrap_or_default();
+        observed.is_missing_from_list = missing.contains(name);
     }
-    for (region, mut instances) in read {
-        for association in found.remove(&region).unwrap_or_default() {
+    let now = account.clock().now();
+    for (region, suspects) in suspects {
+        let mut instances = read.remove(&region).unwrap_or_default();
+        for (association, seen) in suspects {
             let Some(observed) = profiles.get_mut(association.arn.name()) else { continue };
             let Ok(live) = &observed.live else { continue };
             let look = &names[association.arn.name()];
-            let instance = instances
-                .remove(&association.instance)
+            let instance = seen
+                .or_else(|| instances.remove(&association.instance))
                 .unwrap_or_else(|| Instance::unseen(association.instance.clone()));
-            let case = look.case(live.as_ref(), &association.held, &instance, account.clock().now());
+            let case = look.case(live.as_ref(), &association.held, &instance, now);
             if case == Case::Healthy {
                 observed.healthy += 1;
             } else if !instance.state.is_ended() {
@@ -310,7 +596,7 @@ async fn join<A: Account>(
     (profiles, unread)
 }
 
-/// What EC2 says of these instances, in filters of at most [`MAX_FILTER_VALUES`] values, to the last page.
+/// What EC2 says of these instances, [`MAX_FILTER_VALUES`] a call, to the last page.
 ///
 /// # Errors
 /// The read that failed.
@@ -334,7 +620,7 @@ pub async fn instances<A: Account>(
     Ok(instances)
 }
 
-/// What EC2 holds for these instances, in filters of at most [`MAX_FILTER_VALUES`] values, to the last page.
+/// What EC2 holds for these instances, [`MAX_FILTER_VALUES`] a call, to the last page.
 ///
 /// # Errors
 /// The read that failed.

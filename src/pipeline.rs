@@ -13,21 +13,21 @@ use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
 use self::outcomes::{instance_reports, read_iam_again, unread_errors};
-use self::overview::{account_memory, not_told_yet, sweep_all, tell_overview};
+use self::overview::{Sweeping, account_memory, not_told_yet, sweep_all, tell_overview};
 use crate::act::{Pace, act};
 use crate::begun::{Recovered, intents, recover};
-use crate::claim::{Claim, Worker, claim, keep, release};
+use crate::claim::{Claim, Known, Worker, claim, keep, read_memory, release};
 use crate::conclude::{Conclusion, Manner, conclude};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Trigger;
-use crate::incident::Timing;
-use crate::memory::{AccountMemory, Begun};
+use crate::incident::{Incident, Timing};
+use crate::memory::{Begun, Memory};
 use crate::mend::{Caution, Mending, lacks_something, mend};
-use crate::model::{Affected, Profile, Timestamp};
-use crate::names::{AccountId, Partition, Path, ProfileArn, ProfileName};
-use crate::observe::{Observed, RegionCache, observe};
-use crate::plan::{Bounds, Decision, Plan, Step, plan};
+use crate::model::{Affected, Timestamp};
+use crate::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
+use crate::observe::{Observation, Observed, RegionCache, Search, Where, observe};
+use crate::plan::{Bounds, Decision, Hindrance, Plan, Step, plan};
 use crate::ports::{Account, Clock, Queue, Stored};
 use crate::reach::{Reach, Wanted, reach, wanted};
 use crate::recheck::Recheck;
@@ -68,15 +68,28 @@ impl<A: Account> Context<A> {
 
     /// What bounds plans. A swap is only begun where it would be remembered and come back.
     fn bounds(&self) -> Bounds {
-        let may_swap = self.aws.table().is_some() && self.aws.queue().is_some();
-        Bounds { may_swap, ..self.config.bounds.clone() }
+        Bounds { may_swap: self.comes_back(), ..self.config.bounds.clone() }
+    }
+
+    /// Whether what is left can be come back to, and what it was is remembered.
+    fn comes_back(&self) -> bool {
+        self.aws.table().is_some() && self.aws.queue().is_some()
+    }
+
+    /// The regions to read; `last_seen` are those that were listed last.
+    fn places<'a>(&'a self, last_seen: &'a [Region]) -> Where<'a> {
+        Where { last_seen, ..Where::new(&self.config.regions, &self.regions) }
+    }
+
+    /// The ARN of a profile of this name without a path.
+    fn root_arn(&self, name: &ProfileName) -> ProfileArn {
+        ProfileArn::new(self.partition.clone(), self.account.clone(), Path::root(), name.clone())
     }
 
     /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
     /// queue nothing to come back by: then it is told at once.
     fn manner(&self, is_first_sweep: bool) -> Manner {
-        let can_settle = self.aws.table().is_some() && self.aws.queue().is_some();
-        let settle = can_settle.then_some(self.config.settle);
+        let settle = self.comes_back().then_some(self.config.settle);
         Manner {
             is_first_sweep,
             format: self.config.format,
@@ -105,10 +118,12 @@ pub struct Run {
     pub alerts: usize,
     /// What failed for some profile, or for all.
     pub errors: Vec<Error>,
+    /// What failed for the sweep alone.
+    pub sweep_errors: Vec<Error>,
     /// The incident of each profile that has one.
     pub incidents: BTreeMap<ProfileName, String>,
-    /// What is remembered of the account, as long as a sweep has something to tell of it.
-    overview: Option<Stored<AccountMemory>>,
+    /// The sweep, as long as it has something to tell of the account.
+    sweeping: Option<Sweeping>,
     /// Whether this is the first sweep of the account.
     is_first_sweep: bool,
     /// Where each trigger led, in their order.
@@ -123,7 +138,9 @@ impl Run {
             Ok(reach) => reach,
             Err(error) => return Some(error),
         };
-        self.errors.iter().find(|error| error.profile().is_none_or(|profile| reach.includes(profile)))
+        let of_sweep = self.sweep_errors.iter().filter(|_| *reach == Reach::Everything);
+        let concerns = |error: &&Error| error.profile().is_none_or(|profile| reach.includes(profile));
+        self.errors.iter().filter(concerns).chain(of_sweep).next()
     }
 
     fn take_in(&mut self, report: ProfileReport, conclusion: Conclusion) {
@@ -146,32 +163,126 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
         run.reach.push(reach(&context.aws, &trigger.what).await);
     }
     let mut wanted = wanted(triggers, &run.reach);
-    if run.reach.contains(&Ok(Reach::Everything)) {
-        match account_memory(context).await {
-            Ok(read) => run.overview = read,
-            Err(error) => run.errors.push(error),
-        }
-        run.is_first_sweep = run.overview.as_ref().is_some_and(|account| !account.document.swept);
-        sweep_all(context, &mut wanted, &mut run).await;
+    let is_sweep = run.reach.contains(&Ok(Reach::Everything));
+    let account = account_memory(context).await;
+    let last_seen: Vec<Region> = account
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map(|known| known.document.regions.iter().cloned().collect())
+        .unwrap_or_default();
+    if is_sweep {
+        sweep_all(context, account.as_ref(), &last_seen, &mut wanted, &mut run).await;
     }
+    for (name, wanted) in &mut wanted {
+        // An instance may hold the name at the root, whatever path the profile has now.
+        wanted.arns.push(context.root_arn(name));
+    }
+    // What the table says of a name stands for the whole account only where a sweep has seen all of it.
+    let is_vouched_for = context.comes_back()
+        && !is_sweep
+        && matches!(&account, Ok(Some(known)) if known.document.is_swept_whole(context.aws.clock().now()));
+    let mut known = BTreeMap::new();
+    if is_vouched_for {
+        known = leave_out_unused(context, &last_seen, &mut wanted, &mut run).await;
+    }
+    let search = if is_vouched_for { Search::ByArn } else { Search::Paged };
     let worker = Worker { account: &context.account, name: invocation.id, deadline: invocation.deadline };
-    let claims = claims(context, worker, wanted, &mut run).await;
+    let claims = claims(context, worker, wanted, known, search, &mut run).await;
     if !claims.is_empty() {
-        look_and_act(context, worker, claims, &mut run).await;
+        look_and_act(context, worker, claims, &last_seen, &mut run).await;
     }
     tell_overview(context, &[], &mut run).await;
+    run.profiles.sort_by(|a, b| a.profile.cmp(&b.profile));
     run
+}
+
+/// Looks, before they are claimed, at the profiles that the table does not know as used; those that nothing holds are
+/// done with, and leave nothing in the table. Answers with what the table has of the others.
+async fn leave_out_unused<A: Account>(
+    context: &Context<A>,
+    last_seen: &[Region],
+    wanted: &mut BTreeMap<ProfileName, Wanted>,
+    run: &mut Run,
+) -> BTreeMap<ProfileName, Known> {
+    let Some(table) = context.aws.table() else { return BTreeMap::new() };
+    let events = wanted.iter().filter(|(_, wanted)| wanted.rechecks.is_empty());
+    let read = stream::iter(events.map(|(name, _)| name.clone()))
+        .map(|name| async move { (name.clone(), read_memory(table, &name).await) })
+        .buffer_unordered(PROFILES_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let now = context.aws.clock().now();
+    let (mut known, mut looks) = (BTreeMap::new(), BTreeMap::new());
+    for (name, stored) in read {
+        match stored {
+            Err(error) => {
+                wanted.remove(&name);
+                run.errors.push(error);
+            }
+            Ok(stored) => {
+                let is_unused = |one: &Stored<Memory>| one.document.is_unused && one.document.is_idle(now);
+                if stored.as_ref().is_none_or(is_unused) {
+                    let blank = Memory { is_unused: true, ..Memory::blank(name.clone()) };
+                    let memory = stored.as_ref().map_or(&blank, |one| &one.document);
+                    looks.insert(name.clone(), wanted[&name].look(memory, wanted[&name].is_named));
+                }
+                known.insert(name, stored);
+            }
+        }
+    }
+    if looks.is_empty() {
+        return known;
+    }
+    let places = context.places(last_seen);
+    let observation = match observe(&context.aws, &looks, places, Search::ByArn).await {
+        Ok(observation) => observation,
+        Err(cause) => {
+            run.errors.push(Error::ScopeUnread(cause));
+            wanted.retain(|name, _| !looks.contains_key(name));
+            return known;
+        }
+    };
+    take_in_unread(context, &observation, run);
+    for (name, _) in looks {
+        let observed = observation.profiles.get(&name);
+        if observed.is_some_and(Observed::is_held) {
+            continue;
+        }
+        wanted.remove(&name);
+        match observed.map(|observed| &observed.live) {
+            Some(Err(cause)) => run.errors.push(Error::ProfileUnread { profile: name, cause: cause.clone() }),
+            Some(Ok(live)) => {
+                tracing::info!(profile = %name, "No instance holds the instance profile; there is nothing to do.");
+                let (partition, account) = (context.partition.clone(), context.account.clone());
+                run.profiles.push(ProfileReport::new(partition, account, name, live.clone(), now));
+            }
+            None => tracing::info!(profile = %name, "IAM has no instance profile of the role's name."),
+        }
+    }
+    known
+}
+
+/// Takes note of the regions that could not be read, each once, and of what fails for it.
+fn take_in_unread<A: Account>(context: &Context<A>, observation: &Observation, run: &mut Run) {
+    let is_known = |region: &UnreadRegion| run.unread.iter().any(|known| known.region == region.region);
+    let unread: Vec<UnreadRegion> = observation.unread.iter().filter(|region| !is_known(region)).cloned().collect();
+    run.errors.extend(unread_errors(&unread, observation.regions, context.comes_back()));
+    run.unread.extend(unread);
 }
 
 async fn claims<A: Account>(
     context: &Context<A>,
     worker: Worker<'_>,
     wanted: BTreeMap<ProfileName, Wanted>,
+    mut known: BTreeMap<ProfileName, Known>,
+    search: Search,
     run: &mut Run,
 ) -> BTreeMap<ProfileName, Claim> {
-    let claimed = stream::iter(wanted)
-        .map(|(name, wanted)| async move {
-            let claimed = claim(&context.aws, worker, &name, wanted).await;
+    let work: Vec<_> = wanted.into_iter().map(|(name, wanted)| (known.remove(&name), name, wanted)).collect();
+    let claimed = stream::iter(work)
+        .map(|(known, name, wanted)| async move {
+            let claimed = claim(&context.aws, worker, &name, wanted, known, search).await;
             (name, claimed)
         })
         .buffer_unordered(PROFILES_AT_ONCE)
@@ -198,6 +309,8 @@ struct Underway {
     affected: Vec<Affected>,
     /// What an earlier invocation had done and could not tell.
     done: Vec<InstanceReport>,
+    /// What it began in regions that could not be read.
+    unseen: Vec<Begun>,
     /// What putting IAM right means for the instances that waited for it.
     mended_as: Option<Outcome>,
 }
@@ -206,10 +319,13 @@ async fn look_and_act<A: Account>(
     context: &Context<A>,
     worker: Worker<'_>,
     mut claims: BTreeMap<ProfileName, Claim>,
+    last_seen: &[Region],
     run: &mut Run,
 ) {
-    let names = claims.iter().map(|(name, claim)| (name.clone(), claim.look())).collect();
-    let observation = match observe(&context.aws, &names, &context.config.regions, &context.regions).await {
+    let names = claims.iter().map(|(name, claim)| (name.clone(), claim.look.clone())).collect();
+    let is_paged = claims.values().any(|claim| claim.search == Search::Paged);
+    let search = if is_paged { Search::Paged } else { Search::ByArn };
+    let observation = match observe(&context.aws, &names, context.places(last_seen), search).await {
         Ok(observation) => observation,
         Err(cause) => {
             run.errors.push(Error::ScopeUnread(cause));
@@ -217,28 +333,27 @@ async fn look_and_act<A: Account>(
         }
     };
     // A sweep has looked at every region just before; what it could not read counts no less.
-    let is_known = |region: &UnreadRegion| run.unread.iter().any(|known| known.region == region.region);
-    let unread: Vec<UnreadRegion> = observation.unread.into_iter().filter(|region| !is_known(region)).collect();
-    run.errors.extend(unread_errors(&unread, observation.regions));
-    run.unread.extend(unread);
+    take_in_unread(context, &observation, run);
+    let unseen: Vec<Region> =
+        run.unread.iter().filter(|region| !region.is_closed()).map(|region| region.region.clone()).collect();
 
     let mut underway = Vec::new();
-    for (name, Observed { live, affected, healthy }) in observation.profiles {
-        match live {
-            Err(cause) => run.errors.push(Error::ProfileUnread { profile: name, cause }),
-            Ok(live) => {
-                let Some(claim) = claims.remove(&name) else { continue };
-                match prepare(context, claim, name, live, affected, healthy).await {
-                    Ok(one) => underway.push(one),
-                    Err((claim, error)) => {
-                        run.errors.push(error);
-                        claims.insert(claim.memory.profile.clone(), claim);
-                    }
-                }
+    for (name, observed) in observation.profiles {
+        if let Err(cause) = observed.live {
+            run.errors.push(Error::ProfileUnread { profile: name, cause });
+            continue;
+        }
+        let Some(mut claim) = claims.remove(&name) else { continue };
+        claim.search = observation.search;
+        match prepare(context, claim, name, observed, &unseen, run).await {
+            Ok(one) => underway.push(one),
+            Err((claim, error)) => {
+                run.errors.push(error);
+                claims.insert(claim.memory.profile.clone(), claim);
             }
         }
     }
-    // What could not be read, or is not there to be looked at.
+    // What could not be read.
     give_back(context, worker, claims, run).await;
 
     let underway = mend_all(context, worker, underway, run).await;
@@ -264,36 +379,57 @@ impl Underway {
 /// Takes in what an earlier invocation began, and plans.
 async fn prepare<A: Account>(
     context: &Context<A>,
-    claim: Claim,
+    mut claim: Claim,
     name: ProfileName,
-    live: Option<Profile>,
-    mut affected: Vec<Affected>,
-    healthy: usize,
+    observed: Observed,
+    unseen: &[Region],
+    run: &Run,
 ) -> Result<Underway, (Claim, Error)> {
-    let root = || {
-        Path::new("/")
-            .map(|root| ProfileArn::new(context.partition.clone(), context.account.clone(), root, name.clone()))
+    let is_held = observed.is_held();
+    let Observed { live, mut affected, healthy, is_missing_from_list } = observed;
+    let live = match live {
+        Ok(live) => live,
+        Err(cause) => return Err((claim, Error::ProfileUnread { profile: name, cause })),
     };
-    let known =
-        live.as_ref().map(|live| live.arn.clone()).or(claim.memory.binding.as_ref().map(|known| known.arn.clone()));
+    let known = live.as_ref().map(|live| &live.arn).or(claim.memory.binding.as_ref().map(|known| &known.arn));
+    let arn = known.cloned().unwrap_or_else(|| context.root_arn(&name));
     let mut recovered = Recovered::default();
-    if let (false, Some(arn)) = (claim.memory.begun.is_empty(), known.or_else(|| root().ok())) {
-        match recover(&context.aws, &arn, live.as_ref(), &claim.memory.begun).await {
+    if !claim.memory.begun.is_empty() {
+        match recover(&context.aws, &arn, live.as_ref(), &claim.memory.begun, unseen).await {
             Ok(found) => recovered = found,
             Err(cause) => return Err((claim, Error::ProfileUnread { profile: name, cause })),
         }
     }
+    let mut unseen = if is_held || claim.look.is_known_used || claim.memory.incident.is_some() {
+        unseen.to_vec()
+    } else {
+        // In a region that was not read, only a profile that something holds, as far as is known, may be broken.
+        Vec::new()
+    };
+    for begun in &recovered.unseen {
+        if !unseen.contains(&begun.region) {
+            unseen.push(begun.region.clone());
+        }
+    }
     affected.extend(recovered.bare);
     let now = context.aws.clock().now();
-    let plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
+    let mut plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
+    let is_on_notice = run.is_on_notice(&mut claim);
+    if is_on_notice {
+        plan.hold_back(Hindrance::OnNotice);
+    }
     let (partition, account) = (context.partition.clone(), context.account.clone());
     let report = ProfileReport {
         changes: claim.changes.clone(),
         healthy,
         remembered: claim.memory.last_role().cloned(),
+        search: claim.search,
+        unseen,
+        is_missing_from_list,
+        is_on_notice,
         ..ProfileReport::new(partition, account, name, live, now)
     };
-    Ok(Underway { claim, plan, report, affected, done: recovered.done, mended_as: None })
+    Ok(Underway { claim, plan, report, affected, done: recovered.done, unseen: recovered.unseen, mended_as: None })
 }
 
 /// Puts right in IAM what may be put right, where instances need it that nobody holds back.
@@ -304,7 +440,6 @@ async fn mend_all<A: Account>(
     run: &mut Run,
 ) -> Vec<Underway> {
     let config = &context.config;
-    let caution = Caution { level: config.bounds.level, confirm: config.confirm, brake: config.brake };
     let mut all = Vec::new();
     for mut one in underway {
         let is_wanted = one.plan.decisions.iter().any(Decision::waits_for_iam);
@@ -315,6 +450,12 @@ async fn mend_all<A: Account>(
             all.push(one);
             continue;
         }
+        let caution = Caution {
+            level: config.bounds.level,
+            confirm: config.confirm,
+            brake: config.brake,
+            is_on_notice: one.report.is_on_notice,
+        };
         match mend(&context.aws, worker, &mut one.claim, one.report.live.as_ref(), caution).await {
             Ok(mending) => {
                 one.take_in(mending);
@@ -364,7 +505,8 @@ async fn remember_intents<A: Account>(
     let detaches = intents.iter().any(|intent| intent.action.detaches());
     let is_planned =
         |old: &Begun| intents.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
-    one.claim.memory.begun.retain(|old| !is_planned(old) && old.action.detaches());
+    let is_unseen = |old: &Begun| one.unseen.contains(old);
+    one.claim.memory.begun.retain(|old| is_unseen(old) || !is_planned(old) && old.action.detaches());
     one.claim.memory.begun.extend(intents.clone());
     keep(&context.aws, worker, &mut one.claim).await?;
     if detaches && let Some(queue) = context.aws.queue() {
@@ -396,16 +538,19 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
     });
     stream::iter(read_again).buffer_unordered(PROFILES_AT_ONCE).collect::<Vec<()>>().await;
     if run.is_first_sweep {
-        let is_old = |one: &&Underway| one.claim.memory.incident.is_none() && one.report.told().next().is_some();
+        let is_old = |one: &&Underway| {
+            let open = one.claim.memory.incident.as_ref();
+            open.is_none_or(Incident::is_only_noticed) && one.report.told().next().is_some()
+        };
         let found: Vec<ProfileReport> = underway.iter().filter(is_old).map(|one| one.report.clone()).collect();
         tell_overview(context, &found, run).await;
     }
 
     let (unread, is_first_sweep) = (&not_told_yet(context, &run.unread).await, run.is_first_sweep);
     let concluded = stream::iter(underway)
-        .map(|Underway { claim, report, .. }| async move {
+        .map(|Underway { claim, report, unseen, .. }| async move {
             let manner = context.manner(is_first_sweep);
-            let conclusion = conclude(&context.aws, worker, claim, &report, unread, manner).await;
+            let conclusion = conclude(&context.aws, worker, claim, &report, unread, unseen, manner).await;
             (report, conclusion)
         })
         .buffer_unordered(PROFILES_AT_ONCE)
@@ -414,7 +559,6 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
     for (report, conclusion) in concluded {
         run.take_in(report, conclusion);
     }
-    run.profiles.sort_by(|a, b| a.profile.cmp(&b.profile));
 }
 
 /// Gives leases back without having come to a conclusion.

@@ -133,6 +133,8 @@ pub enum Hindrance {
     InstanceInTransition,
     /// The association is being made.
     AssociationInTransition,
+    /// The account's first sweep found it, and its digest gives notice of the repair: the next sweep makes it.
+    OnNotice,
 }
 
 impl Hindrance {
@@ -166,6 +168,7 @@ impl fmt::Display for Hindrance {
             Self::ProfileTooYoung => "the instance profile is less than a minute old",
             Self::InstanceInTransition => "the instance is between two states",
             Self::AssociationInTransition => "its association is just being changed",
+            Self::OnNotice => "the first sweep only gives notice; the next one repairs it",
         })
     }
 }
@@ -223,6 +226,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Takes no step now, for this reason. A swap that was begun is finished all the same: its instance holds no profile.
+    pub fn hold_back(&mut self, why: Hindrance) {
+        for decision in &mut self.decisions {
+            if matches!(decision, Decision::Do(step) if step.action != Action::Associate) {
+                *decision = Decision::Leave(why);
+            }
+        }
+    }
+
     /// The steps, without the instances that are left alone.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.decisions.iter().filter_map(|decision| match decision {

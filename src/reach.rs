@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::event::{CallName, Change, Subject, Trigger, What};
-use crate::names::{ProfileName, RoleName};
-use crate::observe::profiles_of_role;
+use crate::memory::Memory;
+use crate::names::{ProfileArn, ProfileName, RoleName};
+use crate::observe::{Look, profiles_of_role};
 use crate::ports::{Account, Table};
 use crate::recheck::Recheck;
 
@@ -16,7 +17,8 @@ use crate::recheck::Recheck;
 pub enum Reach {
     /// Every profile that an instance holds.
     Everything,
-    /// These; with `true` also where IAM has no profile of that name (any more).
+    /// These; with `true` where something names the profile itself. A profile that merely has the name of a role may never
+    /// have existed.
     Profiles(BTreeMap<ProfileName, bool>),
 }
 
@@ -49,12 +51,12 @@ pub async fn reach<A: Account>(account: &A, what: &What) -> Result<Reach, Error>
     Ok(Reach::Profiles(names))
 }
 
-/// Which profiles held a role that is gone, IAM cannot say: those remembered, and the one of the role's name, which the
-/// console gives it; where there is none of that name, its own event told of its end.
+/// IAM can't list the profiles that held a deleted role. Use those that the table remembers, and the one of the role's
+/// name: the console gives both the same.
 async fn of_role_that_changed<A: Account>(account: &A, role: &RoleName) -> Result<BTreeMap<ProfileName, bool>, Error> {
     let mut names: BTreeMap<_, _> = ProfileName::new(role.as_str()).map(|name| (name, false)).into_iter().collect();
     if let Some(table) = account.table() {
-        let remembered = table.profiles_of_role(role).await.map_err(Error::MemoryUnread)?;
+        let remembered = table.profiles_of_role(role).await.map_err(Error::ScopeUnread)?;
         names.extend(remembered.into_iter().map(|name| (name, true)));
     }
     Ok(names)
@@ -63,8 +65,14 @@ async fn of_role_that_changed<A: Account>(account: &A, role: &RoleName) -> Resul
 /// What leads to one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Whether to look also where IAM has no profile of that name.
-    pub even_if_gone: bool,
+    /// Whether something names the profile itself, and not a role of the same name alone.
+    pub is_named: bool,
+    /// Other spellings of its name: those of the events, and that of IAM's list.
+    pub spellings: Vec<ProfileName>,
+    /// The ARNs that events show for it.
+    pub arns: Vec<ProfileArn>,
+    /// Whether the sweep has searched IAM's list for it, and not found it.
+    pub is_missing_from_list: bool,
     /// What changed, oldest first.
     pub changes: BTreeSet<Change>,
     /// The rechecks that came back.
@@ -73,15 +81,29 @@ pub struct Wanted {
     pub swept: bool,
 }
 
+impl Wanted {
+    /// How to look at the profile: by what is remembered of it, and by what leads to it.
+    #[must_use]
+    pub fn look(&self, memory: &Memory, even_if_gone: bool) -> Look {
+        let mut look = Look::by(memory, even_if_gone);
+        look.also_spelt(self.spellings.iter().cloned());
+        look.arns.extend(self.arns.iter().cloned());
+        look.is_missing_from_list |= self.is_missing_from_list;
+        look
+    }
+}
+
 /// Brings together, profile by profile, where the triggers lead; the sweep is not in it.
 #[must_use]
 pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, Wanted> {
     let mut all: BTreeMap<ProfileName, Wanted> = BTreeMap::new();
     for (trigger, reach) in triggers.iter().zip(reach) {
         let Ok(Reach::Profiles(names)) = reach else { continue };
-        for (name, even_if_gone) in names {
+        for (name, is_named) in names {
             let wanted = all.entry(name.clone()).or_default();
-            wanted.even_if_gone |= even_if_gone;
+            wanted.is_named |= is_named;
+            wanted.spellings.push(name.clone());
+            wanted.arns.extend(trigger.arn.clone().filter(|arn| arn.name() == name));
             match &trigger.what {
                 What::Change(change) => {
                     wanted.changes.insert(change.clone());

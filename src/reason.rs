@@ -44,6 +44,12 @@ impl Reason {
         }
     }
 
+    /// Whether the same call may well succeed in a while.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable)
+    }
+
     /// The reason behind an error code of IAM, EC2, SNS, DynamoDB or SQS; the message decides where a service uses one code
     /// for several.
     ///

@@ -11,6 +11,7 @@ use crate::event::Change;
 use crate::mend::{Mended, Reading, Unmended};
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
+use crate::observe::Search;
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
 
@@ -212,6 +213,14 @@ pub struct ProfileReport {
     pub unmended: Option<Unmended>,
     /// What was read when IAM lacked something.
     pub reading: Option<Reading>,
+    /// How its instances were found.
+    pub search: Search,
+    /// The regions that are open to us and could not be read, where the profile may be held there.
+    pub unseen: Vec<Region>,
+    /// Whether IAM's list was searched for the profile, and did not have it.
+    pub is_missing_from_list: bool,
+    /// Whether nothing is repaired yet, for the first sweep gives notice first.
+    pub is_on_notice: bool,
 }
 
 /// What an alert on an incident is known by.
@@ -252,7 +261,17 @@ impl ProfileReport {
             remembered: None,
             unmended: None,
             reading: None,
+            search: Search::Paged,
+            unseen: Vec::new(),
+            is_missing_from_list: false,
+            is_on_notice: false,
         }
+    }
+
+    /// Whether an instance was seen to hold the profile.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.healthy > 0 || self.instances.iter().any(|one| !matches!(one.outcome, Outcome::Left(Left::Ended)))
     }
 
     /// FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED if we healed one.

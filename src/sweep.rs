@@ -7,13 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::config::Regions;
 use crate::diagnose::diagnose;
 use crate::error::Error;
 use crate::memory::{Memory, Tags};
 use crate::model::{Association, Case, Profile, Timestamp};
-use crate::names::{ProfileName, RoleName};
-use crate::observe::{RegionCache, each_association, in_regions};
+use crate::names::{ProfileName, Region, RoleName};
+use crate::observe::{Where, each_association, every_profile, in_regions};
 use crate::ports::{Account, Clock, Iam, Stored, Table, Version, WriteError};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
@@ -27,21 +26,31 @@ pub struct Swept {
     /// The profiles that some instance holds and that are not surely healthy. One that is missing from IAM's list is
     /// among them: the list may lag behind, and only `GetInstanceProfile` says that it is gone.
     pub suspects: BTreeSet<ProfileName>,
+    /// The profiles that some instance holds.
+    pub used: BTreeSet<ProfileName>,
     /// IAM's profiles that some instance holds, as the list shows them.
     pub profiles: BTreeMap<ProfileName, Profile>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
-    /// How many regions were looked at, the unread ones included.
-    pub regions: usize,
+    /// The regions that were looked at, the unread ones included.
+    pub regions: Vec<Region>,
+}
+
+impl Swept {
+    /// Whether every region was read that is open to us.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread.iter().all(UnreadRegion::is_closed)
+    }
 }
 
 /// Passes over the whole account.
 ///
 /// # Errors
 /// Where not even the list of profiles or of regions could be read.
-pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCache) -> Result<Swept, AwsError> {
+pub async fn sweep<A: Account>(account: &A, places: Where<'_>) -> Result<Swept, AwsError> {
     let mut profiles = every_profile(account).await?;
-    let regions = cache.regions(account, wanted).await?;
+    let regions = places.regions(account).await?;
     let now = account.clock().now();
     let (read, unread) = in_regions(&regions, |region| {
         let profiles = &profiles;
@@ -69,10 +78,11 @@ pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCach
         suspects.extend(broken);
     }
     profiles.retain(|name, _| used.contains(name));
-    Ok(Swept { suspects, profiles, unread, regions: regions.len() })
+    Ok(Swept { suspects, used, profiles, unread, regions })
 }
 
-/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago. Answers with the
+/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago; and which
+/// remembered profiles nothing holds any more, where the sweep was whole. Answers with the
 /// profiles of which something is open: an incident that ended without an event, or an instance that has no association
 /// to be seen by.
 ///
@@ -80,7 +90,7 @@ pub async fn sweep<A: Account>(account: &A, wanted: &Regions, cache: &RegionCach
 /// Where the table failed.
 pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet<ProfileName>, Error> {
     let Some(table) = account.table() else { return Ok(BTreeSet::new()) };
-    let mut known = memories(table).await.map_err(Error::MemoryUnread)?;
+    let mut known = memories(table).await.map_err(Error::AccountMemory)?;
     let is_open = |memory: &Memory| memory.incident.is_some() || memory.has_unfinished();
     let open = known.values().filter(|one| is_open(&one.document)).map(|one| one.document.profile.clone()).collect();
     let now = account.clock().now();
@@ -91,7 +101,30 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet
         .buffer_unordered(WRITES_AT_ONCE)
         .collect::<Vec<Result<(), AwsError>>>()
         .await;
-    written.into_iter().collect::<Result<(), _>>().map(|()| open).map_err(Error::MemoryUnread)
+    written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountMemory)?;
+    if swept.is_whole() {
+        let is_news =
+            |memory: &Memory| !memory.is_unused && memory.is_idle(now) && !swept.used.contains(&memory.profile);
+        let unused = known.into_values().filter(|one| is_news(&one.document)).collect::<Vec<_>>();
+        let written = stream::iter(unused)
+            .map(|Stored { document, version }| async move {
+                let memory = Memory { is_unused: true, ..document };
+                write(table, &memory, version, now).await
+            })
+            .buffer_unordered(WRITES_AT_ONCE)
+            .collect::<Vec<Result<(), AwsError>>>()
+            .await;
+        written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountMemory)?;
+    }
+    Ok(open)
+}
+
+/// Writes a document; where somebody else wrote it meanwhile, they are at work on it, and learn what there is to learn.
+async fn write<T: Table>(table: &T, memory: &Memory, version: Version, now: Timestamp) -> Result<(), AwsError> {
+    match table.remember(memory, version, now).await {
+        Ok(_) | Err(WriteError::Conflict) => Ok(()),
+        Err(WriteError::Aws(error)) => Err(error),
+    }
 }
 
 async fn remember_one<A: Account>(
@@ -111,17 +144,14 @@ async fn remember_one<A: Account>(
     };
     let roles: Vec<RoleName> = memory.roles().cloned().collect();
     let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();
-    if !is_news && roles.is_empty() {
+    if !is_news && roles.is_empty() && !memory.is_unused {
         return Ok(());
     }
+    memory.is_unused = false;
     for role in &roles {
         table.remember_role(role, &memory.profile, now).await?;
     }
-    match table.remember(&memory, version, now).await {
-        // Somebody is at work on it, and learns what there is to learn.
-        Ok(_) | Err(WriteError::Conflict) => Ok(()),
-        Err(WriteError::Aws(error)) => Err(error),
-    }
+    write(table, &memory, version, now).await
 }
 
 async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<Memory>>, AwsError> {
@@ -133,19 +163,6 @@ async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<Me
         next = page.next;
         if next.is_none() {
             return Ok(known);
-        }
-    }
-}
-
-async fn every_profile<A: Account>(account: &A) -> Result<BTreeMap<ProfileName, Profile>, AwsError> {
-    let mut profiles = BTreeMap::new();
-    let mut next = None;
-    loop {
-        let page = account.iam().instance_profiles(next.as_deref()).await?;
-        profiles.extend(page.items.into_iter().map(|profile| (profile.name().clone(), profile)));
-        next = page.next;
-        if next.is_none() {
-            return Ok(profiles);
         }
     }
 }

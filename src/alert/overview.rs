@@ -9,10 +9,12 @@ use super::document::{Document, Line, Section, Step};
 use super::facts::{Facts, Standing};
 use super::plain::{code, count, minute};
 use super::{Format, Severity, deeds, text};
+use crate::mend::Unmended;
 use crate::model::{Case, Timestamp};
-use crate::names::{AccountId, Partition};
+use crate::names::{AccountId, Partition, Region};
+use crate::plan::{Hindrance, Level};
 use crate::ports::Message;
-use crate::report::{ProfileReport, Status, UnreadRegion};
+use crate::report::{InstanceReport, Left, Outcome, ProfileReport, Status, UnreadRegion};
 
 /// How many profiles are listed, and instances of each.
 const PROFILES: usize = 50;
@@ -27,27 +29,54 @@ pub struct Overview<'a> {
     pub partition: &'a Partition,
     /// The profiles that a first sweep found broken, or healed.
     pub found: &'a [ProfileReport],
-    /// The regions that are closed to us, and were not told yet.
-    pub closed: &'a [UnreadRegion],
+    /// What is new of the regions that cannot be looked at.
+    pub regions: &'a RegionNews,
+    /// How far the sweeps after this one may go, where this is the first one: it repairs nothing, and gives notice.
+    pub notice: Option<Level>,
+    /// Whether a schedule makes further sweeps.
+    pub sweeps: bool,
     /// When.
     pub at: Timestamp,
+}
+
+/// What is new of the regions that a sweep could not look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegionNews {
+    /// Those that are closed to us.
+    pub closed: Vec<UnreadRegion>,
+    /// Those that have been down for two sweeps in a row.
+    pub down: Vec<UnreadRegion>,
+    /// Those that were told as down, and can be read again.
+    pub back: Vec<Region>,
+}
+
+impl RegionNews {
+    /// What it is, in the words of a subject.
+    fn summary(&self) -> String {
+        let regions = |number| count(number, "region", "regions");
+        match (self.closed.len(), self.down.len(), self.back.len()) {
+            (0, 0, back) => format!("{} can be read again", regions(back)),
+            (closed, down, _) => format!("{} cannot be looked at", regions(closed + down)),
+        }
+    }
 }
 
 /// Writes what a sweep tells of the account as a whole.
 #[must_use]
 pub fn overview(overview: &Overview<'_>, format: Format) -> Message {
-    let Overview { account, found, closed, .. } = overview;
+    let Overview { account, found, regions, .. } = overview;
     let mut profiles: Vec<Facts> = found.iter().map(Facts::of).collect();
     profiles.sort_by_key(|facts| std::cmp::Reverse(facts.report.status()));
-    let severity = profiles.iter().map(Severity::of).min().unwrap_or(Severity::Warning);
-    let status = profiles.iter().map(|facts| facts.report.status()).max().unwrap_or(Status::Broken);
-    let what = match (found.len(), closed.len()) {
-        (0, regions) => format!("{} cannot be looked at", count(regions, "region", "regions")),
-        (profiles, _) => format!("{} found", count(profiles, "broken instance profile", "broken instance profiles")),
+    let gravest = profiles.iter().map(Severity::of).min().unwrap_or(Severity::Warning);
+    let severity = if is_all_repaired_next(overview) { Severity::Warning } else { gravest };
+    let status = profiles.iter().map(|facts| facts.report.status()).max().map_or("NOTICE", Status::as_str);
+    let what = match found.len() {
+        0 => regions.summary(),
+        profiles => format!("{} found", count(profiles, "broken instance profile", "broken instance profiles")),
     };
     let case = found.iter().map(ProfileReport::case).max_by_key(|case| case.gravity()).unwrap_or(Case::Healthy);
     let attributes = vec![
-        ("status", status.as_str().to_owned()),
+        ("status", status.to_owned()),
         ("severity", severity.as_str().to_owned()),
         ("case", case.as_str().to_owned()),
         ("account", account.to_string()),
@@ -58,8 +87,8 @@ pub fn overview(overview: &Overview<'_>, format: Format) -> Message {
         Format::Text => text::write(&document),
         Format::Chat => {
             let head = Head {
-                title: format!("{} account {account}: {what}", status.as_str()),
-                status: status.as_str(),
+                title: format!("{status} account {account}: {what}"),
+                status,
                 thread: format!("reprofile-{account}-overview"),
                 resources: Vec::new(),
                 context: attributes.clone(),
@@ -67,11 +96,14 @@ pub fn overview(overview: &Overview<'_>, format: Format) -> Message {
             chat::write(&document, head)
         }
     };
-    Message { subject: format!("[Reprofile] {} account {account}: {what}", status.as_str()), body, attributes }
+    Message { subject: format!("[Reprofile] {status} account {account}: {what}"), body, attributes }
 }
 
 fn document(overview: &Overview<'_>, profiles: &[Facts]) -> Document {
-    let headline = if profiles.is_empty() {
+    let RegionNews { closed: closed_now, down, .. } = overview.regions;
+    let headline = if profiles.is_empty() && closed_now.is_empty() && down.is_empty() {
+        "Reprofile can look at every region of this account again that was told as down."
+    } else if profiles.is_empty() {
         "Reprofile cannot look at every region of this account. What is broken there it does not see. This is told once."
     } else {
         "Reprofile looked at this account for the first time, and found instance profiles that had been broken before: EC2 \
@@ -90,9 +122,16 @@ fn document(overview: &Overview<'_>, profiles: &[Facts]) -> Document {
     Document {
         headline: headline.to_owned(),
         key_facts: vec![("Account", code(overview.account)), ("State as of", minute(overview.at))],
-        before: found(profiles).into_iter().collect(),
+        before: [found(profiles), repairs(overview)].into_iter().flatten().collect(),
         steps: steps.into_iter().collect(),
-        after: closed(overview.closed).into_iter().collect(),
+        after: [
+            unread("Regions that are closed to Reprofile", closed_now),
+            unread("Regions that could not be read in two sweeps in a row", down),
+            back(&overview.regions.back),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
 }
 
@@ -119,8 +158,86 @@ fn found(profiles: &[Facts]) -> Option<Section> {
     Section::of("What was found", lines)
 }
 
-fn closed(regions: &[UnreadRegion]) -> Option<Section> {
+/// The instances that the next sweep repairs.
+fn repaired_next(found: &[ProfileReport]) -> usize {
+    found
+        .iter()
+        .flat_map(|report| report.told().map(move |one| (report, one)))
+        .filter(|(report, one)| is_next(report, one))
+        .count()
+}
+
+fn is_next(report: &ProfileReport, one: &InstanceReport) -> bool {
+    match one.outcome {
+        Outcome::Left(Left::Hindered(Hindrance::OnNotice)) => true,
+        Outcome::Left(Left::Hindered(Hindrance::NoRole | Hindrance::NoProfile)) => {
+            report.unmended == Some(Unmended::OnNotice)
+        }
+        _ => false,
+    }
+}
+
+fn is_all_repaired_next(overview: &Overview<'_>) -> bool {
+    let all: usize = overview.found.iter().map(|report| report.told().count()).sum();
+    overview.notice.is_some() && overview.sweeps && all > 0 && repaired_next(overview.found) == all
+}
+
+/// What the next sweep does, and how to hold it back.
+fn repairs(overview: &Overview<'_>) -> Option<Section> {
+    let level = overview.notice.filter(|_| !overview.found.is_empty())?;
+    let next = repaired_next(overview.found);
+    let by_hand = format!("To repair what can be repaired, run {}; it shows its plan first.", code(&"reprofile heal"));
+    let lines = if level == Level::Alert || !overview.sweeps || next == 0 {
+        let why = match (level, overview.sweeps) {
+            (Level::Alert, _) => "Reprofile runs at level alert. It will repair nothing of this.",
+            (_, false) => "No sweep is scheduled (SweepRate=off). Reprofile will repair nothing of this.",
+            _ => "Reprofile can repair nothing of this by itself.",
+        };
+        vec![Line::Say(why.to_owned()), Line::Say(by_hand)]
+    } else {
+        let mut lines = vec![Line::Say(format!(
+            "This first sweep changed nothing. The next one, {} from now or later, repairs {}:",
+            "15 minutes",
+            count(next, "instance", "instances")
+        ))];
+        for report in overview.found.iter().take(PROFILES) {
+            let instances: Vec<&InstanceReport> = report.told().filter(|one| is_next(report, one)).collect();
+            if instances.is_empty() {
+                continue;
+            }
+            let in_iam = if report.unmended == Some(Unmended::OnNotice) {
+                ", after it has repaired the profile in IAM"
+            } else {
+                ""
+            };
+            lines.push(Line::Item(format!(
+                "{}: {}{in_iam}",
+                code(&report.profile),
+                count(instances.len(), "instance", "instances")
+            )));
+            lines.extend(instances.iter().take(INSTANCES).map(|one| Line::Sub(deeds::instance(one))));
+            if instances.len() > INSTANCES {
+                lines.push(Line::Sub(format!("... and {} more", instances.len() - INSTANCES)));
+            }
+        }
+        lines.push(Line::Say(format!(
+            "To hold it back, set the stack's parameter {} or narrow {}, or tag an instance {}.",
+            code(&"Level=alert"),
+            code(&"Scope"),
+            code(&"reprofile=alert")
+        )));
+        lines
+    };
+    Section::of("What happens next", lines)
+}
+
+fn back(regions: &[Region]) -> Option<Section> {
+    let lines = regions.iter().map(|region| Line::Item(code(region))).collect();
+    Section::of("Regions that can be read again", lines)
+}
+
+fn unread(title: &'static str, regions: &[UnreadRegion]) -> Option<Section> {
     let line =
         |region: &UnreadRegion| Line::Item(format!("{}: {}", code(&region.region), deeds::refusal(&region.error)));
-    Section::of("Regions that could not be looked at", regions.iter().map(line).collect())
+    Section::of(title, regions.iter().map(line).collect())
 }

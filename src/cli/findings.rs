@@ -14,7 +14,7 @@ use crate::diagnose::diagnose;
 use crate::mend::{Mend, lacks_something};
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
-use crate::observe::{Look, Names, Observation, Observed, observe};
+use crate::observe::{Look, Names, Observation, Observed, Search, Where, observe};
 use crate::pipeline::Context;
 use crate::plan::{Decision, Level, Step};
 use crate::ports::{Account, Clock, Ec2};
@@ -201,7 +201,7 @@ pub async fn find<A: Account>(
     watch.clear();
     let Looked { observation, memories, mut looks } = looked?;
     let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
-    for (name, Observed { live, affected, healthy }) in observation.profiles {
+    for (name, Observed { live, affected, healthy, .. }) in observation.profiles {
         match live {
             Err(error) => unread_profiles.push((name, error)),
             Ok(live) if !affected.is_empty() => {
@@ -242,10 +242,10 @@ struct Looked {
 }
 
 /// How to look at these profiles, by what is remembered of them.
-fn looks(memories: &Memories, names: impl IntoIterator<Item = (ProfileName, bool)>) -> Names {
-    let look = |(name, even_if_gone)| {
-        let blank = Look { even_if_gone, ..Look::default() };
-        let look = memories.get(&name).map_or(blank, |memory| Look::by(memory, even_if_gone));
+fn looks(memories: &Memories, names: impl IntoIterator<Item = ProfileName>) -> Names {
+    let look = |name: ProfileName| {
+        let blank = Look { even_if_gone: true, ..Look::default() };
+        let look = memories.get(&name).map_or(blank, |memory| Look::by(memory, true));
         (name, look)
     };
     names.into_iter().map(look).collect()
@@ -253,33 +253,38 @@ fn looks(memories: &Memories, names: impl IntoIterator<Item = (ProfileName, bool
 
 /// Everything is first swept for suspects: a region that could not be read then counts as unread, though it was read after.
 async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope: &Scope) -> Result<Looked, Error> {
-    let (wanted, cache) = (&context.config.regions, &context.regions);
+    let places = Where::new(&context.config.regions, &context.regions);
     let read = |cause| Error::aws("finding out where to look", cause);
     let remembered = |cause| Error::aws("reading what the table remembers", cause);
     match scope {
         Scope::Profiles(names) => {
             let memories = known::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
-            let looks = looks(&memories, names.clone());
-            let observation = observe(watched, &looks, wanted, cache).await.map_err(read)?;
+            let looks = looks(&memories, names.keys().cloned());
+            let observation = observe(watched, &looks, places, Search::Paged).await.map_err(read)?;
             Ok(Looked { observation, memories, looks })
         }
         Scope::Everything => {
             let memories = known::of_all(&context.aws).await.map_err(remembered)?;
-            let mut swept = sweep(watched, wanted, cache).await.map_err(read)?;
+            let mut swept = sweep(watched, places).await.map_err(read)?;
             let now = context.aws.clock().now();
             swept.suspects.extend(swept.profiles.values().filter_map(|live| {
                 let look = Look::by(memories.get(live.name())?, true);
                 (diagnose(Some(live), &live.id, &look.roles, now) != Case::Healthy).then(|| live.name().clone())
             }));
-            let looks = looks(&memories, swept.suspects.into_iter().map(|name| (name, true)));
-            let mut observation = observe(&context.aws, &looks, wanted, cache).await.map_err(read)?;
+            let mut looks = looks(&memories, swept.suspects);
+            for (name, look) in &mut looks {
+                let listed = swept.profiles.get(name).map(|listed| listed.name().clone());
+                look.is_missing_from_list = listed.is_none();
+                look.also_spelt(listed);
+            }
+            let mut observation = observe(&context.aws, &looks, places, Search::Paged).await.map_err(read)?;
             for region in swept.unread {
                 if !observation.unread.iter().any(|known| known.region == region.region) {
                     observation.unread.push(region);
                 }
             }
             observation.unread.sort_by(|a, b| a.region.cmp(&b.region));
-            observation.regions = swept.regions;
+            observation.regions = swept.regions.len();
             Ok(Looked { observation, memories, looks })
         }
     }

@@ -51,7 +51,7 @@ impl WhyNot {
             Self::Unmended(Unmended::TakenOut) => "taken-out",
             Self::Unmended(Unmended::Trust) => "trust",
             // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
-            Self::Unmended(Unmended::NotYetSure | Unmended::Braked) => "later",
+            Self::Unmended(Unmended::NotYetSure | Unmended::Braked | Unmended::OnNotice) => "later",
             Self::AnotherRole(_) => "another-role",
             Self::PathUnknown => "path-unknown",
             Self::HeldBack => "held-back",

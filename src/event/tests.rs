@@ -21,11 +21,11 @@ fn describe(event: &Result<Event, InvalidEvent>) -> String {
     match event {
         Err(error) => format!("INVALID {error}"),
         Ok(Event::Ignored(why)) => format!("ignored: {why}"),
-        Ok(Event::Trigger(Trigger { account, what: What::Sweep })) => format!("{account} sweep"),
-        Ok(Event::Trigger(Trigger { account, what: What::Recheck(recheck) })) => {
+        Ok(Event::Trigger(Trigger { account, what: What::Sweep, .. })) => format!("{account} sweep"),
+        Ok(Event::Trigger(Trigger { account, what: What::Recheck(recheck), .. })) => {
             format!("{account} recheck {} of {} on {}", recheck.sequence, recheck.incident, recheck.profile)
         }
-        Ok(Event::Trigger(Trigger { account, what: What::Change(change) })) => {
+        Ok(Event::Trigger(Trigger { account, what: What::Change(change), .. })) => {
             let on = match &change.subject {
                 Subject::Profile(profile, None) => format!("profile {profile}"),
                 Subject::Profile(profile, Some(role)) => format!("profile {profile} role {role}"),

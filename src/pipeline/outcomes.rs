@@ -6,21 +6,22 @@ use std::collections::BTreeMap;
 
 use super::Context;
 use crate::error::Error;
-use crate::model::Affected;
+use crate::model::{Affected, Profile};
 use crate::names::{InstanceId, Region};
 use crate::plan::{Decision, Plan};
 use crate::ports::{Account, Iam};
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
 
-/// A region that is closed to us is told; any other that was not read has to be tried again.
-pub(super) fn unread_errors(unread: &[UnreadRegion], regions: usize) -> Vec<Error> {
-    let open = unread.iter().filter(|region| !region.is_closed());
+/// Why regions that were not read fail the invocation: a region that is closed to us is told, and one that is down is
+/// looked at again by rechecks, where `comes_back` says that there are any. Any other has to be tried again.
+pub(super) fn unread_errors(unread: &[UnreadRegion], regions: usize, comes_back: bool) -> Vec<Error> {
+    let open = unread.iter().filter(|region| !region.is_closed() && !(comes_back && region.error.reason.passes()));
     let mut errors: Vec<Error> = open
         .map(|UnreadRegion { region, error }| Error::RegionUnread { region: region.clone(), cause: error.clone() })
         .collect();
     if let Some(first) = unread.first()
         && unread.len() == regions
-        && errors.is_empty()
+        && unread.iter().all(UnreadRegion::is_closed)
     {
         errors.push(Error::EveryRegionClosed(first.error.clone()));
     }
@@ -69,7 +70,9 @@ pub(super) async fn read_iam_again<A: Account>(context: &Context<A>, report: &mu
     if !report.instances.iter().any(is_healed) {
         return;
     }
-    let again = context.aws.iam().instance_profile(&report.profile).await;
+    // By IAM's own spelling.
+    let name = report.live.as_ref().map_or(&report.profile, Profile::name);
+    let again = context.aws.iam().instance_profile(name).await;
     for one in &mut report.instances {
         let Outcome::Healed { now } = &one.outcome else { continue };
         match &again {

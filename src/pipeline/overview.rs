@@ -5,16 +5,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::Duration;
+
 use super::{Context, Run, unread_errors};
-use crate::alert;
+use crate::alert::{self, RegionNews};
+use crate::claim::Claim;
 use crate::conclude::send_message;
 use crate::error::Error;
+use crate::incident::Occasion;
 use crate::memory::AccountMemory;
-use crate::names::ProfileName;
+use crate::model::Timestamp;
+use crate::names::{ProfileName, Region};
 use crate::ports::{Account, Clock, Stored, Table, WriteError};
 use crate::reach::Wanted;
 use crate::report::{ProfileReport, UnreadRegion};
 use crate::sweep::{remember, sweep};
+
+/// At which sweep in a row a region that is down is told.
+const TOLD_AFTER: u32 = 2;
+
+/// How old the note may be that the account was swept whole, before it is written anew.
+const RENEWED: Duration = Duration::hours(6);
 
 /// The unread regions that an alert is to mention: those that are closed for good are told once, by a sweep.
 pub(super) async fn not_told_yet<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> Vec<UnreadRegion> {
@@ -29,63 +40,177 @@ pub(super) async fn not_told_yet<A: Account>(context: &Context<A>, unread: &[Unr
 
 pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountMemory>>, Error> {
     match context.aws.table() {
-        Some(table) => table.account().await.map(Some).map_err(Error::MemoryUnread),
+        Some(table) => table.account().await.map(Some).map_err(Error::AccountMemory),
         None => Ok(None),
+    }
+}
+
+/// A sweep under way, and what is remembered of the account.
+#[derive(Debug)]
+pub(super) struct Sweeping {
+    account: Stored<AccountMemory>,
+    began: Timestamp,
+    /// Whether IAM's list and every region that is open to us were read.
+    is_whole: bool,
+    regions: Vec<Region>,
+}
+
+impl Run {
+    /// Whether nothing is repaired yet: the account's first sweep found what is broken, and a person is to read that before
+    /// it is repaired. An event on the profile ends that, and so does the first sweep that begins late enough.
+    pub(super) fn is_on_notice(&self, claim: &mut Claim) -> bool {
+        let open = claim.memory.incident.as_mut();
+        let is_old = open.as_ref().is_none_or(|open| open.is_on_notice);
+        let was_on_notice = open.is_some() && is_old;
+        match claim.occasion {
+            Occasion::Change { .. } => false,
+            Occasion::Recheck => was_on_notice,
+            Occasion::Sweep if self.is_first_sweep => is_old,
+            Occasion::Sweep => was_on_notice && !self.sweeping.as_ref().is_some_and(Sweeping::ends_the_notice),
+        }
+    }
+}
+
+impl Sweeping {
+    /// How long after the digest a sweep has to begin to count as the next one: a schedule that is delivered twice, or a
+    /// retry of Lambda's, is not.
+    const NOTICE: Duration = Duration::minutes(15);
+
+    fn ends_the_notice(&self) -> bool {
+        self.account.document.noticed.is_none_or(|at| self.began - at >= Self::NOTICE)
     }
 }
 
 /// Adds what is broken anywhere to what is wanted, and what is open still.
 pub(super) async fn sweep_all<A: Account>(
     context: &Context<A>,
+    account: Result<&Option<Stored<AccountMemory>>, &Error>,
+    last_seen: &[Region],
     wanted: &mut BTreeMap<ProfileName, Wanted>,
     run: &mut Run,
 ) {
-    match sweep(&context.aws, &context.config.regions, &context.regions).await {
-        Ok(swept) => {
-            let open = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
-                run.errors.push(error);
-                BTreeSet::new()
-            });
-            for name in swept.suspects.into_iter().chain(open) {
-                let wanted = wanted.entry(name).or_default();
-                (wanted.swept, wanted.even_if_gone) = (true, true);
-            }
-            run.errors.extend(unread_errors(&swept.unread, swept.regions));
-            run.unread = swept.unread;
+    let began = context.aws.clock().now();
+    let account = match account {
+        Ok(account) => account.clone(),
+        Err(error) => {
+            run.sweep_errors.push(error.clone());
+            None
         }
-        Err(cause) => run.errors.push(Error::ScopeUnread(cause)),
+    };
+    let swept = match sweep(&context.aws, context.places(last_seen)).await {
+        Ok(swept) => swept,
+        Err(cause) => return run.sweep_errors.push(Error::ScopeUnread(cause)),
+    };
+    let open = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
+        run.sweep_errors.push(error);
+        BTreeSet::new()
+    });
+    let is_whole = swept.is_whole() && run.sweep_errors.is_empty();
+    for name in swept.suspects.into_iter().chain(open) {
+        let listed = swept.profiles.get(&name).map(|listed| listed.name().clone());
+        let wanted = wanted.entry(name).or_default();
+        wanted.swept = true;
+        wanted.is_missing_from_list = listed.is_none();
+        wanted.spellings.extend(listed);
     }
+    run.sweep_errors.extend(unread_errors(&swept.unread, swept.regions.len(), context.comes_back()));
+    run.unread = swept.unread;
+    run.is_first_sweep = account.as_ref().is_some_and(|account| !account.document.swept);
+    run.sweeping = account.map(|account| Sweeping { account, began, is_whole, regions: swept.regions });
 }
 
-/// Tells what a first sweep found, and regions that are closed to us, once; then takes note that it is told. What could not
-/// be told so is told profile by profile.
+/// Tells what a first sweep found, and regions that cannot be looked at; then takes note that it is told. What could not be
+/// published is told by the next sweep.
 pub(super) async fn tell_overview<A: Account>(context: &Context<A>, found: &[ProfileReport], run: &mut Run) {
-    let Some(Stored { document: memory, version }) = run.overview.take() else { return };
-    if run.errors.iter().any(|error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_))) {
+    let Some(Sweeping { account, began, is_whole, regions }) = run.sweeping.take() else { return };
+    let Stored { document: memory, version } = account;
+    let now = context.aws.clock().now();
+    let is_unlooked = |error: &Error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_));
+    if run.errors.iter().chain(&run.sweep_errors).any(is_unlooked) {
         run.is_first_sweep = false;
         return;
     }
-    let closed: Vec<UnreadRegion> = run.unread.iter().filter(|region| region.is_closed()).cloned().collect();
-    let is_news = |region: &&UnreadRegion| !memory.closed_regions.contains(&region.region);
-    let news: Vec<UnreadRegion> = closed.iter().filter(is_news).cloned().collect();
-    if !found.is_empty() || !news.is_empty() {
-        let at = context.aws.clock().now();
+    let regions_now = Regions::of(&memory, &run.unread);
+    if !found.is_empty() || !regions_now.are_no_news() {
         let (account, partition) = (&context.account, &context.partition);
-        let overview = alert::Overview { account, partition, found, closed: &news, at };
+        let notice = run.is_first_sweep.then_some(context.config.bounds.level);
+        let overview = alert::Overview {
+            account,
+            partition,
+            found,
+            regions: &regions_now.news,
+            notice,
+            sweeps: context.config.sweeps,
+            at: now,
+        };
         let message = alert::overview(&overview, context.config.format);
         if let Err(cause) = send_message(&context.aws, &message, account).await {
-            run.errors.push(Error::OverviewNotDelivered(cause));
+            run.sweep_errors.push(Error::OverviewNotDelivered(cause));
             run.is_first_sweep = false;
             return;
         }
         run.alerts += 1;
     }
-    let closed_regions = closed.into_iter().map(|region| region.region).collect();
-    let told = AccountMemory { swept: true, closed_regions, ..memory.clone() };
-    let Some(table) = context.aws.table().filter(|_| told != memory) else { return };
+    let told = AccountMemory {
+        swept: true,
+        closed_regions: regions_now.closed,
+        unread_sweeps: regions_now.unread,
+        regions: if is_whole || memory.regions.is_empty() {
+            regions.into_iter().collect()
+        } else {
+            memory.regions.clone()
+        },
+        swept_whole: if is_whole && run.errors.is_empty() { Some(began) } else { memory.swept_whole },
+        noticed: run.is_first_sweep.then_some(now).or(memory.noticed),
+        ..memory.clone()
+    };
+    // When the account was swept whole is renewed well before it stops to count, and not by each sweep.
+    let is_renewal = |at: Timestamp| memory.swept_whole.is_none_or(|before| at - before >= RENEWED);
+    let is_news = AccountMemory { swept_whole: memory.swept_whole, ..told.clone() } != memory
+        || told.swept_whole.is_some_and(is_renewal);
+    let Some(table) = context.aws.table().filter(|_| is_news) else { return };
     match table.remember_account(&told, version).await {
         // Another sweep at the same time has told the same.
         Ok(_) | Err(WriteError::Conflict) => {}
-        Err(WriteError::Aws(cause)) => run.errors.push(Error::MemoryUnread(cause)),
+        Err(WriteError::Aws(cause)) => run.sweep_errors.push(Error::AccountMemory(cause)),
+    }
+}
+
+/// How the regions stand that a sweep could not look at.
+struct Regions {
+    /// Those that are closed to us.
+    closed: BTreeSet<Region>,
+    /// Those that are down, and for how many sweeps in a row.
+    unread: BTreeMap<Region, u32>,
+    /// What is told of them.
+    news: RegionNews,
+}
+
+impl Regions {
+    /// A closed region is told at once, and one that is down at the second sweep in a row; both once. One that was told as
+    /// down is told once more when it is back.
+    fn of(memory: &AccountMemory, unread: &[UnreadRegion]) -> Self {
+        let (closed, down): (Vec<&UnreadRegion>, Vec<&UnreadRegion>) = unread.iter().partition(|one| one.is_closed());
+        let sweeps = |one: &UnreadRegion| memory.unread_sweeps.get(&one.region).copied().unwrap_or_default() + 1;
+        let counted: BTreeMap<Region, u32> = down.iter().map(|one| (one.region.clone(), sweeps(one))).collect();
+        let is_back = |(region, sweeps): &(&Region, &u32)| {
+            **sweeps >= TOLD_AFTER && !unread.iter().any(|one| one.region == **region)
+        };
+        let news = RegionNews {
+            closed: closed
+                .iter()
+                .filter(|one| !memory.closed_regions.contains(&one.region))
+                .map(|&one| one.clone())
+                .collect(),
+            down: down.iter().filter(|one| counted[&one.region] == TOLD_AFTER).map(|&one| one.clone()).collect(),
+            back: memory.unread_sweeps.iter().filter(is_back).map(|(region, _)| region.clone()).collect(),
+        };
+        // A count past the telling says nothing more, and would be written at each sweep.
+        let unread = counted.into_iter().map(|(region, sweeps)| (region, sweeps.min(TOLD_AFTER + 1))).collect();
+        Self { closed: closed.into_iter().map(|one| one.region.clone()).collect(), unread, news }
+    }
+
+    fn are_no_news(&self) -> bool {
+        self.news == RegionNews::default()
     }
 }

@@ -145,6 +145,16 @@ impl AwsModel {
         items.roles.iter().filter(holds).filter(|(_, at)| **at > now).map(|((_, name), _)| name.clone()).collect()
     }
 
+    /// What is remembered of the account becomes this, at once and without a call.
+    pub fn rewrite_account(&self, change: impl FnOnce(&mut AccountMemory)) {
+        let before = self.peek::<AccountMemory>(&Key::Account);
+        let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
+        let mut memory = before.map_or_else(AccountMemory::default, |stored| stored.document);
+        change(&mut memory);
+        let item = Item { json: stored(&memory), version, expires: None };
+        self.world.table.borrow_mut().documents.insert(Key::Account, item);
+    }
+
     /// Another invocation writes what is remembered of a profile, at once and without a call: those that read it before
     /// have the wrong version now.
     pub fn rewrite_memory(&self, profile: &str, change: impl FnOnce(&mut Memory)) {

@@ -19,7 +19,7 @@ fn read(aws: &AwsModel) -> Vec<Event> {
 
 fn changes(aws: &AwsModel) -> Vec<Change> {
     let change = |event| match event {
-        Event::Trigger(Trigger { account, what: What::Change(change) }) => {
+        Event::Trigger(Trigger { account, what: What::Change(change), .. }) => {
             assert_eq!(account, aws.account());
             Some(change)
         }
