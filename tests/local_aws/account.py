@@ -181,6 +181,18 @@ class LocalAws:
         return self.control("POST", "instances", {
             "instance": instance, "region": region, "state": state, "operator_managed": operator_managed})
 
+    def keep_associating(self, instance, region=HOME_REGION, seconds=None, since_seconds=0, always=False):
+        """Has the association of an instance be `associating` again, for so long (None: for good), since so long.
+
+        With `always`, so is every association that the instance gets.
+        """
+        return self.control("POST", "associations", {
+            "instance": instance, "region": region, "seconds": seconds, "since_seconds": since_seconds, "always": always})
+
+    def add_others(self, profile, count, region=HOME_REGION):
+        """Adds so many running instances that hold that profile, and that no call changes (fleet.py)."""
+        return self.control("POST", "fleet", {"profile": profile, "count": count, "region": region})
+
     def age_profile(self, profile, seconds):
         """Has an instance profile be created so much earlier than it was."""
         return self.control("POST", "profiles", {"profile": profile, "seconds": seconds})
@@ -209,9 +221,13 @@ class LocalAws:
         return self.control("POST", "settings", changes)
 
     def fail(self, error, service="ec2", region="*", action="*", count=None, **more):
-        """Makes such calls answer the error, `count` of them or all until `mend`. See faults.py."""
+        """Makes such calls answer the error: `count` of them, or all for `seconds`, or until `mend`. See faults.py."""
         self.control("POST", "faults", {
             "error": error, "service": service, "region": region, "action": action, "count": count, **more})
+
+    def take_region_down(self, region, seconds=None, caller="*"):
+        """Has every EC2 call to that region answered by 503, for so long, or until `mend`."""
+        self.fail("ServiceUnavailable", region=region, seconds=seconds, caller=caller)
 
     def slow(self, delay_ms, service="ec2", region="*", action="*", count=None):
         """Makes such calls wait before they are answered."""

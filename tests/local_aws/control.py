@@ -6,9 +6,11 @@ Invariant: nothing here answers an AWS call, and no AWS call can reach anything 
     GET    /_local/settings            the settings (settings.py)
     POST   /_local/settings {name: value}
     GET    /_local/faults
-    POST   /_local/faults  {service, action, region, caller, error, message, status, delay_ms, count}   (faults.py)
+    POST   /_local/faults  {service, action, region, caller, error, message, status, delay_ms, count, seconds}   (faults.py)
     DELETE /_local/faults
     POST   /_local/instances {region, instance, state, operator_managed}                              (strict_ec2.py)
+    POST   /_local/associations {region, instance, seconds, since_seconds, always}   keeps one associating
+    POST   /_local/fleet {region, profile, count}   adds running instances that hold the profile, in one go  (fleet.py)
     POST   /_local/queues {queue, advance_seconds}     moves a queue's clock: delays and visibility end sooner
     POST   /_local/events    an EventBridge event, put on the default bus as only AWS's services may  (iam_events.py)
     POST   /_local/schedules {rule}    fires a scheduled rule now
@@ -53,6 +55,7 @@ async def answer(scope, receive, send):
 def route(method, name, query, fields):
     import calls
     import faults
+    import fleet
     import iam_events
     import queue_delivery
     import settings
@@ -77,6 +80,10 @@ def route(method, name, query, fields):
             return []
         case "POST", "instances":
             return strict_ec2.force(**fields)
+        case "POST", "associations":
+            return strict_ec2.keep_associating(**fields)
+        case "POST", "fleet":
+            return fleet.add(**fields)
         case "POST", "profiles":
             return strict_iam.age(**fields)
         case "POST", "queues":

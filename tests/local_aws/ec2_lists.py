@@ -9,8 +9,13 @@ Invariant: a row is in an answer only if every filter of the request matches it,
 
 import base64
 import fnmatch
+import heapq
 
 FILTER_VALUES = 200
+FILTER_LENGTH = 255
+
+# EC2 is not known to take wildcards in these: what cannot be relied on does not work here.
+TAKEN_TO_THE_LETTER = {"iam-instance-profile.arn"}
 
 
 class Refusal(Exception):
@@ -23,33 +28,46 @@ class Refusal(Exception):
 
 
 def filters_of(parameters, known, tags=False):
-    """The filters of a request, {name: values}: all of them known (or tag:…), and not more than 200 values in one."""
+    """The filters of a request, {name: values}: all known (or tag:…), each with a value, 200 values in all at most."""
     from ministack.services import ec2
 
     filters = ec2._parse_filters(parameters)
     for name, values in filters.items():
         if name not in known and not (tags and name.startswith("tag:")):
             raise Refusal("InvalidParameterValue", f"The filter '{name}' is invalid")
-        if len(values) > FILTER_VALUES:
-            raise Refusal("FilterLimitExceeded", f"The maximum length for filter list is {FILTER_VALUES}")
+        if not values:
+            raise Refusal("InvalidParameterValue", f"The filter '{name}' has no values")
+        if any(len(value) > FILTER_LENGTH for value in values):
+            raise Refusal("InvalidParameterValue", f"A filter value has at most {FILTER_LENGTH} characters")
+    if sum(map(len, filters.values())) > FILTER_VALUES:
+        raise Refusal("FilterLimitExceeded",
+                      f"The maximum number of filter values specified on a single call is {FILTER_VALUES}")
     return filters
 
 
-def matches(filters, values_of):
-    """Every filter must match, by any of its values; * and ? are wildcards."""
-    return all(any(wildcard(pattern, value) for pattern in patterns for value in values_of(name))
-               for name, patterns in filters.items())
+class Filters:
+    """Filters of which every one must match, by any of its values; * and ? are wildcards in most."""
+
+    def __init__(self, filters):
+        self._filters = [(name, set(values), [] if name in TAKEN_TO_THE_LETTER else list(filter(is_pattern, values)))
+                         for name, values in filters.items()]
+
+    def match(self, values_of):
+        """Whether a row matches, whose values `values_of` gives by the name of a filter."""
+        return all(any(value in exact or any(fits(pattern, value) for pattern in patterns) for value in values_of(name))
+                   for name, exact, patterns in self._filters)
 
 
-def wildcard(pattern, value):
-    if "*" in pattern or "?" in pattern:
-        return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
-    return pattern == value
+def is_pattern(value):
+    return "*" in value or "?" in value
+
+
+def fits(pattern, value):
+    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
 def page_of(rows, parameters, key):
     """A page of the rows, and the XML of the token of the next one. Pages hold 5 to 1000, by default 1000."""
-    rows = sorted(rows, key=key)
     size = first(parameters, "MaxResults") or "1000"
     if not size.isdigit() or not 5 <= int(size) <= 1000:
         raise Refusal("InvalidParameterValue", f"Value ( {size} ) for parameter maxResults is invalid. "
@@ -60,7 +78,8 @@ def page_of(rows, parameters, key):
             after = base64.urlsafe_b64decode(token.encode()).decode()
         except ValueError:
             raise Refusal("InvalidNextToken", "The token is invalid") from None
-        rows = [row for row in rows if key(row) > after]
+        rows = (row for row in rows if key(row) > after)
+    rows = heapq.nsmallest(int(size) + 1, rows, key=key)
     page = rows[:int(size)]
     if len(rows) <= len(page):
         return page, ""

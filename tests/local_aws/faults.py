@@ -1,11 +1,13 @@
 """Rules by which a test makes calls fail or wait.
 
-Invariant: a rule that counts is used up by exactly that many calls; without rules no call is touched.
+Invariant: a rule that counts is used up by exactly that many calls, one with a time ends with it; without rules no call is
+touched.
 """
 
 import dataclasses
 import fnmatch
 import threading
+import time
 
 # What is answered when a rule names only the error; codes as AWS words them.
 KNOWN = {
@@ -21,7 +23,7 @@ KNOWN = {
 
 @dataclasses.dataclass
 class Fault:
-    """Which calls (names may have wildcards), what they answer, and how many of them."""
+    """Which calls (names may have wildcards), what they answer, how many of them, and for how many seconds."""
 
     service: str = "*"
     action: str = "*"
@@ -32,15 +34,20 @@ class Fault:
     status: int | None = None
     delay_ms: int = 0
     count: int | None = None
+    seconds: float | None = None
 
     def __post_init__(self):
         status, message = KNOWN.get(self.error, (400, self.error))
         self.status = self.status or status
         self.message = self.message or message
+        self.began = time.monotonic()
+
+    def is_over(self):
+        return self.seconds is not None and time.monotonic() - self.began >= self.seconds
 
     def covers(self, call):
-        return all(fnmatch.fnmatchcase(getattr(call, part), getattr(self, part))
-                   for part in ("service", "action", "region", "caller"))
+        return not self.is_over() and all(fnmatch.fnmatchcase(getattr(call, part), getattr(self, part))
+                                          for part in ("service", "action", "region", "caller"))
 
 
 _faults = []
@@ -72,4 +79,4 @@ def take(call):
 
 def standing():
     with _lock:
-        return [dataclasses.asdict(fault) for fault in _faults]
+        return [dataclasses.asdict(fault) for fault in _faults if not fault.is_over()]

@@ -8,19 +8,22 @@ Invariant: an instance has at most one association that is associated or on its 
 calls changes the profile id it holds: re-creating a profile leaves the old id standing.
 """
 
+import itertools
 import re
 import threading
 import time
 import uuid
 
 import answers
+import fleet
 import settings
 import strict_iam
-from ec2_lists import Refusal, filters_of, first, matches, page_of
+from ec2_lists import Filters, Refusal, filters_of, first, page_of
 
 ACTIVE = ("associating", "associated")
 STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 ASSOCIATION_FILTERS = {"instance-id", "state"}
+PROFILE_FILTER = "iam-instance-profile.arn"
 INSTANCE_FILTERS = {
     "instance-id": lambda instance: [instance["InstanceId"]],
     "instance-state-name": lambda instance: [instance["State"]["Name"]],
@@ -28,13 +31,17 @@ INSTANCE_FILTERS = {
     "instance-type": lambda instance: [instance["InstanceType"]],
     "image-id": lambda instance: [instance["ImageId"]],
     "availability-zone": lambda instance: [instance["Placement"]["AvailabilityZone"]],
-    "iam-instance-profile.arn": lambda instance: [(instance.get("IamInstanceProfile") or {}).get("Arn", "")],
+    PROFILE_FILTER: lambda instance: [(instance.get("IamInstanceProfile") or {}).get("Arn", "")],
     "iam-instance-profile.id": lambda instance: [(instance.get("IamInstanceProfile") or {}).get("Id", "")],
     "operator.managed": lambda instance: [str(bool(instance.get("OperatorManaged"))).lower()],
     "tag-key": lambda instance: list(tags_of(instance)),
 }
 
+FOR_GOOD = 100 * 365 * 86_400  # seconds
+
 _lock = threading.RLock()
+# How long every association of these instances is associating, in seconds.
+_kept = {}
 
 
 def install():
@@ -53,6 +60,7 @@ def install():
     # MiniStack mends what it takes for inconsistent: an association on its way would get a twin.
     ec2._sync_iam_instance_profile_associations = settle
     ec2._find_active_iam_instance_profile_association = active_association
+    ec2._iam_instance_profile_association_xml = with_timestamp(ec2._iam_instance_profile_association_xml)
     ec2._instance_xml = with_operator(ec2._instance_xml)
 
 
@@ -98,7 +106,7 @@ def replace(parameters):
         return associated("ReplaceIamInstanceProfileAssociation", old)
     if held["Arn"] == profile["Arn"] and strict_iam.age_ms(profile["Id"]) < settings.get("stale_replace_ms"):
         profile = held
-    old.update(State="disassociating", Until=soon())
+    end(old)
     return associated("ReplaceIamInstanceProfileAssociation", new_association(instance, profile))
 
 
@@ -111,7 +119,7 @@ def disassociate(parameters):
     if old["State"] not in ACTIVE:
         raise Refusal("IncorrectState", f"The association {old['AssociationId']} is not the active association")
     not_managed(instance)
-    old.update(State="disassociating", Until=soon())
+    end(old)
     hold(instance, None)
     return associated("DisassociateIamInstanceProfile", old)
 
@@ -121,11 +129,11 @@ def describe_associations(parameters):
     from ministack.services import ec2
 
     wanted = ec2._parse_member_list(parameters, "AssociationId")
-    filters = filters_of(parameters, ASSOCIATION_FILTERS)
+    filters = Filters(filters_of(parameters, ASSOCIATION_FILTERS))
     settle()
-    rows = [row for row in associations().values()
+    rows = [row for row in itertools.chain(associations().values(), fleet.associations())
             if (not wanted or row["AssociationId"] in wanted)
-            and matches(filters, {"instance-id": [row["InstanceId"]], "state": [row["State"]]}.get)]
+            and filters.match({"instance-id": [row["InstanceId"]], "state": [row["State"]]}.get)]
     page, token = page_of(rows, parameters, key=lambda row: row["AssociationId"])
     items = "".join(ec2._iam_instance_profile_association_xml(row) for row in page)
     return ec2._xml(200, "DescribeIamInstanceProfileAssociationsResponse",
@@ -163,11 +171,17 @@ def new_association(instance, profile):
         "IamInstanceProfile": dict(profile),
         "State": "associating",
         "Timestamp": ec2._now_ts(),
-        "Until": soon(),
+        "Until": soon() if instance["InstanceId"] not in _kept else time.time() + _kept[instance["InstanceId"]],
     }
     associations()[row["AssociationId"]] = row
     hold(instance, row)
     return row
+
+
+def end(row):
+    from ministack.services import ec2
+
+    row.update(State="disassociating", Until=soon(), Timestamp=ec2._now_ts())
 
 
 def hold(instance, row):
@@ -198,7 +212,36 @@ def settle():
             elif row["State"] == "disassociated" or (row["State"] == "disassociating" and row.get("Until", 0) <= now):
                 del associations()[association_id]
             elif row["State"] == "associating" and row.get("Until", 0) <= now:
-                row["State"] = "associated"
+                row.update(State="associated", Timestamp=ec2._now_ts())
+
+
+def keep_associating(instance, region="us-east-1", seconds=None, since_seconds=0, always=False):
+    """Puts the association of an instance back to `associating`: for so long from now (None: for good).
+
+    It shows that it has been so for `since_seconds`. With `always`, so is every association that the instance gets.
+    """
+    seconds = FOR_GOOD if seconds is None else seconds
+    with _lock:
+        for (_account, its_region, _id), row in list(associations()._data.items()):
+            if row["InstanceId"] == instance and its_region == region and row["State"] in ACTIVE:
+                since = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - since_seconds))
+                row.update(State="associating", Until=time.time() + seconds, Timestamp=since)
+                if always:
+                    _kept[instance] = seconds
+                return {"association": row["AssociationId"]}
+    raise LookupError(f"no association of instance {instance!r} in {region}")
+
+
+def with_timestamp(association_xml):
+    """Leaves out the timestamp, if the settings say so."""
+
+    def xml(row, tag="item"):
+        shown = association_xml(row, tag=tag)
+        if settings.get("association_timestamps"):
+            return shown
+        return re.sub(r"<timestamp>.*?</timestamp>", "", shown)
+
+    return xml
 
 
 def associated(action, row):
@@ -221,14 +264,31 @@ def profile_named(parameters):
     if name and arn:
         raise Refusal("InvalidParameterCombination",
                       "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
-    profile = iam._lookup_instance_profile(name=name, arn=arn)
-    if profile is None or strict_iam.age_ms(profile["InstanceProfileId"]) < settings.get("propagation_ms"):
+    profile = iam._lookup_instance_profile(name=strict_iam.spelling(iam._instance_profiles, name), arn=arn)
+    if profile and strict_iam.age_ms(profile["InstanceProfileId"]) < settings.get("propagation_ms"):
+        not_propagated(profile)
+        profile = None
+    if profile is None:
         which, word = ("name", "name") if name else ("arn", "ARN")
         raise Refusal("InvalidParameterValue", f"Value ({name or arn}) for parameter iamInstanceProfile.{which} is invalid. "
                       f"Invalid IAM Instance Profile {word}")
     if not profile["Roles"]:
         raise Refusal("InvalidParameterValue", f"IAM Instance Profile \"{profile['Arn']}\" has no associated IAM Roles")
     return {"Arn": profile["Arn"], "Id": profile["InstanceProfileId"]}
+
+
+def not_propagated(profile):
+    """Refuses a profile that has not reached EC2 yet, where the settings want another code for it than for none at all.
+
+    https://github.com/hashicorp/terraform-provider-aws/issues/12533
+    """
+    from ministack.core import responses
+
+    code = settings.get("propagation_error")
+    if code != "InvalidParameterValue":
+        key = f"{responses.get_account_id()}/{profile['InstanceProfileName']}"
+        raise Refusal(code, "ResultDetail: { Code=InstanceIdentityProfileNotFound, "
+                      f"Message=InstanceIdentityProfile not found for the key: {key} }}")
 
 
 # ------------------------------------------------------------------------------------------------------- instances
@@ -238,10 +298,12 @@ def run_instances(handler):
     """Refuses a launch with a profile that is not there; MiniStack makes one up."""
 
     def run(parameters):
+        named = {}
         if first(parameters, "IamInstanceProfile.Name") or first(parameters, "IamInstanceProfile.Arn"):
-            profile_named(parameters)
+            named = {"IamInstanceProfile.Arn": [profile_named(parameters)["Arn"]]}
         count = int(first(parameters, "MaxCount") or 1)
-        return handler({**parameters, "MinCount": [str(count)]})  # as many as there is room for: all
+        parameters = {key: value for key, value in parameters.items() if not key.startswith("IamInstanceProfile.")}
+        return handler({**parameters, **named, "MinCount": [str(count)]})  # as many as there is room for: all
 
     return run
 
@@ -274,10 +336,16 @@ def describe_instances(parameters):
     settle()
     for instance_id in wanted:
         instance_of(instance_id)
-    found = [instance for instance in ec2._instances.values()
-             if (not wanted or instance["InstanceId"] in wanted)
-             and matches(filters, lambda name, instance=instance: instance_values(name, instance))]
+    if PROFILE_FILTER in filters and settings.get("profile_filter_error"):
+        raise Refusal(settings.get("profile_filter_error"), f"The filter '{PROFILE_FILTER}' is refused")
+    late = {}
+    if PROFILE_FILTER in filters and settings.get("filters_after_paging"):
+        late[PROFILE_FILTER] = filters.pop(PROFILE_FILTER)
+    early, late = Filters(filters), Filters(late)
+    found = [instance for instance in itertools.chain(ec2._instances.values(), fleet.instances())
+             if (not wanted or instance["InstanceId"] in wanted) and is_selected(early, instance)]
     page, token = page_of(found, parameters, key=lambda instance: instance["InstanceId"])
+    page = [instance for instance in page if is_selected(late, instance)]
     owner = responses.get_account_id()
     items = "".join(
         f"<item><reservationId>r-{instance['InstanceId'][2:]}</reservationId><ownerId>{owner}</ownerId><groupSet/>"
@@ -363,6 +431,10 @@ def tags_of(instance):
     from ministack.services import ec2
 
     return {tag["Key"]: tag["Value"] for tag in ec2._tags.get(instance["InstanceId"], [])}
+
+
+def is_selected(filters, instance):
+    return filters.match(lambda name: instance_values(name, instance))
 
 
 def instance_values(name, instance):

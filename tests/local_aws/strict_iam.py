@@ -12,6 +12,8 @@ import datetime
 import re
 import time
 
+import settings
+
 NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 NAME = {"RoleName": re.compile(r"[\w+=,.@-]{1,64}", re.ASCII), "InstanceProfileName": re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)}
 PATH = re.compile(r"(\u002F)|(\u002F[\u0021-\u007E]{1,510}\u002F)")
@@ -71,12 +73,32 @@ def creating(handler):
     return create
 
 
+def spelling(store, name):
+    """How what a call names is spelt: as the call does, or, where names don't mind case, as IAM has it."""
+    if settings.get("names_mind_case") or name in store:
+        return name
+    return next((existing for existing in store if existing.lower() == name.lower()), name)
+
+
+def spelt(parameters):
+    """The parameters with the names of what there is as `spelling` has them."""
+    from ministack.services import iam
+
+    own = {}
+    for kind, store in (("InstanceProfileName", iam._instance_profiles), ("RoleName", iam._roles)):
+        name = first(parameters, kind)
+        if name and spelling(store, name) != name:
+            own[kind] = [spelling(store, name)]
+    return {**parameters, **own}
+
+
 def naming_what_is_missing(handler):
     """Says what is missing in AWS's words."""
 
     def handle(parameters):
         from ministack.services import iam
 
+        parameters = spelt(parameters)
         profile, role = first(parameters, "InstanceProfileName"), first(parameters, "RoleName")
         if profile and profile not in iam._instance_profiles:
             return error(404, "NoSuchEntity", f"Instance Profile {profile} cannot be found.")
@@ -112,7 +134,7 @@ def list_instance_profiles_for_role(parameters):
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfilesForRole.html"""
     from ministack.services import iam
 
-    role = first(parameters, "RoleName")
+    role = spelling(iam._roles, first(parameters, "RoleName"))
     if role not in iam._roles:
         return error(404, "NoSuchEntity", f"The role with name {role} cannot be found.")
     names = [name for name, profile in iam._instance_profiles.items() if role in profile["Roles"]]

@@ -25,6 +25,55 @@ def test_names_are_unique_without_regard_to_case_and_path(aws, name):
     refused("EntityAlreadyExists", iam.create_instance_profile, InstanceProfileName=name.upper(), Path="/team/")
 
 
+def test_names_are_read_in_their_own_case_alone(aws, name):
+    iam = aws.client("iam")
+    aws.create_profile(name, f"{name}-role")
+    for call, arguments in reads(name.upper(), f"{name}-Role"):
+        refused("NoSuchEntity", getattr(iam, call), **arguments)
+    refused("NoSuchEntity", iam.list_instance_profiles_for_role, RoleName=f"{name}-ROLE")
+
+
+def test_names_may_be_read_in_any_case_and_are_shown_as_they_are_spelt(aws, name):
+    iam = aws.client("iam")
+    aws.create_profile(name, f"{name}-role")
+    aws.settings(names_mind_case=False)
+    shown = iam.get_instance_profile(InstanceProfileName=name.upper())["InstanceProfile"]
+    assert (shown["InstanceProfileName"], shown["Roles"][0]["RoleName"]) == (name, f"{name}-role")
+    assert iam.get_role(RoleName=f"{name}-ROLE")["Role"]["RoleName"] == f"{name}-role"
+    [held] = iam.list_instance_profiles_for_role(RoleName=f"{name}-ROLE")["InstanceProfiles"]
+    assert held["InstanceProfileName"] == name
+    refused("EntityAlreadyExists", iam.create_instance_profile, InstanceProfileName=name.upper())
+    refused("NoSuchEntity", iam.get_instance_profile, InstanceProfileName=f"{name}-other")
+    for call, arguments in reads(name.upper(), f"{name}-Role")[2:]:
+        getattr(iam, call)(**arguments)
+    assert aws.profile(name) is None
+
+
+def test_ec2_takes_a_name_in_any_case_where_iam_does_and_an_arn_to_the_letter(aws, name):
+    aws.console_create_role(name)
+    with pytest.raises(ClientError, match="Invalid IAM Instance Profile name"):
+        aws.run_instance(name.upper())
+    aws.settings(names_mind_case=False)
+    instance = aws.run_instance(name.upper())
+    arn = aws.profile(name)["Arn"]
+    assert aws.held(instance)["Arn"] == arn
+    [row] = aws.associations(instance)
+    refused("InvalidParameterValue", aws.client("ec2").replace_iam_instance_profile_association,
+            AssociationId=row["AssociationId"], IamInstanceProfile={"Arn": arn.replace(name, name.upper())})
+
+
+def reads(profile, role):
+    """Calls that name a profile, or its role: two that read, then those that take it apart."""
+    return [
+        ("get_instance_profile", {"InstanceProfileName": profile}),
+        ("get_role", {"RoleName": role}),
+        ("update_assume_role_policy", {"RoleName": role, "PolicyDocument": TRUST}),
+        ("remove_role_from_instance_profile", {"InstanceProfileName": profile, "RoleName": role}),
+        ("delete_role", {"RoleName": role}),
+        ("delete_instance_profile", {"InstanceProfileName": profile}),
+    ]
+
+
 def test_a_profile_holds_one_role(aws, name):
     iam = aws.client("iam")
     aws.console_create_role(name)
