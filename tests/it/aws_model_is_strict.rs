@@ -11,6 +11,7 @@ mod instances;
 mod kills;
 mod limits;
 mod pages;
+mod profile_filter;
 mod propagation;
 mod queue;
 mod reprofiles_writes;

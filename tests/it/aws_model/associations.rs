@@ -10,6 +10,7 @@
 //! an Associate.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reprofile::model::{Association, AssociationState, InstanceState, Timestamp};
 use reprofile::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
@@ -142,6 +143,20 @@ impl AwsModel {
         id
     }
 
+    /// When an association that is made now will be `associated`.
+    pub(super) fn settled(&self, instance: &InstanceId) -> Timestamp {
+        let settings = self.settings();
+        self.now() + settings.associating_for.get(instance).copied().unwrap_or(settings.associating)
+    }
+
+    /// Has the association of an instance be `associating` for so long from now, as though it had been so since it was
+    /// made. The next one that the instance gets takes the usual time.
+    pub fn keep_associating(&self, instance: &InstanceId, takes: Duration) {
+        let now = self.now();
+        let id = self.association_of(instance).expect("the instance holds a profile").id;
+        self.world.associations.borrow_mut().rows.get_mut(&id).unwrap().settled = now + takes;
+    }
+
     fn end(&self, association: &AssociationId, now: Timestamp) {
         let gone = now + self.settings().disassociating;
         self.world.associations.borrow_mut().rows.get_mut(association).unwrap().ending = Some((now, gone));
@@ -189,8 +204,7 @@ impl AwsModel {
             return refused(operation, "IncorrectState", &message);
         }
         let profile = self.profile_in_region(operation, region, profile)?;
-        let settled = self.now() + self.settings().associating;
-        let id = self.attach(region, instance, profile, settled);
+        let id = self.attach(region, instance, profile, self.settled(instance));
         self.named(operation, region, &id)
     }
 
@@ -223,10 +237,8 @@ impl AwsModel {
         if profile.1 == association.held {
             return Ok(association);
         }
-        let now = self.now();
-        self.end(id, now);
-        let settled = now + self.settings().associating;
-        let new = self.attach(region, &association.instance, profile, settled);
+        self.end(id, self.now());
+        let new = self.attach(region, &association.instance, profile, self.settled(&association.instance));
         self.named(operation, region, &new)
     }
 

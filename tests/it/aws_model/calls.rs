@@ -171,7 +171,7 @@ impl AwsModel {
         region: Option<&Region>,
         effect: impl Fn() -> Result<T, AwsError>,
     ) -> Result<T, AwsError> {
-        let fault = self.world.faults.borrow_mut().take(operation, region);
+        let fault = self.world.faults.borrow_mut().take(operation, region, self.now());
         let effect = || self.admit(operation, region).and_then(|()| effect());
         match fault {
             None => effect(),

@@ -130,6 +130,9 @@ impl Ec2 for AwsModel {
             if arns.iter().any(|arn| arn.chars().count() > FILTER_LENGTH) {
                 return refused(operation, "InvalidParameterValue", "A filter value has at most 255 characters");
             }
+            if let Some(code) = self.settings().profile_filter_refused {
+                return refused(operation, code, "The filter 'iam-instance-profile.arn' is refused");
+            }
             let after_paging = self.settings().filters_after_paging;
             let rows = self.shown_holders(region).into_iter().filter_map(|(id, holder)| {
                 let is_meant = holder.as_ref().is_some_and(|holder| arns.contains(&holder.arn.to_string()));

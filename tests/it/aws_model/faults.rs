@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
+use reprofile::model::Timestamp;
 use reprofile::names::Region;
+use reprofile::ports::Clock;
 
 use super::AwsModel;
 use super::calls::{Kind, Operation};
@@ -53,6 +55,8 @@ struct Rule {
     region: Option<Region>,
     /// How many calls it still meets; none: all.
     left: Option<usize>,
+    /// From when on it meets no more; none: never.
+    until: Option<Timestamp>,
     fault: Fault,
 }
 
@@ -64,11 +68,12 @@ pub(super) struct Faults {
 
 impl Faults {
     /// The fault that this call meets, if any.
-    pub(super) fn take(&mut self, operation: Operation, region: Option<&Region>) -> Option<Fault> {
+    pub(super) fn take(&mut self, operation: Operation, region: Option<&Region>, now: Timestamp) -> Option<Fault> {
         // DescribeRegions asks about the account: a broken region does not keep it from answering for the others.
         let is_regional = operation.kind() != Kind::Publish && operation != Operation::DescribeRegions;
         let meets = |rule: &Rule| {
             rule.left != Some(0)
+                && rule.until.is_none_or(|until| now < until)
                 && rule.operation.is_none_or(|of| of == operation)
                 && rule.region.as_ref().is_none_or(|of| is_regional && Some(of) == region)
         };
@@ -86,7 +91,7 @@ impl Faults {
 impl AwsModel {
     fn fault(&self, operation: Option<Operation>, region: Option<&str>, left: Option<usize>, fault: Fault) {
         let region = region.map(|name| Region::new(name).unwrap());
-        self.world.faults.borrow_mut().rules.push(Rule { operation, region, left, fault });
+        self.world.faults.borrow_mut().rules.push(Rule { operation, region, left, until: None, fault });
     }
 
     /// The next `n` calls of an operation meet a fault, after those asked for before.
@@ -112,6 +117,19 @@ impl AwsModel {
     /// Every call to a region meets a fault, from now on; `DescribeRegions`, which asks about the account, does not.
     pub fn break_region(&self, region: &str, fault: Fault) {
         self.fault(None, Some(region), None, fault);
+    }
+
+    /// Every call of an operation meets a fault for so long from now.
+    pub fn fail_for(&self, period: Duration, operation: Operation, fault: Fault) {
+        let until = Some(self.now() + period);
+        let rule = Rule { operation: Some(operation), region: None, left: None, until, fault };
+        self.world.faults.borrow_mut().rules.push(rule);
+    }
+
+    /// Every call to a region but `DescribeRegions` meets a fault for so long from now.
+    pub fn break_region_for(&self, period: Duration, region: &str, fault: Fault) {
+        let (region, until) = (Some(Region::new(region).unwrap()), Some(self.now() + period));
+        self.world.faults.borrow_mut().rules.push(Rule { operation: None, region, left: None, until, fault });
     }
 
     /// Takes every fault away that is left.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a read answers with one state that IAM really was in; only what was not in that state is not found.
 //! Lists show no tags, as the API's do not. A write obeys the rules that people's obey.
-//! Inferred from names being unique whatever their case: a read takes a name in any case.
+//! Whether a read takes a name in any case AWS does not say: a setting decides.
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetInstanceProfile.html>,
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html> ("might return fewer than the
 //! MaxItems number"),
@@ -19,7 +19,7 @@ use reprofile::reason::AwsError;
 use super::calls::Operation;
 use super::cloudtrail::Caller;
 use super::deeds::Effect;
-use super::iam_state::{IamState, ProfileRecord, RoleRecord};
+use super::iam_state::{HeldRole, IamState, ProfileRecord, RoleRecord};
 use super::{AwsModel, refused};
 
 impl AwsModel {
@@ -27,6 +27,11 @@ impl AwsModel {
     fn iam_as_read(&self) -> Rc<IamState> {
         let lag = self.settings().iam_reads_lag;
         self.world.iam.borrow().as_of(self.now() - lag)
+    }
+
+    /// Whether a call that names something so finds what is spelt so; both differ in case at most.
+    pub(super) fn finds(&self, named: &str, spelt: &str) -> bool {
+        !self.settings().iam_reads_mind_case || named == spelt
     }
 
     fn iam_page<T>(
@@ -47,7 +52,8 @@ impl Iam for AwsModel {
     async fn instance_profile(&self, name: &ProfileName) -> Result<Option<Profile>, AwsError> {
         self.call(Operation::GetInstanceProfile, None, name.to_string(), || {
             let iam = self.iam_as_read();
-            Ok(iam.profile(name).map(|profile| iam.shown(profile)))
+            let profile = iam.profile(name).filter(|it| self.finds(name.as_str(), it.arn.name().as_str()));
+            Ok(profile.map(|profile| iam.shown(profile)))
         })
         .await
     }
@@ -71,7 +77,8 @@ impl Iam for AwsModel {
         let operation = Operation::ListInstanceProfilesForRole;
         self.call(operation, None, role.to_string(), || {
             let iam = self.iam_as_read();
-            let holds = |profile: &&ProfileRecord| profile.role.as_ref().is_some_and(|held| held.name == *role);
+            let is_held = |held: &HeldRole| held.name == *role && self.finds(role.as_str(), held.name.as_str());
+            let holds = |profile: &&ProfileRecord| profile.role.as_ref().is_some_and(is_held);
             let rows = iam.profiles().filter(holds).map(|p| (p.id.to_string(), p.arn.name().clone())).collect();
             self.iam_page(operation, role.as_str(), marker, rows)
         })
@@ -81,7 +88,8 @@ impl Iam for AwsModel {
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
         self.call(Operation::GetRole, None, name.to_string(), || {
             let iam = self.iam_as_read();
-            Ok(iam.role(name).ok().map(RoleRecord::shown))
+            let role = iam.role(name).ok().filter(|role| self.finds(name.as_str(), role.name.as_str()));
+            Ok(role.map(RoleRecord::shown))
         })
         .await
     }

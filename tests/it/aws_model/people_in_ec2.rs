@@ -28,7 +28,7 @@ impl AwsModel {
         row.pass(now, InstanceState::Pending, self.settings().pending, InstanceState::Running);
         row.shown_from = now + self.settings().launch_hidden;
         self.world.instances.borrow_mut().insert(row);
-        self.attach(&region, &id, profile, now + self.settings().associating);
+        self.attach(&region, &id, profile, self.settled(&id));
         Ok(id)
     }
 

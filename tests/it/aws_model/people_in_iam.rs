@@ -54,7 +54,8 @@ impl AwsModel {
             Who::LongAgo => LONG_AGO,
         };
         let mut state = IamState::clone(&self.world.iam.borrow().latest());
-        let outcome = apply(&mut state, now);
+        let missing = self.missing_in_this_case(operation, parameters, &state);
+        let outcome = missing.map_or_else(|| apply(&mut state, now), Err);
         if let Who::Caller(caller) = &self.who {
             let response = outcome.as_ref().map(|(_, response)| response);
             self.record(operation, caller, parameters, response);
@@ -70,6 +71,22 @@ impl AwsModel {
             }
             Err((code, message)) => refused(operation, code, &message),
         }
+    }
+
+    /// What a write does not find for the case of its letters; a creation looks for nothing.
+    fn missing_in_this_case(&self, operation: Operation, parameters: &Value, iam: &IamState) -> Option<Refusal> {
+        if matches!(operation, Operation::CreateRole | Operation::CreateInstanceProfile) {
+            return None;
+        }
+        if let Some(name) = parameters["instanceProfileName"].as_str().and_then(|name| ProfileName::new(name).ok())
+            && iam.profile(&name).is_some_and(|it| !self.finds(name.as_str(), it.arn.name().as_str()))
+        {
+            return Some(("NoSuchEntity", format!("Instance Profile {name} cannot be found.")));
+        }
+        let name = parameters["roleName"].as_str().and_then(|name| RoleName::new(name).ok())?;
+        let role = iam.role(&name).ok()?;
+        let refusal = ("NoSuchEntity", format!("The role with name {name} cannot be found."));
+        (!self.finds(name.as_str(), role.name.as_str())).then_some(refusal)
     }
 
     /// `CreateRole`, for EC2 to assume.

@@ -24,6 +24,9 @@ use super::{AwsModel, refused};
 pub enum Propagation {
     /// It refuses the profile until so long after its creation, and after a role was put into it.
     Refused(Duration),
+    /// The same, but the refusal is an `IncorrectState` that says `InstanceIdentityProfileNotFound`.
+    /// <https://github.com/hashicorp/terraform-provider-aws/issues/12533>
+    IncorrectState(Duration),
     /// It sees IAM as it was so long ago: a profile that was re-created within that time is taken with its *old* id.
     OldIdTaken(Duration),
 }
@@ -45,9 +48,9 @@ impl ProfileReference {
         }
     }
 
-    fn is_of(&self, profile: &ProfileRecord) -> bool {
+    fn is_of(&self, profile: &ProfileRecord, minds_case: bool) -> bool {
         match self {
-            Self::Name(_) => true,
+            Self::Name(name) => !minds_case || name.as_str() == profile.arn.name().as_str(),
             // To the letter: `ProfileArn` compares the name as names are compared.
             Self::Arn(arn) => profile.arn.to_string() == arn.to_string(),
         }
@@ -76,12 +79,22 @@ impl AwsModel {
             self.settings().regional_propagation.get(region).copied().unwrap_or(self.settings().propagation);
         let now = self.now();
         let (known, known_at): (Rc<IamState>, Timestamp) = match propagation {
-            Propagation::Refused(after) => (self.world.iam.borrow().latest(), now - after),
+            Propagation::Refused(after) | Propagation::IncorrectState(after) => {
+                (self.world.iam.borrow().latest(), now - after)
+            }
             Propagation::OldIdTaken(lag) => (self.world.iam.borrow().as_of(now - lag), now),
         };
-        let profile =
-            known.profile(reference.name()).filter(|profile| reference.is_of(profile) && profile.created <= known_at);
-        let Some(profile) = profile else {
+        let minds_case = self.settings().iam_reads_mind_case;
+        let profile = known.profile(reference.name()).filter(|profile| reference.is_of(profile, minds_case));
+        if matches!(propagation, Propagation::IncorrectState(_)) && profile.is_some_and(|it| it.created > known_at) {
+            let key = format!("{}/{}", self.world.account, reference.name());
+            let message = format!(
+                "ResultDetail: {{ Code=InstanceIdentityProfileNotFound, \
+                 Message=InstanceIdentityProfile not found for the key: {key} }}"
+            );
+            return refused(operation, "IncorrectState", &message);
+        }
+        let Some(profile) = profile.filter(|profile| profile.created <= known_at) else {
             return refused(operation, "InvalidParameterValue", &reference.invalid());
         };
         if profile.role.as_ref().is_none_or(|role| role.added > known_at) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reprofile::names::Region;
+use reprofile::names::{InstanceId, Region};
 
 use super::propagation::Propagation;
 
@@ -24,6 +24,9 @@ pub struct Settings {
     /// How old the state is that IAM's reads answer with.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
     pub iam_reads_lag: Duration,
+    /// Whether IAM finds a role or a profile only by its own spelling; a name is taken regardless of case either way. AWS
+    /// does not say which.
+    pub iam_reads_mind_case: bool,
     /// How many instance profiles the account may have.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
     pub profiles_quota: usize,
@@ -46,6 +49,8 @@ pub struct Settings {
     pub regional_propagation: BTreeMap<Region, Propagation>,
     /// How long an association is `associating`.
     pub associating: Duration,
+    /// The same for every association that one of these instances gets: some stay so for hours.
+    pub associating_for: BTreeMap<InstanceId, Duration>,
     /// How long an association that was replaced or taken away is `disassociating`, and visible.
     pub disassociating: Duration,
     /// How long a launch or a start takes.
@@ -63,6 +68,8 @@ pub struct Settings {
     /// Whether `DescribeInstances` selects by the profile's ARN after it has made pages of the whole fleet, so that most of
     /// them are empty.
     pub filters_after_paging: bool,
+    /// The code with which `DescribeInstances` refuses to filter by the profile's ARN; none: it filters.
+    pub profile_filter_refused: Option<&'static str>,
     /// How long after a launch `DescribeInstances` does not show the instance, though its association is shown.
     /// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
     pub launch_hidden: Duration,
@@ -76,6 +83,7 @@ impl Default for Settings {
             ec2_page: 1000,
             pages_start_empty: false,
             iam_reads_lag: Duration::ZERO,
+            iam_reads_mind_case: false,
             profiles_quota: 1000,
             iam_limit: None,
             table_page: 100,
@@ -86,6 +94,7 @@ impl Default for Settings {
             propagation: Propagation::Refused(Duration::from_secs(10)),
             regional_propagation: BTreeMap::new(),
             associating: Duration::from_secs(2),
+            associating_for: BTreeMap::new(),
             disassociating: Duration::from_secs(2),
             pending: Duration::from_secs(15),
             stopping: Duration::from_secs(30),
@@ -93,6 +102,7 @@ impl Default for Settings {
             terminated_shown: Duration::from_hours(1),
             association_timestamps: false,
             filters_after_paging: false,
+            profile_filter_refused: None,
             launch_hidden: Duration::ZERO,
         }
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use reprofile::model::{AssociationState, InstanceState, Trust};
 use reprofile::names::{AssociationId, InstanceId};
-use reprofile::ports::Ec2;
+use reprofile::ports::{Clock, Ec2};
 
 use super::{arn, code, region, seconds};
-use crate::aws_model::AwsModel;
+use crate::aws_model::{AwsModel, LONG_AGO};
 
 const REGION: &str = "eu-west-1";
 
@@ -195,4 +195,60 @@ async fn holdings_are_those_in_force_in_every_region() {
     for id in [instance, elsewhere] {
         assert_eq!(holdings[&id], (arn("web"), aws.live("web").unwrap()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_association_kept_associating_stays_so_and_a_swap_ends_it() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web");
+    aws.role_with_profile("other");
+    aws.set(|s| s.association_timestamps = true);
+    let instance = aws.running(REGION, "web", "server");
+    aws.keep_associating(&instance, Duration::from_hours(24));
+    seconds(23 * 3600).await;
+    let stuck = aws.associations(&region(REGION), None, None).await.unwrap().items.remove(0);
+    assert_eq!((stuck.state, stuck.since), (AssociationState::Associating, Some(LONG_AGO)));
+    assert!(!aws.is_whole(&instance));
+    assert_eq!(code(aws.replace(REGION, &stuck.id, "other")), "IncorrectState");
+    aws.disassociate(REGION, &stuck.id).unwrap();
+    seconds(2).await;
+    aws.associate(REGION, &instance, "web").unwrap();
+    seconds(2).await;
+    assert!(aws.is_whole(&instance));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_may_be_slow_with_each_of_its_associations_and_the_others_are_not() {
+    let (aws, slow, old) = trap().await;
+    let quick = aws.running(REGION, "web", "quick");
+    aws.set(|s| s.associating_for = [(slow.clone(), Duration::from_hours(3))].into());
+    aws.recreate_profile("web").unwrap();
+    seconds(60).await;
+    aws.replace(REGION, &old, "web").unwrap();
+    aws.replace(REGION, &aws.association_of(&quick).unwrap().id, "web").unwrap();
+    seconds(2 * 3600).await;
+    assert_eq!((aws.is_whole(&slow), aws.is_whole(&quick)), (false, true));
+    assert_eq!(aws.association_of(&slow).unwrap().state, AssociationState::Associating);
+    seconds(3600).await;
+    assert!(aws.is_whole(&slow));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_says_since_when_it_is_in_its_state_only_if_the_account_does() {
+    let (aws, _, old) = trap().await;
+    let since = async || {
+        let mut rows = aws.associations(&region(REGION), None, None).await.unwrap().items;
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
+        rows.into_iter().map(|row| (row.state, row.since)).collect::<Vec<_>>()
+    };
+    assert_eq!(since().await, [(AssociationState::Associated, None)]);
+    aws.set(|s| s.association_timestamps = true);
+    assert_eq!(since().await, [(AssociationState::Associated, Some(LONG_AGO))]);
+    let now = aws.now();
+    aws.replace(REGION, &old, "web").unwrap();
+    let both = [(AssociationState::Ending, Some(now)), (AssociationState::Associating, Some(now))];
+    assert_eq!(since().await, both);
+    seconds(9).await;
+    let associated = now + Duration::from_secs(2);
+    assert_eq!(since().await, [(AssociationState::Associated, Some(associated))]);
 }

@@ -113,3 +113,30 @@ async fn publishing_can_fail_too() {
     assert_eq!(code(aws.publish(&message).await), "Timeout");
     assert_eq!(aws.published().len(), 1, "told, though nobody knows");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_region_may_be_down_for_hours_and_then_answers() {
+    let aws = AwsModel::new();
+    let (here, there) = (region(REGION), region("us-east-1"));
+    aws.break_region_for(Duration::from_hours(5), REGION, Fault::UNAVAILABLE);
+    for _ in 0..4 {
+        assert_eq!(aws.associations(&here, None, None).await.unwrap_err().reason, Reason::Unavailable);
+        aws.associations(&there, None, None).await.unwrap();
+        assert_eq!(aws.regions().await.unwrap().len(), 3);
+        seconds(3600).await;
+    }
+    seconds(3600).await;
+    aws.associations(&here, None, None).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_may_fail_for_a_while_and_then_answers() {
+    let aws = AwsModel::new();
+    aws.fail_for(Duration::from_secs(90), Operation::DescribeRegions, Fault::UNAVAILABLE);
+    assert_eq!(aws.regions().await.unwrap_err().reason, Reason::Unavailable);
+    aws.associations(&region(REGION), None, None).await.unwrap();
+    seconds(89).await;
+    assert_eq!(aws.regions().await.unwrap_err().reason, Reason::Unavailable);
+    seconds(1).await;
+    assert_eq!(aws.regions().await.unwrap().len(), 3);
+}

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use reprofile::model::Trust;
+use reprofile::model::{InstanceState, Trust};
 use reprofile::names::RoleName;
 use reprofile::ports::Iam;
 
-use super::{profile, seconds};
+use super::{code, profile, seconds};
 use crate::aws_model::{AwsModel, LONG_AGO};
 
 #[tokio::test(start_paused = true)]
@@ -63,4 +63,50 @@ async fn lists_lag_as_single_reads_do() {
     seconds(11).await;
     assert_eq!(aws.instance_profiles_for_role(&role, None).await.unwrap().items.len(), 0);
     assert!(aws.instance_profiles(None).await.unwrap().items[0].role.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_iam_minds_case_a_name_in_another_case_is_not_found() {
+    let aws = AwsModel::new();
+    aws.profile_with_role("/", "Web-Profile", "Web");
+    aws.set(|s| s.iam_reads_mind_case = true);
+    let role = |name: &str| RoleName::new(name).unwrap();
+    assert!(aws.instance_profile(&profile("Web-Profile")).await.unwrap().is_some());
+    assert_eq!(aws.instance_profile(&profile("web-profile")).await.unwrap(), None);
+    assert!(aws.role(&role("Web")).await.unwrap().is_some());
+    assert_eq!(aws.role(&role("web")).await.unwrap(), None);
+    assert_eq!(aws.instance_profiles_for_role(&role("Web"), None).await.unwrap().items, [profile("Web-Profile")]);
+    assert_eq!(aws.instance_profiles_for_role(&role("web"), None).await.unwrap().items, []);
+    let listed = aws.instance_profiles(None).await.unwrap().items;
+    assert_eq!(listed[0].name().as_str(), "Web-Profile", "the list has IAM's own spelling");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_iam_minds_case_a_write_in_another_case_finds_nothing() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("Web");
+    aws.set(|s| s.iam_reads_mind_case = true);
+    let before = aws.live("Web");
+    assert_eq!(code(aws.remove_role_from_instance_profile("web", "Web")), "NoSuchEntity");
+    assert_eq!(code(aws.remove_role_from_instance_profile("Web", "web")), "NoSuchEntity");
+    assert_eq!(code(aws.delete_instance_profile("web")), "NoSuchEntity");
+    assert_eq!(code(aws.update_assume_role_policy("web", Trust::No)), "NoSuchEntity");
+    assert_eq!(code(aws.delete_role("web")), "NoSuchEntity");
+    assert_eq!(code(aws.create_role("web")), "EntityAlreadyExists");
+    assert_eq!(code(aws.create_instance_profile("web")), "EntityAlreadyExists");
+    assert_eq!(aws.live("Web"), before);
+    aws.remove_role_from_instance_profile("Web", "Web").unwrap();
+    assert_eq!(code(aws.add_role(&profile("web"), &RoleName::new("Web").unwrap()).await), "NoSuchEntity");
+    aws.add_role(&profile("Web"), &RoleName::new("Web").unwrap()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn ec2_finds_a_profile_by_a_name_in_another_case_only_where_iam_does() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("Web");
+    let bare = aws.without_profile(InstanceState::Running, "eu-west-1", "bare");
+    aws.set(|s| s.iam_reads_mind_case = true);
+    assert_eq!(code(aws.associate("eu-west-1", &bare, "web")), "InvalidParameterValue");
+    aws.set(|s| s.iam_reads_mind_case = false);
+    assert_eq!(aws.associate("eu-west-1", &bare, "web").unwrap().arn.name().as_str(), "Web");
 }

@@ -121,3 +121,20 @@ async fn an_arn_is_taken_to_the_letter() {
     }
     aws.replace_association(&region(REGION), &association, &arn("app/web")).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_profile_may_be_refused_as_an_identity_that_is_not_found() {
+    let (aws, instance) = trap();
+    aws.set(|s| s.propagation = Propagation::IncorrectState(Duration::from_secs(10)));
+    aws.recreate_profile("web").unwrap();
+    let association = aws.association_of(&instance).unwrap().id;
+    let replace = async |name: &str| aws.replace_association(&region(REGION), &association, &arn(name)).await;
+    let refusal = replace("web").await.unwrap_err();
+    assert_eq!(refusal.code, "IncorrectState");
+    let says =
+        "InstanceIdentityProfileNotFound, Message=InstanceIdentityProfile not found for the key: 111122223333/web";
+    assert!(refusal.message.contains(says), "{}", refusal.message);
+    assert_eq!(code(replace("nobody-made-this").await), "InvalidParameterValue", "what never was is refused as ever");
+    seconds(10).await;
+    assert_eq!(Some(replace("web").await.unwrap().held), aws.live("web"));
+}
