@@ -10,6 +10,7 @@ Invariant: a row is in an answer only if every filter of the request matches it,
 import base64
 import fnmatch
 import heapq
+import itertools
 
 FILTER_VALUES = 200
 FILTER_LENGTH = 255
@@ -66,20 +67,21 @@ def fits(pattern, value):
     return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
-def page_of(rows, parameters, key):
-    """A page of the rows, and the XML of the token of the next one. Pages hold 5 to 1000, by default 1000."""
+def page_of(rows, others, select, parameters, key):
+    """A page of the selected rows, and the XML of the token of the next one. Pages hold 5 to 1000, by default 1000.
+
+    `others` gives further rows in the order of their keys, from the one after a given key.
+    """
     size = first(parameters, "MaxResults") or "1000"
     if not size.isdigit() or not 5 <= int(size) <= 1000:
         raise Refusal("InvalidParameterValue", f"Value ( {size} ) for parameter maxResults is invalid. "
                       "Expecting a value between 5 and 1000.")
-    token = first(parameters, "NextToken")
-    if token:
-        try:
-            after = base64.urlsafe_b64decode(token.encode()).decode()
-        except ValueError:
-            raise Refusal("InvalidNextToken", "The token is invalid") from None
-        rows = (row for row in rows if key(row) > after)
-    rows = heapq.nsmallest(int(size) + 1, rows, key=key)
+    try:
+        after = base64.urlsafe_b64decode(first(parameters, "NextToken").encode()).decode()
+    except ValueError:
+        raise Refusal("InvalidNextToken", "The token is invalid") from None
+    rows = sorted((row for row in rows if key(row) > after and select(row)), key=key)
+    rows = list(itertools.islice(heapq.merge(rows, filter(select, others(after)), key=key), int(size) + 1))
     page = rows[:int(size)]
     if len(rows) <= len(page):
         return page, ""

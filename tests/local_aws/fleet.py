@@ -8,6 +8,8 @@ Invariant: a list shows them beside the instances of MiniStack, with the same fi
 import itertools
 import os
 
+MOST = 1_000_000
+DIGITS = 17  # of an id, hexadecimal
 LAUNCHED = "2024-01-01T00:00:00.000Z"
 INSTANCE = {
     "ImageId": "ami-0abcdef1234567890", "State": {"Code": 16, "Name": "running"}, "InstanceType": "t3.micro",
@@ -17,9 +19,9 @@ INSTANCE = {
     "Hypervisor": "xen", "Monitoring": {"State": "disabled"}, "AmiLaunchIndex": 0,
 }
 
-# The profile {Arn, Id} and the numbers of the instances, by account and region.
+# The profile {Arn, Id} and the numbers of the instances, by account and region, in ascending order.
 _fleets = {}
-_numbers = itertools.count(1)
+_next = itertools.count(1)
 
 
 def add(profile, count, region="us-east-1"):
@@ -32,27 +34,33 @@ def add(profile, count, region="us-east-1"):
         record = iam._lookup_instance_profile(name=profile)
     if record is None:
         raise LookupError(f"no instance profile {profile}")
-    numbers = [next(_numbers) for _ in range(count)]
+    if not 0 < count <= MOST:
+        raise ValueError(f"a fleet has 1 to {MOST:,} instances, not {count}")
+    begin = next(_next) * MOST
+    numbers = range(begin, begin + count)
     held = {"Arn": record["Arn"], "Id": record["InstanceProfileId"]}
     _fleets.setdefault((account, region), []).append((held, numbers))
     return {"region": region, "instances": sum(len(numbers) for _, numbers in _fleets[account, region])}
 
 
-def instances():
-    """The instances of this account and region."""
-    for held, number in each():
-        yield {**INSTANCE, "InstanceId": f"i-{number:017x}", "IamInstanceProfile": held}
+def instances(after):
+    """The instances of this account and region, in the order of their ids, from the one after that id."""
+    for held, number in each(after):
+        yield {**INSTANCE, "InstanceId": f"i-{number:0{DIGITS}x}", "IamInstanceProfile": held}
 
 
-def associations():
-    """Their associations."""
-    for held, number in each():
-        yield {"AssociationId": f"iip-assoc-{number:017x}", "InstanceId": f"i-{number:017x}", "IamInstanceProfile": held,
+def associations(after):
+    """Their associations, likewise."""
+    for held, number in each(after):
+        digits = f"{number:0{DIGITS}x}"
+        yield {"AssociationId": f"iip-assoc-{digits}", "InstanceId": f"i-{digits}", "IamInstanceProfile": held,
                "State": "associated", "Timestamp": LAUNCHED}
 
 
-def each():
+def each(after):
     from ministack.core import responses
 
-    here = responses.get_account_id(), responses.get_region()
-    return ((held, number) for held, numbers in _fleets.get(here, ()) for number in numbers)
+    last = int(after.rpartition("-")[2].ljust(DIGITS, "0"), 16) if after else 0
+    for held, numbers in _fleets.get((responses.get_account_id(), responses.get_region()), ()):
+        for number in range(max(numbers.start, last + 1), numbers.stop):
+            yield held, number

@@ -8,7 +8,7 @@ Invariant: an instance has at most one association that is associated or on its 
 calls changes the profile id it holds: re-creating a profile leaves the old id standing.
 """
 
-import itertools
+import functools
 import re
 import threading
 import time
@@ -18,25 +18,13 @@ import answers
 import fleet
 import settings
 import strict_iam
+from ec2_instances import (INSTANCE_FILTERS, PROFILE_FILTER, STATES, in_state, instance_of, instance_values, not_managed,
+                           with_operator)
 from ec2_lists import Filters, Refusal, filters_of, first, page_of
+from ec2_profiles import profile_named
 
 ACTIVE = ("associating", "associated")
-STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 ASSOCIATION_FILTERS = {"instance-id", "state"}
-PROFILE_FILTER = "iam-instance-profile.arn"
-INSTANCE_FILTERS = {
-    "instance-id": lambda instance: [instance["InstanceId"]],
-    "instance-state-name": lambda instance: [instance["State"]["Name"]],
-    "instance-state-code": lambda instance: [str(instance["State"]["Code"])],
-    "instance-type": lambda instance: [instance["InstanceType"]],
-    "image-id": lambda instance: [instance["ImageId"]],
-    "availability-zone": lambda instance: [instance["Placement"]["AvailabilityZone"]],
-    PROFILE_FILTER: lambda instance: [(instance.get("IamInstanceProfile") or {}).get("Arn", "")],
-    "iam-instance-profile.id": lambda instance: [(instance.get("IamInstanceProfile") or {}).get("Id", "")],
-    "operator.managed": lambda instance: [str(bool(instance.get("OperatorManaged"))).lower()],
-    "tag-key": lambda instance: list(tags_of(instance)),
-}
-
 FOR_GOOD = 100 * 365 * 86_400  # seconds
 
 _lock = threading.RLock()
@@ -131,10 +119,13 @@ def describe_associations(parameters):
     wanted = ec2._parse_member_list(parameters, "AssociationId")
     filters = Filters(filters_of(parameters, ASSOCIATION_FILTERS))
     settle()
-    rows = [row for row in itertools.chain(associations().values(), fleet.associations())
-            if (not wanted or row["AssociationId"] in wanted)
-            and filters.match({"instance-id": [row["InstanceId"]], "state": [row["State"]]}.get)]
-    page, token = page_of(rows, parameters, key=lambda row: row["AssociationId"])
+
+    def is_selected(row):
+        return ((not wanted or row["AssociationId"] in wanted)
+                and filters.match({"instance-id": [row["InstanceId"]], "state": [row["State"]]}.get))
+
+    page, token = page_of(associations().values(), fleet.associations, is_selected, parameters,
+                          key=lambda row: row["AssociationId"])
     items = "".join(ec2._iam_instance_profile_association_xml(row) for row in page)
     return ec2._xml(200, "DescribeIamInstanceProfileAssociationsResponse",
                     f"<iamInstanceProfileAssociationSet>{items}</iamInstanceProfileAssociationSet>{token}")
@@ -251,46 +242,6 @@ def associated(action, row):
                     ec2._iam_instance_profile_association_xml(row, tag="iamInstanceProfileAssociation"))
 
 
-# -------------------------------------------------------------------------------------------------------- profiles
-
-
-def profile_named(parameters):
-    """The profile that a call names, as EC2 sees IAM: with delay, and only with a role in it."""
-    from ministack.services import iam
-
-    name, arn = first(parameters, "IamInstanceProfile.Name"), first(parameters, "IamInstanceProfile.Arn")
-    if not name and not arn:
-        raise Refusal("MissingParameter", "The request must contain the parameter iamInstanceProfile")
-    if name and arn:
-        raise Refusal("InvalidParameterCombination",
-                      "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'")
-    profile = iam._lookup_instance_profile(name=strict_iam.spelling(iam._instance_profiles, name), arn=arn)
-    if profile and strict_iam.age_ms(profile["InstanceProfileId"]) < settings.get("propagation_ms"):
-        not_propagated(profile)
-        profile = None
-    if profile is None:
-        which, word = ("name", "name") if name else ("arn", "ARN")
-        raise Refusal("InvalidParameterValue", f"Value ({name or arn}) for parameter iamInstanceProfile.{which} is invalid. "
-                      f"Invalid IAM Instance Profile {word}")
-    if not profile["Roles"]:
-        raise Refusal("InvalidParameterValue", f"IAM Instance Profile \"{profile['Arn']}\" has no associated IAM Roles")
-    return {"Arn": profile["Arn"], "Id": profile["InstanceProfileId"]}
-
-
-def not_propagated(profile):
-    """Refuses a profile that has not reached EC2 yet, where the settings want another code for it than for none at all.
-
-    https://github.com/hashicorp/terraform-provider-aws/issues/12533
-    """
-    from ministack.core import responses
-
-    code = settings.get("propagation_error")
-    if code != "InvalidParameterValue":
-        key = f"{responses.get_account_id()}/{profile['InstanceProfileName']}"
-        raise Refusal(code, "ResultDetail: { Code=InstanceIdentityProfileNotFound, "
-                      f"Message=InstanceIdentityProfile not found for the key: {key} }}")
-
-
 # ------------------------------------------------------------------------------------------------------- instances
 
 
@@ -342,9 +293,13 @@ def describe_instances(parameters):
     if PROFILE_FILTER in filters and settings.get("filters_after_paging"):
         late[PROFILE_FILTER] = filters.pop(PROFILE_FILTER)
     early, late = Filters(filters), Filters(late)
-    found = [instance for instance in itertools.chain(ec2._instances.values(), fleet.instances())
-             if (not wanted or instance["InstanceId"] in wanted) and is_selected(early, instance)]
-    page, token = page_of(found, parameters, key=lambda instance: instance["InstanceId"])
+
+    def is_selected(filters, instance):
+        return ((not wanted or instance["InstanceId"] in wanted)
+                and filters.match(lambda name: instance_values(name, instance)))
+
+    page, token = page_of(ec2._instances.values(), fleet.instances, functools.partial(is_selected, early), parameters,
+                          key=lambda instance: instance["InstanceId"])
     page = [instance for instance in page if is_selected(late, instance)]
     owner = responses.get_account_id()
     items = "".join(
@@ -374,28 +329,6 @@ def describe_regions(handler):
     return describe
 
 
-def instance_of(instance_id):
-    from ministack.services import ec2
-
-    if not re.fullmatch(r"i-[0-9a-f]{8}([0-9a-f]{9})?", instance_id):
-        raise Refusal("InvalidInstanceID.Malformed", f'Invalid id: "{instance_id}"')
-    if instance_id not in ec2._instances:
-        raise Refusal("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
-    return ec2._instances[instance_id]
-
-
-def in_state(instance, states, code, message):
-    if instance["State"]["Name"] not in states:
-        raise Refusal(code, message)
-
-
-def not_managed(instance):
-    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/amazon-ec2-managed-instances.html"""
-    if instance.get("OperatorManaged"):
-        raise Refusal("OperationNotPermitted", f"You can't modify the managed instance '{instance['InstanceId']}'. "
-                      "It can be modified only by its operator.")
-
-
 def force(instance, region="us-east-1", state=None, operator_managed=None):
     """Puts an instance into a state that no call of the local EC2 leaves it in, or makes it an operator's."""
     from ministack.services import ec2
@@ -412,33 +345,3 @@ def force(instance, region="us-east-1", state=None, operator_managed=None):
                     record["OperatorManaged"] = operator_managed
                 return {"instance": instance, "state": record["State"]["Name"]}
     raise LookupError(f"no instance {instance!r} in {region}")
-
-
-def with_operator(instance_xml):
-    """Shows who manages the instance; MiniStack knows of no operators."""
-
-    def xml(instance):
-        shown = instance_xml(instance)
-        if instance.get("OperatorManaged"):
-            operator = "<operator><managed>true</managed><principal>eks.amazonaws.com</principal></operator>"
-            shown = shown.rsplit("</item>", 1)[0] + operator + "</item>"
-        return shown
-
-    return xml
-
-
-def tags_of(instance):
-    from ministack.services import ec2
-
-    return {tag["Key"]: tag["Value"] for tag in ec2._tags.get(instance["InstanceId"], [])}
-
-
-def is_selected(filters, instance):
-    return filters.match(lambda name: instance_values(name, instance))
-
-
-def instance_values(name, instance):
-    if name.startswith("tag:"):
-        value = tags_of(instance).get(name.removeprefix("tag:"))
-        return [] if value is None else [value]
-    return INSTANCE_FILTERS[name](instance)
