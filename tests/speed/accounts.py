@@ -10,7 +10,7 @@ import json
 import pathlib
 
 from account import HOME_REGION, LocalAws, eventually
-from function import Function
+from function import Failed, Function
 
 EVENTS = pathlib.Path(__file__).resolve().parents[2] / "events"
 
@@ -53,6 +53,15 @@ def launch(aws, role, fleet):
     for region, count in fleet.items():
         aws.run_instances(role, count, region)
         eventually(lambda: all(row["State"] == "associated" for row in aws.associations(region=region)))
+
+
+def sweep(aws, start):
+    """Has the function see the whole account."""
+    with start() as function:
+        answer = function.invoke(event("schedule"))
+    unread = answer.get("unread_regions")
+    if unread:
+        raise Failed(f"the sweep left regions unread: {unread}")
 
 
 def cut_off(aws, role):

@@ -7,11 +7,15 @@ import math
 
 from accounts import REGIONS
 from function import Failed
-from table import calls
+from table import at_most, calls
 
 PAGE = 1000  # the most associations that EC2 puts on a page
 FILTER = 200  # the most instances that fit into a filter of EC2's
+# Of the table, to heal: the account's document, the profile's, and that once more; the claim, what is begun, the end,
+# and the role's new id.
+HEALING_READS, HEALING_WRITES = 3, 4
 DELAY = 1.0  # seconds
+TABLE_READS = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 
 
 def invoke(aws, function, payload):
@@ -19,6 +23,12 @@ def invoke(aws, function, payload):
     mark = aws.mark()
     answer = function.invoke(payload)
     return answer, [call for call in aws.calls(mark) if "app/reprofile" in call["user_agent"]]
+
+
+def by_new_process(aws, start, payload):
+    """The calls that a new process makes for it."""
+    with start() as function:
+        return invoke(aws, function, payload)[1]
 
 
 def heal(aws, function, payload, instances):
@@ -34,6 +44,19 @@ def to_iam_and_ec2(made):
     return [call for call in made if call["service"] in ("iam", "ec2")]
 
 
+def to_the_table(made):
+    """The calls of DynamoDB: those that read, and those that write or were to."""
+    table = [call for call in made if call["service"] == "dynamodb"]
+    reads = [call for call in table if call["action"] in TABLE_READS]
+    return reads, [call for call in table if call not in reads]
+
+
+def rows_of_table(what, made, reads, writes):
+    """The calls of the table, against the most that there may be."""
+    read, written = to_the_table(made)
+    return [at_most(f"table reads: {what}", len(read), reads), at_most(f"table writes: {what}", len(written), writes)]
+
+
 def before_first_replace(made):
     """Those that were sent before the first Replace was."""
     first = min(call["time"] for call in made if call["action"] == "ReplaceIamInstanceProfileAssociation")
@@ -46,12 +69,16 @@ def rows_of_healing(fleet, made):
     Pages while looking: of associations, beyond the first of each region, and of DescribeInstances. Healing reads once
     more what each region holds then: in pages as well, never instance by instance.
     """
-    made, instances, named = to_iam_and_ec2(made), sum(fleet.values()), filters(fleet)
+    every, made = made, to_iam_and_ec2(made)
+    instances, named = sum(fleet.values()), filters(fleet)
     what = f"{instances:,} affected in {len(fleet)} regions"
+    # One document tells of them all: what the table costs does not grow with their number.
+    table = rows_of_table(what, every, HEALING_READS, HEALING_WRITES)
     pages = further_pages(fleet) + named
     return [
         calls(f"{what}, looking", len(before_first_replace(made)), 4, regions=len(REGIONS), pages=pages),
         calls(f"{what}, all", len(made), 4, regions=len(REGIONS), pages=pages + named, instances=instances),
+        *table,
     ]
 
 

@@ -5,7 +5,7 @@ time, which takes the most memory, and seconds; in one region EC2's rate would m
 """
 
 import counted
-from accounts import account, cut_off, event, launch, spread
+from accounts import account, cut_off, event, launch, spread, sweep
 from table import at_most, mebibytes
 
 INSTANCES = 1000
@@ -17,6 +17,7 @@ def rows(bootstrap, log):
     with account(bootstrap, log) as (aws, start):
         aws.console_create_role("web-role")
         launch(aws, "web-role", fleet)
+        sweep(aws, start)
         cut_off(aws, "web-role")
         with start() as function:
             made = counted.heal(aws, function, event("add-role-to-instance-profile"), INSTANCES)

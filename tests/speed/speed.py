@@ -3,7 +3,7 @@
 Invariant: no limit is on time alone, since machines differ and this one is shared: limits are on ratios, counts and
 sizes. The exit code is 0 only if every limit that was measured is kept; no process is left behind.
 
-    python speed.py [--bootstrap target/release/bootstrap]
+    python speed.py [--bootstrap target/release/bootstrap] [--counts]
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(PROJECT / "tests/local_aws"))
 
+import beside_others  # noqa: E402
 import calls_made  # noqa: E402
 import healing  # noqa: E402
 import start  # noqa: E402
@@ -28,7 +29,9 @@ def main():
     parser = argparse.ArgumentParser(description="measures the function's start, size, calls and memory")
     parser.add_argument("--bootstrap", type=pathlib.Path, default=PROJECT / "target/release/bootstrap",
                         help="the function, built by: make release")
-    bootstrap = parser.parse_args().bootstrap.resolve()
+    parser.add_argument("--counts", action="store_true", help="measure the calls alone, which any build makes alike")
+    arguments = parser.parse_args()
+    bootstrap = arguments.bootstrap.resolve()
     if not bootstrap.is_file():
         sys.exit(f"speed: there is no {bootstrap}; build it with: make release")
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -38,7 +41,7 @@ def main():
     log.unlink(missing_ok=True)
 
     try:
-        rows = measured(bootstrap, log)
+        rows = counts(bootstrap, log) if arguments.counts else measured(bootstrap, log)
     except Failed as error:
         sys.exit(f"speed: {error}")
     print(table.text(rows))
@@ -50,9 +53,14 @@ def measured(bootstrap, log):
     start.starts(bootstrap, log, 1)  # its file is cached from now on
     rows = start.rows(bootstrap, log, WORK / "c7n")
     rows.append(table.at_most("size of the bootstrap", bootstrap.stat().st_size, SIZE, table.megabytes))
-    rows += calls_made.rows(bootstrap, log)
+    rows += counts(bootstrap, log)
     rows += healing.rows(bootstrap, log)
     return rows
+
+
+def counts(bootstrap, log):
+    """The rows of calls, but those of the thousand."""
+    return calls_made.rows(bootstrap, log) + beside_others.rows(bootstrap, log)
 
 
 if __name__ == "__main__":
