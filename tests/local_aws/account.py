@@ -193,6 +193,10 @@ class LocalAws:
         """Adds so many running instances that hold that profile, and that no call changes (fleet.py)."""
         return self.control("POST", "fleet", {"profile": profile, "count": count, "region": region})
 
+    def remove_others(self):
+        """Takes the instances of `add_others` away."""
+        self.control("DELETE", "fleet")
+
     def age_profile(self, profile, seconds):
         """Has an instance profile be created so much earlier than it was."""
         return self.control("POST", "profiles", {"profile": profile, "seconds": seconds})

@@ -11,6 +11,7 @@ Invariant: nothing here answers an AWS call, and no AWS call can reach anything 
     POST   /_local/instances {region, instance, state, operator_managed}                              (strict_ec2.py)
     POST   /_local/associations {region, instance, seconds, since_seconds, always}   keeps one associating
     POST   /_local/fleet {region, profile, count}   adds running instances that hold the profile, in one go  (fleet.py)
+    DELETE /_local/fleet
     POST   /_local/queues {queue, advance_seconds}     moves a queue's clock: delays and visibility end sooner
     POST   /_local/events    an EventBridge event, put on the default bus as only AWS's services may  (iam_events.py)
     POST   /_local/schedules {rule}    fires a scheduled rule now
@@ -84,6 +85,8 @@ def route(method, name, query, fields):
             return strict_ec2.keep_associating(**fields)
         case "POST", "fleet":
             return fleet.add(**fields)
+        case "DELETE", "fleet":
+            return fleet.clear()
         case "POST", "profiles":
             return strict_iam.age(**fields)
         case "POST", "queues":

@@ -80,6 +80,20 @@ class Reprofile:
         return len([call for call in self.calls(since, action="GetInstanceProfile")
                     if call["parameters"]["InstanceProfileName"] == profile])
 
+    def sweep(self):
+        """Has the function look at the whole account, now; returns its report."""
+        answer, error = self.stack.invoke(json.loads((PROJECT / "events/schedule.json").read_text()))
+        if error is not None:
+            raise AssertionError(f"the sweep failed: {error}")
+        return answer
+
+    def restart(self):
+        """Ends the function's process: the next invocation finds nothing in its memory."""
+        variables = self.stack.function_configuration()["Environment"]["Variables"]
+        self.aws.client("lambda").update_function_configuration(
+            FunctionName=self.stack.function(),
+            Environment={"Variables": {**variables, "RESTARTED": str(time.time_ns())}})
+
     def metrics(self):
         """The metrics lines of the function's log."""
         return [line for line in self.stack.json_logs() if "_aws" in line]

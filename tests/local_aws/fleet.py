@@ -43,6 +43,12 @@ def add(profile, count, region="us-east-1"):
     return {"region": region, "instances": sum(len(numbers) for _, numbers in _fleets[account, region])}
 
 
+def clear():
+    """Takes all of them away."""
+    _fleets.clear()
+    return {}
+
+
 def instances(after):
     """The instances of this account and region, in the order of their ids, from the one after that id."""
     for held, number in each(after):

@@ -91,9 +91,10 @@ def test_an_instance_that_is_not_affected_keeps_its_association(reprofile, name)
     assert reprofile.alerts(other) == []
 
 
-def test_ec2_that_does_not_know_the_new_profile_yet_is_waited_for(reprofile, name):
+@pytest.mark.parametrize("code", ["InvalidParameterValue", "IncorrectState"])
+def test_ec2_that_does_not_know_the_new_profile_yet_is_waited_for(reprofile, name, code):
     aws = reprofile.aws
-    aws.settings(propagation_ms=2500)
+    aws.settings(propagation_ms=2500, propagation_error=code)
     try:
         aws.create_profile(name, name)
         instance = eventually(lambda: launched(aws, name))
@@ -102,8 +103,8 @@ def test_ec2_that_does_not_know_the_new_profile_yet_is_waited_for(reprofile, nam
         aws.create_profile(name, name)
         wait_until_healed(aws, instance, name)
     finally:
-        aws.settings(propagation_ms=0)
-    refused = reprofile.calls(mark, action="ReplaceIamInstanceProfileAssociation", error="InvalidParameterValue")
+        aws.settings(propagation_ms=0, propagation_error="InvalidParameterValue")
+    refused = reprofile.calls(mark, action="ReplaceIamInstanceProfileAssociation", error=code)
     assert refused  # it was early
     assert instance in reprofile.alert(name, "HEALED")["message"]
 
@@ -143,6 +144,10 @@ def test_250_instances_of_one_region_are_healed_within_ec2s_rate(reprofile, name
     live = aws.profile(name)["InstanceProfileId"]
     held = {row["InstanceId"]: row["IamInstanceProfile"]["Id"] for row in aws.associations()}
     assert {held[instance] for instance in fleet} == {live}
+    assert [call["error"] for call in reprofile.calls(mark, error="FilterLimitExceeded")] == []
+    read_back = [call for call in reprofile.calls(mark, action="DescribeIamInstanceProfileAssociations")
+                 if call["parameters"]["Filter.1.Name"] == "instance-id"]
+    assert len(read_back) >= 2  # 200 ids in a call, and the rest in another
     times = [call["time"] for call in reprofile.calls(mark, action="ReplaceIamInstanceProfileAssociation")]
     assert len(times) == 250
     # A bucket of 50 that fills with 5 a second. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html

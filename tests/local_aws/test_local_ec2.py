@@ -385,6 +385,8 @@ def test_others_are_shown_beside_the_instances_in_pages_and_changed_by_nobody(aw
     [one] = found(ec2, {"instance-id": [min(others)]})
     refused("InvalidInstanceID.NotFound", ec2.stop_instances, InstanceIds=[one])
     assert aws.associations(region="us-west-2") == []
+    aws.remove_others()
+    assert [row["InstanceId"] for row in aws.associations(region=region)] == [instance]
 
 
 def test_a_region_is_down_for_a_time_and_the_others_answer(aws, ec2):
