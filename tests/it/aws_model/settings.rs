@@ -12,6 +12,7 @@ use super::propagation::Propagation;
 
 /// The account's behaviour.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and a test sets one by its name")]
 pub struct Settings {
     /// From sending a call to its answer; the call takes effect in the middle.
     pub latency: Duration,
