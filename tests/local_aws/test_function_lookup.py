@@ -81,7 +81,7 @@ def test_where_most_pages_are_empty_the_instance_on_the_last_is_found(reprofile,
 # ----------------------------------------------------------------------------------------------- names in another case
 
 
-@pytest.mark.parametrize("minds_case", [False])
+@pytest.mark.parametrize("minds_case", [True, False])
 def test_a_profile_that_comes_back_in_another_case_is_found_and_healed(reprofile, name, minds_case):
     reprofile.aws.settings(names_mind_case=minds_case)
     instance, spelt = made(reprofile, name), name.capitalize()
@@ -92,7 +92,7 @@ def test_a_profile_that_comes_back_in_another_case_is_found_and_healed(reprofile
     assert statuses == ["HEALED"]
 
 
-@pytest.mark.parametrize("minds_case", [False])
+@pytest.mark.parametrize("minds_case", [True, False])
 def test_a_sweep_heals_a_profile_that_came_back_in_another_case_unheard(reprofile, name, minds_case):
     reprofile.aws.settings(names_mind_case=minds_case)
     instance, spelt = made(reprofile, name), name.upper()
