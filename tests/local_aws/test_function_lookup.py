@@ -110,3 +110,33 @@ def statuses_of(reprofile, profile):
     reprofile.inbox.receive()
     told = [message["attributes"] for message in reprofile.inbox.messages]
     return [one["status"] for one in told if one.get("profile", "").lower() == profile]
+
+
+# ------------------------------------------------------------------------------------------------ what a look may cost
+
+
+@pytest.mark.parametrize("after", ["/", "/after/"])
+def test_an_event_reads_no_fleet_before_it_heals(reprofile, name, after):
+    aws, instance = reprofile.aws, made(reprofile, name)
+    mark = aws.mark()
+    made_anew(reprofile, name, after)
+    eventually(lambda: aws.healed(instance, name, AWAY))
+    calls = reprofile.calls(mark)
+    healed = next(call["number"] for call in calls if call["action"].startswith("Replace"))
+    read = [call["parameters"].get("Filter.1.Name") for call in calls if call["number"] < healed and call["action"] in (
+        "DescribeInstances", "DescribeIamInstanceProfileAssociations")]
+    assert read and set(read) <= {"iam-instance-profile.arn", "instance-id"}
+
+
+def test_an_event_about_nobody_writes_nothing_to_the_table(reprofile, name):
+    aws = reprofile.aws
+    reprofile.until_idle()
+    mark = aws.mark()
+    aws.console_create_role(name)
+    aws.console_delete_role(name)
+    eventually(lambda: reprofile.looks(name, mark))
+    eventually(reprofile.is_over)
+    written = [call["action"] for call in reprofile.calls(mark, service="dynamodb") if call["action"] not in (
+        "GetItem", "Query")]
+    assert written == []
+    assert reprofile.alerts(name) == []
