@@ -10,7 +10,6 @@ import pytest
 import deployment
 from account import eventually
 
-AWAY = "eu-west-1"
 EVENTS = deployment.PROJECT / "events"
 
 
@@ -21,32 +20,6 @@ def event(name):
 def about(name, profile):
     """An event of that file, about that profile."""
     return (EVENTS / f"{name}.json").read_text().replace("web-role", profile)
-
-
-@pytest.fixture
-def failed_messages(reprofile):
-    """How many messages the function has handed back so far."""
-
-    def count():
-        return len([line for line in reprofile.stack.json_logs() if line.get("level") == "ERROR"])
-
-    return count
-
-
-def test_a_region_that_is_down_brings_the_message_back_until_its_instances_are_healed(reprofile, name, failed_messages):
-    aws = reprofile.aws
-    aws.console_create_role(name)
-    home, away = aws.run_instance(name), aws.run_instance(name, AWAY)
-    before = failed_messages()
-    aws.fail("ServiceUnavailable", region=AWAY, caller="*assumed-role/*")
-    aws.console_delete_role(name)
-    aws.console_create_role(name)
-    eventually(lambda: aws.healed(home, name))
-    eventually(lambda: failed_messages() > before)
-    assert not aws.healed(away, name, AWAY)
-    aws.mend()
-    eventually(lambda: comes_back(reprofile, lambda: aws.healed(away, name, AWAY)), every=0.3)
-    eventually(lambda: any(away in alert["message"] for alert in reprofile.alerts(name)))
 
 
 def comes_back(reprofile, happened):
