@@ -263,7 +263,7 @@ pub async fn mend<A: Account>(
     let former = Former::remembered(&claim.memory);
     let role = match former.as_ref().filter(|_| caution.level >= Level::Relink) {
         Some(former) => {
-            account.iam().role(&former.role).await.map_err(|cause| Error::ProfileUnread { profile, cause })?
+            account.iam().role(&former.role).await.map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?
         }
         None => None,
     };
@@ -289,7 +289,9 @@ pub async fn mend<A: Account>(
         (false, false, true) => None,
     };
     if mending.unmended.is_none() {
-        write(account, worker, claim, mend, &mut mending).await?;
+        // By IAM's own spelling, where it has the profile.
+        let name = live.map_or(&profile, Profile::name).clone();
+        write(account, worker, claim, &name, mend, &mut mending).await?;
     }
     Ok(mending)
 }
@@ -299,6 +301,7 @@ async fn write<A: Account>(
     account: &A,
     worker: Worker<'_>,
     claim: &mut Claim,
+    profile: &ProfileName,
     mend: Mend,
     mending: &mut Mending,
 ) -> Result<(), Error> {
@@ -306,7 +309,6 @@ async fn write<A: Account>(
     claim.memory.iam_writes.push(now);
     claim.memory.is_restoring |= matches!(mend, Mend::Restore { .. });
     keep(account, worker, claim).await?;
-    let profile = &claim.memory.profile;
     tracing::warn!(%profile, ?mend, "writing IAM");
     match put_right(account.iam(), profile, &mend, now).await {
         Ok(created) => mending.mended = Some(Mended { role: mend.role().clone(), created, at: now }),

@@ -88,6 +88,12 @@ impl Finding {
 }
 
 impl BrokenProfile {
+    /// The name as IAM spells it, where IAM has the profile.
+    #[must_use]
+    pub fn spelling(&self) -> &ProfileName {
+        self.live.as_ref().map_or(&self.name, Profile::name)
+    }
+
     /// The steps that would be taken.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.told().filter_map(|one| match &one.decision {

@@ -54,7 +54,7 @@ pub async fn write_iam<A: Account>(
     mend: &Mend,
     under_way: &UnderWay,
 ) -> Written {
-    let (name, iam) = (&profile.name, context.aws.iam());
+    let (name, iam) = (profile.spelling(), context.aws.iam());
     let fate = match has_changed(iam, profile, mend).await {
         _ if under_way.is_to_stop() => Fate::Skipped("it was interrupted before its turn".to_owned()),
         Ok(Some(how)) => Fate::Skipped(how),
@@ -67,12 +67,12 @@ pub async fn write_iam<A: Account>(
             fate
         }
     };
-    Written { profile: name.clone(), mend: mend.clone(), fate }
+    Written { profile: profile.name.clone(), mend: mend.clone(), fate }
 }
 
 /// How what was shown differs from what is; `None` where it does not.
 async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend) -> Result<Option<String>, AwsError> {
-    let live = iam.instance_profile(&shown.name).await?;
+    let live = iam.instance_profile(shown.spelling()).await?;
     let role = iam.role(&mend.role().name).await?;
     let id = |live: Option<&Profile>| live.map(|live| live.id.clone());
     Ok(match (live, role) {
@@ -91,7 +91,7 @@ async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend) -> Res
 async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend, mut error: Option<AwsError>) -> Fate {
     let mut seen = Ok(None);
     for pause in PAUSES {
-        seen = iam.instance_profile(&shown.name).await;
+        seen = iam.instance_profile(shown.spelling()).await;
         let passes = error
             .as_ref()
             .is_none_or(|error| matches!(error.reason, Reason::NotFound | Reason::Throttled | Reason::Unavailable));
@@ -103,7 +103,7 @@ async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend, mut error:
             _ => tokio::time::sleep(pause).await,
         }
         if error.is_some() && matches!(&seen, Ok(Some(live)) if live.role.is_none() && is_ours(live, shown)) {
-            error = iam.add_role(&shown.name, &mend.role().name).await.err();
+            error = iam.add_role(shown.spelling(), &mend.role().name).await.err();
         }
     }
     let is_half_done = matches!((&shown.live, &seen), (None, Ok(Some(Profile { role: None, .. }))));

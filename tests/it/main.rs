@@ -24,6 +24,7 @@ mod nobody;
 mod notice;
 mod random_people;
 mod replaced_role;
+mod spelling;
 mod swaps;
 mod unread;
 mod writing_iam;
