@@ -83,6 +83,9 @@ impl Reason {
             // "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", the same of the
             // ARN, and "has no associated IAM Roles": seen for 10 s and more after a creation.
             "InvalidParameterValue" if is_not_propagated(message) => Self::NotPropagated,
+            // "InstanceIdentityProfileNotFound" in its message: the same, seen right after a creation.
+            // <https://github.com/hashicorp/terraform-provider-aws/issues/12533>
+            "IncorrectState" if message.contains("InstanceIdentityProfileNotFound") => Self::NotPropagated,
             "IncorrectState"
             | "IncorrectInstanceState"
             | "InvalidAssociationID.NotFound"
@@ -172,6 +175,14 @@ mod tests {
         );
         assert_eq!(says("IAM Instance Profile \"web\" has no associated IAM Roles"), Reason::NotPropagated);
         assert_eq!(says("Value (5) for parameter maxResults is invalid"), Reason::Refused);
+    }
+
+    #[test]
+    fn a_profile_that_ec2_does_not_find_yet_is_propagation_under_another_code() {
+        let says = |message| Reason::of("IncorrectState", message);
+        assert_eq!(says("InstanceIdentityProfileNotFound: AIPAEXAMPLE was not found"), Reason::NotPropagated);
+        assert_eq!(says("The association iip-assoc-1 is not the active association"), Reason::StateChanged);
+        assert_eq!(says("There is an existing association for instance i-1"), Reason::StateChanged);
     }
 
     #[test]
