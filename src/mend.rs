@@ -262,9 +262,11 @@ pub async fn mend<A: Account>(
     let profile = claim.memory.profile.clone();
     let former = Former::remembered(&claim.memory);
     let role = match former.as_ref().filter(|_| caution.level >= Level::Relink) {
-        Some(former) => {
-            account.iam().role(&former.role).await.map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?
-        }
+        Some(former) => account
+            .iam()
+            .role(&former.role)
+            .await
+            .map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?,
         None => None,
     };
     let now = account.clock().now();

@@ -297,6 +297,24 @@ async fn live_profile<A: Account>(
     Ok(None)
 }
 
+/// The profile of a name that somebody typed, in whatever case: IAM is asked for it, then its list is searched.
+///
+/// # Errors
+/// The read that failed; a list that may not be read is none.
+pub async fn profile_called<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, AwsError> {
+    if let Some(live) = account.iam().instance_profile(name).await? {
+        return Ok(Some(live));
+    }
+    match every_profile(account).await {
+        Ok(listed) => match listed.get(name) {
+            Some(listed) => account.iam().instance_profile(listed.name()).await,
+            None => Ok(None),
+        },
+        Err(error) if error.reason == Reason::Denied => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Searches IAM's list, without regard to case, for the profiles that instances hold and that IAM does not have by the
 /// spellings that are known. Names are unique whatever their case, so one that is listed is the one that is meant.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>

@@ -17,7 +17,7 @@ use super::session::{Session, config};
 use crate::cli::findings::Scope;
 use crate::config::{Config, Regions};
 use crate::names::{InstanceId, ProfileName, RoleName};
-use crate::observe::associations;
+use crate::observe::{associations, profile_called};
 use crate::pipeline::Context;
 use crate::plan::Level;
 use crate::ports::{Account, Ec2, Iam};
@@ -139,7 +139,7 @@ impl Subjects {
         let found: BTreeSet<&ProfileName> = findings.profiles.iter().map(|profile| &profile.name).collect();
         let unread: BTreeSet<&ProfileName> = findings.unread_profiles.iter().map(|(name, _)| name).collect();
         for name in self.profiles.iter().filter(|name| !found.contains(name) && !unread.contains(name)) {
-            let live = context.aws.iam().instance_profile(name).await;
+            let live = profile_called(&context.aws, name).await;
             if live.map_err(|cause| Error::aws(format!("reading the instance profile {name}"), cause))?.is_none() {
                 return Err(Error::Argument(format!(
                     "no instance profile is called {name}, and no instance that was looked at holds one of that name"

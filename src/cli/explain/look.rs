@@ -134,7 +134,7 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
 }
 
 async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, Error> {
-    let live = account.iam().instance_profile(name).await;
+    let live = observe::profile_called(account, name).await;
     live.map_err(|cause| Error::Core(CoreError::ProfileUnread { profile: name.clone(), cause }))
 }
 
