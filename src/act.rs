@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use leaky_bucket::RateLimiter;
 use time::Duration;
 
-use crate::model::{Association, AssociationState, Instance, InstanceState, Timestamp};
+use crate::model::{Association, AssociationState, Case, Instance, InstanceState, Timestamp};
 use crate::names::{AssociationId, InstanceId, Region};
 use crate::observe;
 use crate::plan::{Action, Hindrance, Step};
@@ -206,6 +206,10 @@ impl Task {
                     Next::Done(Outcome::Healed { now: row.held.clone() })
                 }
                 (true, AssociationState::Associated) => Next::Done(Outcome::Left(Left::AlreadyHealthy)),
+                // It is the one that is stuck: nothing was done yet.
+                (true, _) if row.id == self.step.association && self.step.case == Case::Stuck && !self.ours => {
+                    Next::Send
+                }
                 (true, _) | (false, AssociationState::Associating) => Next::Confirm,
                 (false, _) => {
                     self.association = row.id.clone();

@@ -9,10 +9,10 @@ use crate::memory::Begun;
 use crate::model::{Affected, Association, AssociationState, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileArn, Region};
 use crate::observe::{associations, instances};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Hindrance, Plan};
 use crate::ports::Account;
 use crate::reason::AwsError;
-use crate::report::{InstanceReport, Left, Outcome};
+use crate::report::{Deferral, InstanceReport, Left, Outcome};
 
 /// What is to be remembered before the plan's steps are taken.
 #[must_use]
@@ -23,6 +23,7 @@ pub fn intents(plan: &Plan) -> Vec<Begun> {
         action: step.action,
         association: step.association.clone(),
         from: step.from.clone(),
+        is_stuck: step.case == Case::Stuck,
     };
     plan.steps().map(begun).collect()
 }
@@ -49,6 +50,7 @@ pub fn unfinished(instances: &[InstanceReport]) -> Vec<Begun> {
             action: Action::Swap,
             association: one.found.association.id.clone(),
             from: one.found.association.held.clone(),
+            is_stuck: one.found.case == Case::Stuck,
         })
         .collect()
 }
@@ -58,7 +60,7 @@ pub fn unfinished(instances: &[InstanceReport]) -> Vec<Begun> {
 pub struct Recovered {
     /// Instances that have no profile, and are to get theirs back.
     pub bare: Vec<Affected>,
-    /// Instances that hold the live profile: it was done, and nobody was told.
+    /// Instances that hold the live profile: it was done, and nobody was told, or EC2 is still about it.
     pub done: Vec<InstanceReport>,
     /// What was begun in regions that cannot be read now: it stays remembered.
     pub unseen: Vec<Begun>,
@@ -110,7 +112,10 @@ pub async fn recover<A: Account>(
                         && live.is_some_and(|live| live.name() == row.arn.name() && live.id == row.held) =>
                 {
                     let found = affected(region, instance, one, profile, live);
-                    let outcome = Outcome::Healed { now: row.held.clone() };
+                    let outcome = match row.state {
+                        AssociationState::Associated => Outcome::Healed { now: row.held.clone() },
+                        _ => Outcome::Deferred(Deferral::InTransition(Hindrance::AssociationInTransition)),
+                    };
                     recovered.done.push(InstanceReport { found, step: Some(one.action), outcome });
                 }
                 _ => {}
@@ -137,7 +142,12 @@ fn affected(
     profile: &ProfileArn,
     live: Option<&Profile>,
 ) -> Affected {
-    let case = live.map_or(Case::Gone, |live| if live.role.is_none() { Case::RoleLess } else { Case::Stale });
+    let case = match live {
+        None => Case::Gone,
+        Some(live) if live.role.is_none() => Case::RoleLess,
+        Some(_) if begun.is_stuck => Case::Stuck,
+        Some(_) => Case::Stale,
+    };
     Affected {
         region: region.clone(),
         association: Association {

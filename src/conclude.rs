@@ -107,6 +107,7 @@ pub async fn conclude<A: Account>(
     }
     claim.memory.incident = next.incident;
     claim.memory.note_forced(report.live.as_ref(), &report.instances);
+    claim.memory.note_swapped(&report.instances);
     claim.memory.begun = unfinished(&report.instances);
     claim.memory.begun.extend(unseen);
     if report.is_held() {

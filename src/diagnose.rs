@@ -5,13 +5,18 @@
 use time::Duration;
 
 use crate::memory::KnownRole;
-use crate::model::{Case, Profile, Role, Timestamp, Trust};
+use crate::model::{Association, AssociationState, Case, InstanceState, Profile, Role, Timestamp, Trust};
 use crate::names::ProfileId;
 
 /// How long EC2 may take to use a role that was put into a profile in place of another one.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html>: "it can take up
 /// to one hour for the change to take effect"
 pub const ROLE_TAKES_EFFECT: Duration = Duration::hours(1);
+
+/// How long EC2 may be about putting an association in force before it counts as stuck: it is a matter of seconds, and
+/// some were seen to hang for hours.
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/12533>
+pub const IN_FORCE_WITHIN: Duration = Duration::minutes(15);
 
 /// What is wrong with an instance that holds the profile id `held`, where IAM has `live` under that name, and the roles
 /// `known` were seen in it.
@@ -41,6 +46,22 @@ pub fn diagnose(live: Option<&Profile>, held: &ProfileId, known: &[KnownRole], n
 /// profile that was created again with its role is another matter: who holds it was given it after that.
 fn was_replaced(profile: &Profile, role: &Role, known: &[KnownRole]) -> bool {
     known.iter().any(|known| known.profile == profile.id && known.name == role.name && known.id != role.id)
+}
+
+/// Whether a running instance waits in vain for its association: EC2 says, or it was `seen`, that the association has been
+/// on its way for [`IN_FORCE_WITHIN`]. Only where nothing else is wrong this is what is wrong.
+#[must_use]
+pub fn is_stuck(association: &Association, state: InstanceState, seen: Option<Timestamp>, now: Timestamp) -> bool {
+    association.state == AssociationState::Associating
+        && state == InstanceState::Running
+        && association.since.or(seen).is_some_and(|since| now - since >= IN_FORCE_WITHIN)
+}
+
+/// Whether the association may be stuck, as far as its row alone tells: it is old, or does not say how old it is.
+#[must_use]
+pub fn may_be_stuck(association: &Association, now: Timestamp) -> bool {
+    association.state == AssociationState::Associating
+        && association.since.is_none_or(|since| now - since >= IN_FORCE_WITHIN)
 }
 
 /// Whether the profile's role surely does not let EC2 assume it, so that healing the association is not enough.

@@ -17,6 +17,9 @@ use crate::names::{InstanceId, ProfileId, ProfileName};
 use crate::observe::Search;
 use crate::plan::Action;
 use crate::report::{Outcome, ProfileReport, Reference, Status};
+use crate::successor::Sought;
+
+mod stored;
 
 /// When to look again after the settling: 2, 5, 10 minutes, then every 15, for a day; then the sweep goes on.
 const FIRST_RECHECKS: [Duration; 3] = [Duration::minutes(2), Duration::minutes(5), Duration::minutes(10)];
@@ -79,6 +82,9 @@ pub struct Incident {
     /// Whether it was found by the account's first sweep, whose digest gave notice: nothing is repaired before the next one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_on_notice: bool,
+    /// What came of looking for a profile that took this one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sought: Option<Sought>,
 }
 
 /// An instance that was healed.
@@ -94,9 +100,9 @@ pub struct Healed {
 
 /// What was told last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "stored::Told", into = "stored::Told")]
 pub struct Told {
     /// When.
-    #[serde(with = "time::serde::rfc3339")]
     pub at: Timestamp,
     /// The status.
     pub status: Status,
@@ -104,6 +110,8 @@ pub struct Told {
     pub case: Case,
     /// The instances that were broken.
     pub broken: BTreeSet<InstanceId>,
+    /// The profile that took this one's place.
+    pub successor: Option<ProfileName>,
 }
 
 /// Why the profile was looked at.
@@ -178,6 +186,7 @@ impl Incident {
             reading: None,
             is_missing_from_list: false,
             is_on_notice: false,
+            sought: None,
         }
     }
 
@@ -234,6 +243,7 @@ pub fn advance(
     incident.take_in(healed);
     incident.mended.extend(report.mended.iter().cloned());
     incident.reading.clone_from(&report.reading);
+    incident.sought.clone_from(&report.sought);
     if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
         return watch(incident, report, soon);
     }
@@ -304,7 +314,8 @@ fn go_on(
         Some(told) => {
             let is_worse = !broken.is_subset(&told.broken)
                 || status > told.status
-                || report.case().gravity() > told.case.gravity();
+                || report.case().gravity() > told.case.gravity()
+                || report.successor().is_some_and(|by| told.successor.as_ref() != Some(by));
             let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
             (is_worse || is_due, !is_worse)
         }
@@ -315,7 +326,8 @@ fn go_on(
         incident.healed.clear();
         incident.more_healed = 0;
         incident.mended.clear();
-        incident.told = Some(Told { at: now, status, case: report.case(), broken });
+        let successor = report.successor().cloned();
+        incident.told = Some(Told { at: now, status, case: report.case(), broken, successor });
     }
     // Where IAM may be written once it is sure, the second reading comes as soon as it may, however old the incident is.
     let reading = incident.reading.as_ref().filter(|_| report.is_awaiting_confirmation());

@@ -33,5 +33,6 @@ pub mod reach;
 pub mod reason;
 pub mod recheck;
 pub mod report;
+pub mod successor;
 pub mod sweep;
 pub mod trust;

@@ -10,17 +10,20 @@ use time::Duration;
 
 use crate::event::Change;
 use crate::incident::Incident;
-use crate::model::{Case, Profile, Timestamp, Trust};
+use crate::model::{Affected, AssociationState, Case, Profile, Timestamp, Trust};
 use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use crate::plan::Action;
 use crate::recheck::Recheck;
-use crate::report::InstanceReport;
+use crate::report::{Deferral, InstanceReport, Outcome};
 
 /// The version of the stored shape: written with every document, so that a later one can read this one.
 pub const SHAPE: u16 = 1;
 
 /// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
 pub const MOST_CHANGES: usize = 40;
+
+/// Of the associations that are on their way, at most so many are kept.
+const MOST_ON_THEIR_WAY: usize = 200;
 
 /// How long a document is kept after it was written last; what is seen renews it before.
 pub const KEPT: Duration = Duration::days(90);
@@ -105,6 +108,12 @@ pub struct Memory {
     /// Whether the last look that read every region saw no live instance hold the profile.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_unused: bool,
+    /// The associations that were seen on their way where EC2 does not say since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub associating: Vec<OnItsWay>,
+    /// The instances whose association was stuck and that were swapped for it, each once, while the incident is open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swapped: Vec<InstanceId>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -163,6 +172,23 @@ pub struct Begun {
     pub association: AssociationId,
     /// The profile id that EC2 held.
     pub from: ProfileId,
+    /// Whether it was begun because the association was stuck.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stuck: bool,
+}
+
+/// An association that is not in force yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnItsWay {
+    /// The association.
+    pub association: AssociationId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Where the instance is.
+    pub region: Region,
+    /// When it was seen so first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: Timestamp,
 }
 
 /// A role by which the profile is found.
@@ -221,6 +247,8 @@ impl Memory {
             indexed: Vec::new(),
             recreated: Vec::new(),
             is_unused: false,
+            associating: Vec::new(),
+            swapped: Vec::new(),
         }
     }
 
@@ -325,6 +353,48 @@ impl Memory {
         self.forced.retain(|(_, of)| *of == role.id);
         let tried = |one: &&InstanceReport| one.found.case == Case::RoleReplaced && one.step.is_some();
         self.forced.extend(instances.iter().filter(tried).map(|one| (one.found.instance.id.clone(), role.id.clone())));
+    }
+
+    /// Takes note of the associations that are not in force yet, each since it was seen so first. An id is never used
+    /// again, so that those of a region that was not read this time may stay for a day.
+    pub fn note_associating<'a>(&mut self, seen: impl Iterator<Item = &'a Affected>, now: Timestamp) {
+        let is_undated = |one: &&Affected| {
+            matches!(one.case, Case::Healthy | Case::Stuck)
+                && one.association.state == AssociationState::Associating
+                && one.association.since.is_none()
+        };
+        let seen: Vec<&Affected> = seen.filter(is_undated).collect();
+        let is_seen = |one: &OnItsWay| seen.iter().any(|row| row.association.id == one.association);
+        self.associating.retain(|one| is_seen(one) || now - one.since < Duration::days(1));
+        for row in seen {
+            if self.associating.len() < MOST_ON_THEIR_WAY
+                && !self.associating.iter().any(|one| one.association == row.association.id)
+            {
+                self.associating.push(OnItsWay {
+                    association: row.association.id.clone(),
+                    instance: row.instance.id.clone(),
+                    region: row.region.clone(),
+                    since: now,
+                });
+            }
+        }
+    }
+
+    /// Takes note of the instances that were swapped because their association was stuck. Once the incident is over, each
+    /// may be swapped again.
+    pub fn note_swapped(&mut self, instances: &[InstanceReport]) {
+        if self.incident.is_none() {
+            self.swapped.clear();
+            return;
+        }
+        let tried = |one: &&InstanceReport| {
+            one.found.case == Case::Stuck && one.step.is_some() && one.outcome != Outcome::Deferred(Deferral::OutOfTime)
+        };
+        for one in instances.iter().filter(tried) {
+            if !self.swapped.contains(&one.found.instance.id) {
+                self.swapped.push(one.found.instance.id.clone());
+            }
+        }
     }
 
     /// Adds changes that led here, each once, oldest first.

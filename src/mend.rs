@@ -113,6 +113,8 @@ pub enum Unmended {
     NoRole,
     /// The role is the one that was in it: somebody took it out.
     TakenOut,
+    /// Another profile took the role up with this break.
+    Succeeded,
     /// The role's trust policy does not surely let EC2 assume it.
     Trust,
     /// The state has not been read twice, far enough apart, without a change.
@@ -130,6 +132,7 @@ impl fmt::Display for Unmended {
             Self::NothingRemembered => "it never saw a role in this instance profile",
             Self::NoRole => "there is no role of the name that it remembers",
             Self::TakenOut => "the role that was in the profile still exists, so somebody took it out on purpose",
+            Self::Succeeded => "another instance profile took the role up, so this one may have been renamed",
             Self::Trust => "the role's trust policy does not clearly let EC2 use it",
             Self::NotYetSure => "it first makes sure that nobody is at work on it, and comes back",
             Self::OnNotice => "the first sweep only gives notice; the next one goes on",

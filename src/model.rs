@@ -10,6 +10,8 @@ use time::OffsetDateTime;
 
 use crate::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 
+mod stored;
+
 /// A moment, UTC.
 pub type Timestamp = OffsetDateTime;
 
@@ -209,6 +211,8 @@ pub enum Case {
     Untrusted,
     /// E: there is no profile of that name.
     Gone,
+    /// F: IAM is well, and EC2 has been attaching the profile for far too long.
+    Stuck,
     /// Nothing is wrong.
     Healthy,
 }
@@ -221,9 +225,20 @@ impl Case {
             Self::Healthy => 0,
             Self::Untrusted => 1,
             Self::RoleReplaced => 2,
-            Self::Stale => 3,
-            Self::RoleLess => 4,
-            Self::Gone => 5,
+            Self::Stuck => 3,
+            Self::Stale => 4,
+            Self::RoleLess => 5,
+            Self::Gone => 6,
+        }
+    }
+
+    /// The word for it where a version that does not know this one has to read it: the nearest of the words that each
+    /// version knows, and beside it the case itself where that is another one.
+    #[must_use]
+    pub fn to_stored(self) -> (Self, Option<Self>) {
+        match self {
+            Self::Stuck => (Self::Stale, Some(Self::Stuck)),
+            known => (known, None),
         }
     }
 
@@ -236,6 +251,7 @@ impl Case {
             Self::RoleLess => "role-less",
             Self::Untrusted => "untrusted",
             Self::Gone => "gone",
+            Self::Stuck => "stuck",
             Self::Healthy => "healthy",
         }
     }
@@ -249,6 +265,7 @@ impl fmt::Display for Case {
 
 /// One instance that is cut off, or may be: where it is, what EC2 holds for it, and what that is called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "stored::Affected", into = "stored::Affected")]
 pub struct Affected {
     /// Where it runs.
     pub region: Region,

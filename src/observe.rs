@@ -16,10 +16,10 @@ use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
 use crate::config::Regions;
-use crate::diagnose::diagnose;
-use crate::memory::{KnownRole, Memory};
-use crate::model::{Affected, Association, Case, Instance, InstanceState, Profile, Timestamp};
-use crate::names::{InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
+use crate::diagnose::{diagnose, is_stuck, may_be_stuck};
+use crate::memory::{KnownRole, Memory, OnItsWay};
+use crate::model::{Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Timestamp};
+use crate::names::{InstanceId, Path, ProfileArn, ProfileName, Region, RoleId, RoleName};
 use crate::ports::{Account, Clock, Ec2, Holder, Iam, MAX_FILTER_LENGTH, MAX_FILTER_VALUES};
 use crate::reason::{AwsError, Reason};
 use crate::report::UnreadRegion;
@@ -60,6 +60,10 @@ pub struct Look {
     pub roles: Vec<KnownRole>,
     /// The instances that were made to take up a role, each once.
     pub forced: Vec<(InstanceId, RoleId)>,
+    /// The associations that were seen on their way, and since when.
+    pub associating: Vec<OnItsWay>,
+    /// The instances whose association was stuck and that were swapped for it.
+    pub swapped: Vec<InstanceId>,
 }
 
 impl Look {
@@ -76,6 +80,8 @@ impl Look {
             is_missing_from_list: memory.incident.as_ref().is_some_and(|open| open.is_missing_from_list),
             roles: known.cloned().collect(),
             forced: memory.forced.clone(),
+            associating: memory.associating.clone(),
+            swapped: memory.swapped.clone(),
         }
     }
 
@@ -88,13 +94,37 @@ impl Look {
         }
     }
 
-    /// What is wrong with an instance that holds the profile id `held`.
+    /// What is wrong with an instance that has this association.
     #[must_use]
-    pub fn case(&self, live: Option<&Profile>, held: &ProfileId, instance: &Instance, now: Timestamp) -> Case {
-        match diagnose(live, held, &self.roles, now) {
+    pub fn case(&self, live: Option<&Profile>, association: &Association, instance: &Instance, now: Timestamp) -> Case {
+        let case = match diagnose(live, &association.held, &self.roles, now) {
             Case::RoleReplaced if !self.is_behind(instance, live) => Case::Healthy,
             case => case,
-        }
+        };
+        if case == Case::Healthy && self.is_stuck(association, instance, now) { Case::Stuck } else { case }
+    }
+
+    /// Whether the association is stuck. One that was swapped for it, and is not in force since, is so from the start.
+    fn is_stuck(&self, association: &Association, instance: &Instance, now: Timestamp) -> bool {
+        let seen = self.associating.iter().find(|one| one.association == association.id).map(|one| one.since);
+        is_stuck(association, instance.state, seen, now)
+            || (instance.state == InstanceState::Running && self.is_still_on_its_way(association))
+    }
+
+    fn is_still_on_its_way(&self, association: &Association) -> bool {
+        association.state == AssociationState::Associating && self.swapped.contains(&association.instance)
+    }
+
+    /// Whether the association of the instance was not in force when it was seen last.
+    fn was_on_its_way(&self, instance: &InstanceId) -> bool {
+        self.swapped.contains(instance) || self.associating.iter().any(|one| one.instance == *instance)
+    }
+
+    /// Whether the association alone shows that nothing is wrong.
+    fn is_surely_well(&self, live: Option<&Profile>, association: &Association, now: Timestamp) -> bool {
+        diagnose(live, &association.held, &self.roles, now) == Case::Healthy
+            && !may_be_stuck(association, now)
+            && !self.is_still_on_its_way(association)
     }
 
     /// Whether the instance has been running with the role before, and was not made to take up the new one yet. One that
@@ -116,6 +146,8 @@ pub struct Observed {
     pub affected: Vec<Affected>,
     /// How many instances are well.
     pub healthy: usize,
+    /// Those of them that run, and whose association is not in force yet: EC2 does not say since when it is on its way.
+    pub not_in_force: Vec<Affected>,
     /// Whether IAM's list was searched for the profile, now or before, and did not have it.
     pub is_missing_from_list: bool,
 }
@@ -206,19 +238,19 @@ impl RegionCache {
     }
 }
 
-/// The names of the profiles that hold the role now (`ListInstanceProfilesForRole`, to its last page).
+/// The profiles that hold the role now (`ListInstanceProfilesForRole`, to its last page).
 ///
 /// # Errors
 /// The read that failed.
-pub async fn profiles_of_role<A: Account>(account: &A, role: &RoleName) -> Result<BTreeSet<ProfileName>, AwsError> {
-    let mut names = BTreeSet::new();
+pub async fn profiles_of_role<A: Account>(account: &A, role: &RoleName) -> Result<Vec<Profile>, AwsError> {
+    let mut profiles = Vec::new();
     let mut next = None;
     loop {
         let page = account.iam().instance_profiles_for_role(role, next.as_deref()).await?;
-        names.extend(page.items);
+        profiles.extend(page.items);
         next = page.next;
         if next.is_none() {
-            return Ok(names);
+            return Ok(profiles);
         }
     }
 }
@@ -266,7 +298,7 @@ type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
 
 impl Observed {
     fn unread(live: Result<Option<Profile>, AwsError>) -> Self {
-        Self { live, affected: Vec::new(), healthy: 0, is_missing_from_list: false }
+        Self { live, affected: Vec::new(), healthy: 0, not_in_force: Vec::new(), is_missing_from_list: false }
     }
 }
 
@@ -470,8 +502,7 @@ async fn pages_of<A: Account>(
     let mut all = InRegion::default();
     let take = |one: Association| {
         let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
-        let roles = &names[one.arn.name()].roles;
-        if diagnose(live.as_ref(), &one.held, roles, now) == Case::Healthy {
+        if names[one.arn.name()].is_surely_well(live.as_ref(), &one, now) {
             *all.healthy.entry(one.arn.name().clone()).or_default() += 1;
         } else {
             all.suspects.push((one, None));
@@ -537,7 +568,9 @@ async fn holders_of<A: Account>(
             for Holder { instance, arn, held } in page.items {
                 let name = arn.name();
                 let Some(Ok(live)) = lives.get(name).filter(|_| !instance.state.is_ended()) else { continue };
-                if names[name].case(live.as_ref(), &held, &instance, now) == Case::Healthy {
+                let look = &names[name];
+                let is_well = diagnose(live.as_ref(), &held, &look.roles, now) == Case::Healthy;
+                if is_well && !look.was_on_its_way(&instance.id) {
                     *all.healthy.entry(name.clone()).or_default() += 1;
                 } else {
                     unwell.insert(instance.id.clone(), instance);
@@ -599,11 +632,15 @@ async fn join<A: Account>(
             let instance = seen
                 .or_else(|| instances.remove(&association.instance))
                 .unwrap_or_else(|| Instance::unseen(association.instance.clone()));
-            let case = look.case(live.as_ref(), &association.held, &instance, now);
-            if case == Case::Healthy {
+            let case = look.case(live.as_ref(), &association, &instance, now);
+            let is_on_its_way = association.state == AssociationState::Associating && association.since.is_none();
+            let is_not_in_force = is_on_its_way && instance.state == InstanceState::Running;
+            let one = Affected { region: region.clone(), instance, association, case };
+            if case != Case::Healthy && !one.instance.state.is_ended() {
+                observed.affected.push(one);
+            } else if case == Case::Healthy {
                 observed.healthy += 1;
-            } else if !instance.state.is_ended() {
-                observed.affected.push(Affected { region: region.clone(), instance, association, case });
+                observed.not_in_force.extend(is_not_in_force.then_some(one));
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod outcomes;
 mod overview;
+mod succession;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use time::Duration;
 
 use self::outcomes::{instance_reports, read_iam_again, unread_errors};
 use self::overview::{Sweeping, account_memory, not_told_yet, sweep_all, tell_overview};
+use self::succession::seek_successors;
 use crate::act::{Pace, act};
 use crate::begun::{Recovered, intents, recover};
 use crate::claim::{Claim, Known, Worker, claim, keep, read_memory, release};
@@ -23,7 +25,7 @@ use crate::error::Error;
 use crate::event::Trigger;
 use crate::incident::{Incident, Timing};
 use crate::memory::{Begun, Memory};
-use crate::mend::{Caution, Mending, lacks_something, mend};
+use crate::mend::{Caution, Mending, Unmended, lacks_something, mend, needed};
 use crate::model::{Affected, Timestamp};
 use crate::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::observe::{Observation, Observed, RegionCache, Search, Where, observe};
@@ -313,6 +315,8 @@ struct Underway {
     unseen: Vec<Begun>,
     /// What putting IAM right means for the instances that waited for it.
     mended_as: Option<Outcome>,
+    /// Whether it could not be read who took the profile's place.
+    succession_is_unread: bool,
 }
 
 async fn look_and_act<A: Account>(
@@ -356,6 +360,7 @@ async fn look_and_act<A: Account>(
     // What could not be read.
     give_back(context, worker, claims, run).await;
 
+    seek_successors(context, &mut underway).await;
     let underway = mend_all(context, worker, underway, run).await;
     let underway = begin(context, worker, underway, run).await;
     take_steps(context, worker, underway, run).await;
@@ -386,7 +391,8 @@ async fn prepare<A: Account>(
     run: &Run,
 ) -> Result<Underway, (Claim, Error)> {
     let is_held = observed.is_held();
-    let Observed { live, mut affected, healthy, is_missing_from_list } = observed;
+    let Observed { live, mut affected, healthy, not_in_force, is_missing_from_list } = observed;
+    claim.memory.note_associating(affected.iter().chain(&not_in_force), context.aws.clock().now());
     let live = match live {
         Ok(live) => live,
         Err(cause) => return Err((claim, Error::ProfileUnread { profile: name, cause })),
@@ -396,7 +402,13 @@ async fn prepare<A: Account>(
     let mut recovered = Recovered::default();
     if !claim.memory.begun.is_empty() {
         match recover(&context.aws, &arn, live.as_ref(), &claim.memory.begun, unseen).await {
-            Ok(found) => recovered = found,
+            // What was seen to be wrong still is not done, whatever holds it now.
+            Ok(mut found) => {
+                let is_seen =
+                    |one: &InstanceReport| affected.iter().any(|seen| seen.instance.id == one.found.instance.id);
+                found.done.retain(|one| !is_seen(one));
+                recovered = found;
+            }
             Err(cause) => return Err((claim, Error::ProfileUnread { profile: name, cause })),
         }
     }
@@ -414,6 +426,7 @@ async fn prepare<A: Account>(
     affected.extend(recovered.bare);
     let now = context.aws.clock().now();
     let mut plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
+    plan.leave_swapped(&claim.memory.swapped);
     let is_on_notice = run.is_on_notice(&mut claim);
     if is_on_notice {
         plan.hold_back(Hindrance::OnNotice);
@@ -427,9 +440,19 @@ async fn prepare<A: Account>(
         unseen,
         is_missing_from_list,
         is_on_notice,
+        sought: claim.memory.incident.as_ref().and_then(|open| open.sought.clone()),
         ..ProfileReport::new(partition, account, name, live, now)
     };
-    Ok(Underway { claim, plan, report, affected, done: recovered.done, unseen: recovered.unseen, mended_as: None })
+    Ok(Underway {
+        claim,
+        plan,
+        report,
+        affected,
+        done: recovered.done,
+        unseen: recovered.unseen,
+        mended_as: None,
+        succession_is_unread: false,
+    })
 }
 
 /// Puts right in IAM what may be put right, where instances need it that nobody holds back.
@@ -447,6 +470,16 @@ async fn mend_all<A: Account>(
         let last = one.claim.memory.binding.as_ref().map(|known| &known.arn);
         let may_be_written = one.report.live.is_some() || last.is_none_or(|arn| config.bounds.may_write(arn));
         if !(is_wanted && may_be_written && lacks_something(one.report.live.as_ref()) && one.claim.version.is_some()) {
+            all.push(one);
+            continue;
+        }
+        let is_succeeded = one.report.successor().is_some();
+        if is_succeeded || one.succession_is_unread {
+            one.report.unmended = Some(match (config.bounds.level < needed(one.report.live.as_ref()), is_succeeded) {
+                (true, _) => Unmended::Level,
+                (false, true) => Unmended::Succeeded,
+                (false, false) => Unmended::NotYetSure,
+            });
             all.push(one);
             continue;
         }

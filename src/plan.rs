@@ -46,8 +46,8 @@ impl Level {
 pub enum Action {
     /// `ReplaceIamInstanceProfileAssociation`, for a running instance.
     Replace,
-    /// `DisassociateIamInstanceProfile`, then `AssociateIamInstanceProfile`, for a stopped instance, and for one that is to
-    /// take up a replaced role at once.
+    /// `DisassociateIamInstanceProfile`, then `AssociateIamInstanceProfile`, for a stopped instance, for one that is to take
+    /// up a replaced role at once, and for one whose association is stuck.
     Swap,
     /// `AssociateIamInstanceProfile` alone, for an instance whose swap was begun and not ended.
     Associate,
@@ -127,6 +127,11 @@ pub enum Hindrance {
     /// Only disassociating and associating makes EC2 take up the new role at once, and without a memory nothing would know of
     /// the instance in between; within the hour EC2 does so by itself.
     HealsItself,
+    /// Only disassociating and associating helps an association that is stuck, and without a memory nothing would know of
+    /// the instance in between.
+    OnlyBySwap,
+    /// The association was stuck, and the instance was swapped for it before.
+    SwappedBefore,
     /// The profile is so young that its region may not know it yet, and an instance must not be left without any.
     ProfileTooYoung,
     /// The instance is between two states.
@@ -165,6 +170,11 @@ impl fmt::Display for Hindrance {
             Self::TrustExcludesEc2 => "the role's trust policy does not let EC2 assume it",
             Self::Stopped => "the instance is stopped",
             Self::HealsItself => "EC2 takes up the new role by itself within an hour of its creation",
+            Self::OnlyBySwap => {
+                "only detaching and attaching it again helps, and without a table and a queue nothing would remember the \
+                 instance in between"
+            }
+            Self::SwappedBefore => "Reprofile tried once to detach and attach it again, and does not try twice",
             Self::ProfileTooYoung => "the instance profile is less than a minute old",
             Self::InstanceInTransition => "the instance is between two states",
             Self::AssociationInTransition => "its association is just being changed",
@@ -242,6 +252,18 @@ impl Plan {
             Decision::Leave(_) => None,
         })
     }
+
+    /// Leaves alone the instances that were swapped before because their association was stuck: what did not help once is
+    /// for a person to look at.
+    pub fn leave_swapped(&mut self, swapped: &[InstanceId]) {
+        let is_again = |decision: &Decision| match decision {
+            Decision::Do(step) => step.case == Case::Stuck && swapped.contains(&step.instance),
+            Decision::Leave(_) => false,
+        };
+        for decision in self.decisions.iter_mut().filter(|decision| is_again(decision)) {
+            *decision = Decision::Leave(Hindrance::SwappedBefore);
+        }
+    }
 }
 
 /// Decides for each of the affected instances of the profile `name`, which IAM has as `live`, or not at all.
@@ -274,6 +296,7 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
     let is_young = live.is_some_and(|profile| now - profile.created < OLD_ENOUGH);
     let is_settled = matches!(instance.state, InstanceState::Running | InstanceState::Stopped);
     let action = action(one);
+    let is_stuck = one.case == Case::Stuck;
     // What was begun is ended: an instance that we took off its profile gets it back, whoever holds it back since.
     let hold = instance.hold.filter(|_| action != Action::Associate);
     let rows = [
@@ -286,9 +309,10 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
         (one.case == Case::Gone, Hindrance::NoProfile),
         (one.case == Case::RoleLess, Hindrance::NoRole),
         (instance.operator_managed, Hindrance::OperatorManaged),
-        (one.association.state == AssociationState::Associating, Hindrance::AssociationInTransition),
+        (one.association.state == AssociationState::Associating && !is_stuck, Hindrance::AssociationInTransition),
         (!is_settled, Hindrance::InstanceInTransition),
         (one.case == Case::RoleReplaced && !bounds.may_swap, Hindrance::HealsItself),
+        (is_stuck && !bounds.may_swap, Hindrance::OnlyBySwap),
         (action == Action::Swap && !bounds.may_swap, Hindrance::Stopped),
         (action == Action::Swap && is_young, Hindrance::ProfileTooYoung),
     ];
@@ -300,7 +324,7 @@ fn action(one: &Affected) -> Action {
     match (one.association.state, one.instance.state, one.case) {
         (AssociationState::Ending, ..) => Action::Associate,
         // To Replace an association by one with the same profile id is to do nothing.
-        (_, InstanceState::Stopped, _) | (_, _, Case::RoleReplaced) => Action::Swap,
+        (_, InstanceState::Stopped, _) | (_, _, Case::RoleReplaced | Case::Stuck) => Action::Swap,
         _ => Action::Replace,
     }
 }

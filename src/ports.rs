@@ -51,12 +51,13 @@ pub trait Iam {
     /// it is not `NoSuchEntity`.
     async fn instance_profiles(&self, marker: Option<&str>) -> Result<Page<Profile>, AwsError>;
 
-    /// A page of `ListInstanceProfilesForRole`; empty where the role does not exist.
+    /// A page of `ListInstanceProfilesForRole`; empty where the role does not exist. As in `ListInstanceProfiles`, it gives no
+    /// tags, and a row that cannot be read is left out.
     async fn instance_profiles_for_role(
         &self,
         role: &RoleName,
         marker: Option<&str>,
-    ) -> Result<Page<ProfileName>, AwsError>;
+    ) -> Result<Page<Profile>, AwsError>;
 
     /// `GetRole`: the role with its trust; `None` only for `NoSuchEntity`.
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError>;

@@ -41,14 +41,45 @@ pub async fn reach<A: Account>(account: &A, what: &What) -> Result<Reach, Error>
     let names = match what {
         What::Sweep => return Ok(Reach::Everything),
         What::Recheck(recheck) => BTreeMap::from([(recheck.profile.clone(), true)]),
+        What::Change(Change {
+            subject: Subject::Profile(name, Some(role)),
+            call: CallName::AddRoleToInstanceProfile,
+            ..
+        }) => {
+            let mut names = left_by(account, role, name).await?;
+            names.insert(name.clone(), true);
+            names
+        }
         What::Change(Change { subject: Subject::Profile(name, _), .. }) => BTreeMap::from([(name.clone(), true)]),
         What::Change(Change { subject: Subject::Role(role), call: CallName::UpdateAssumeRolePolicy, .. }) => {
             let names = profiles_of_role(account, role).await.map_err(Error::ScopeUnread)?;
-            names.into_iter().map(|name| (name, true)).collect()
+            names.into_iter().map(|profile| (profile.name().clone(), true)).collect()
         }
         What::Change(Change { subject: Subject::Role(role), .. }) => of_role_that_changed(account, role).await?,
     };
     Ok(Reach::Profiles(names))
+}
+
+/// How many of the profiles that were seen with a role are asked for an open incident.
+const LEFT_BY: usize = 10;
+
+/// The profiles of which an incident is open, and that were seen with the role which another profile takes up now: perhaps
+/// that one is to take their place.
+async fn left_by<A: Account>(
+    account: &A,
+    role: &RoleName,
+    taken_up_by: &ProfileName,
+) -> Result<BTreeMap<ProfileName, bool>, Error> {
+    let Some(table) = account.table() else { return Ok(BTreeMap::new()) };
+    let remembered = table.profiles_of_role(role).await.map_err(Error::ScopeUnread)?;
+    let mut names = BTreeMap::new();
+    for name in remembered.into_iter().filter(|name| name != taken_up_by).take(LEFT_BY) {
+        let stored = table.memory(&name).await.map_err(Error::ScopeUnread)?;
+        if stored.is_some_and(|stored| stored.document.incident.is_some()) {
+            names.insert(name, true);
+        }
+    }
+    Ok(names)
 }
 
 /// IAM can't list the profiles that held a deleted role. Use those that the table remembers, and the one of the role's
@@ -115,5 +146,26 @@ pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<
             }
         }
     }
+    take_in_successions(&mut all, triggers);
     all
+}
+
+/// Where one batch tells that a profile lost a role, and that another took it up, the first is told of the second.
+fn take_in_successions(all: &mut BTreeMap<ProfileName, Wanted>, triggers: &[Trigger]) {
+    for trigger in triggers {
+        let What::Change(change) = &trigger.what else { continue };
+        let (Subject::Profile(by, Some(role)), CallName::AddRoleToInstanceProfile) = (&change.subject, change.call)
+        else {
+            continue;
+        };
+        let lost = |name: &ProfileName, other: &Change| {
+            other.call == CallName::RemoveRoleFromInstanceProfile
+                && matches!(&other.subject, Subject::Profile(of, Some(lost)) if of == name && lost == role)
+        };
+        for (name, wanted) in all.iter_mut().filter(|(name, _)| *name != by) {
+            if wanted.changes.iter().any(|other| lost(name, other)) {
+                wanted.changes.insert(change.clone());
+            }
+        }
+    }
 }

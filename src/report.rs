@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnose::also_untrusted;
 use crate::event::Change;
-use crate::mend::{Mended, Reading, Unmended};
+use crate::mend::{Mended, Reading, Unmended, lacks_something};
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
 use crate::observe::Search;
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
+use crate::successor::Sought;
 
 /// What became of one affected instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +222,8 @@ pub struct ProfileReport {
     pub is_missing_from_list: bool,
     /// Whether nothing is repaired yet, for the first sweep gives notice first.
     pub is_on_notice: bool,
+    /// What came of looking for a profile that took this one's place.
+    pub sought: Option<Sought>,
 }
 
 /// What an alert on an incident is known by.
@@ -265,6 +268,7 @@ impl ProfileReport {
             unseen: Vec::new(),
             is_missing_from_list: false,
             is_on_notice: false,
+            sought: None,
         }
     }
 
@@ -272,6 +276,12 @@ impl ProfileReport {
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.healthy > 0 || self.instances.iter().any(|one| !matches!(one.outcome, Outcome::Left(Left::Ended)))
+    }
+
+    /// The profile that took this one's place, as long as this one is gone or holds no role.
+    #[must_use]
+    pub fn successor(&self) -> Option<&ProfileName> {
+        self.sought.as_ref().filter(|_| lacks_something(self.live.as_ref()))?.successor.as_ref()
     }
 
     /// FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED if we healed one.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::diagnose::diagnose;
+use crate::diagnose::{diagnose, may_be_stuck};
 use crate::error::Error;
 use crate::memory::{Memory, Tags};
 use crate::model::{Association, Case, Profile, Timestamp};
@@ -59,7 +59,7 @@ pub async fn sweep<A: Account>(account: &A, places: Where<'_>) -> Result<Swept, 
             let mut suspects = BTreeSet::new();
             let take = |one: Association| {
                 let name = one.arn.name();
-                if diagnose(profiles.get(name), &one.held, &[], now) != Case::Healthy {
+                if diagnose(profiles.get(name), &one.held, &[], now) != Case::Healthy || may_be_stuck(&one, now) {
                     suspects.insert(name.clone());
                 }
                 if !used.contains(name) {

@@ -4,6 +4,7 @@
 //! character that could mean something to a shell or a chat is written as an octal escape. No command holds a backtick,
 //! `<`, `>` or `&`, nor a `@` between double quotes, so that `chat` can show it as code, and break every `@`.
 
+use crate::model::{Affected, InstanceState};
 use crate::names::{AssociationId, InstanceId, Partition, Path, ProfileArn, ProfileName, Region, RoleName};
 
 /// Where IAM's commands and events go: a region of the account's partition.
@@ -112,6 +113,17 @@ pub(crate) fn disassociate(region: &Region, association: &AssociationId) -> Stri
 /// Puts the profile on an instance that has none.
 pub(crate) fn associate(region: &Region, instance: &InstanceId, profile: &ProfileName) -> String {
     format!("{} --instance-id {instance} {}", ec2("associate-iam-instance-profile", region), by_name(profile))
+}
+
+/// Moves an instance to the profile of that name: in one go where it runs, else off and on.
+pub(crate) fn move_to(found: &Affected, profile: &ProfileName) -> Vec<String> {
+    let Affected { region, instance, association, .. } = found;
+    match instance.state {
+        InstanceState::Stopped | InstanceState::Stopping => {
+            vec![disassociate(region, &association.id), associate(region, &instance.id, profile)]
+        }
+        _ => vec![replace(region, &association.id, profile)],
+    }
 }
 
 /// Puts a profile on an instance that has none; asks for its name.

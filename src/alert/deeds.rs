@@ -115,6 +115,7 @@ fn the_rest(rest: &[(Standing, &InstanceReport)], more_healed: usize) -> Option<
 fn lot(facts: &Facts, one: &InstanceReport) -> String {
     let held = &one.found.association.held;
     let proof = match (facts.live(), &one.outcome) {
+        (_, Outcome::Healed { now }) if now == held => format!("detached, and attached again: {}", code(now)),
         (_, Outcome::Healed { now }) => format!("held {}, now {}", code(held), code(now)),
         (Some(live), _) if live.id == *held => format!("holds {}, as IAM has it", code(held)),
         (Some(live), _) => format!("held {}, IAM has {}", code(held), code(&live.id)),

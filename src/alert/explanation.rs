@@ -74,6 +74,7 @@ pub(crate) fn letter(case: Case) -> Option<char> {
         Case::RoleLess => Some('C'),
         Case::Untrusted => Some('D'),
         Case::Gone => Some('E'),
+        Case::Stuck => Some('F'),
         Case::Healthy => None,
     }
 }
@@ -155,11 +156,26 @@ fn headline(it: &Explanation, facts: &Facts) -> String {
             if broken == 1 { "is" } else { "are" }
         ),
     };
+    let waiting = not_in_force(it).count();
+    if waiting > 0 {
+        let associations = count(waiting, "association is", "associations are");
+        said.push_str(&format!(" But {associations} not in force yet: EC2 is still attaching the profile there."));
+    }
     if !it.unread.is_empty() {
         let regions = count(it.unread.len(), "region", "regions");
         said.push_str(&format!(" {regions} could not be looked at: there may be more."));
     }
     said
+}
+
+/// The running instances whose association is on its way, and not for so long that it counts as stuck.
+fn not_in_force<'a>(it: &'a Explanation<'_>) -> impl Iterator<Item = &'a Affected> {
+    let waits = |one: &&Affected| {
+        one.case == Case::Healthy
+            && one.instance.state == InstanceState::Running
+            && one.association.state == AssociationState::Associating
+    };
+    it.instances.iter().filter(waits)
 }
 
 fn lets_ec2(trust: Option<Trust>) -> &'static str {
@@ -269,7 +285,8 @@ fn holding(live: Option<&Profile>, one: &Affected) -> String {
         Some(live) if live.id == one.association.held => format!("{held}, as IAM has it"),
         Some(live) => format!("{held}, while IAM has {}", code(&live.id)),
     };
-    let case = letter(one.case).map_or_else(|| "healthy".to_owned(), |letter| format!("{}, case {letter}", one.case));
+    let healthy = if one.association.state == AssociationState::Associating { "not in force yet" } else { "healthy" };
+    let case = letter(one.case).map_or_else(|| healthy.to_owned(), |letter| format!("{}, case {letter}", one.case));
     let moved = match live {
         Some(live) if live.arn != one.association.arn => {
             format!(", under the old ARN {}", quoted(&one.association.arn.to_string(), 700, ""))
@@ -301,11 +318,21 @@ pub(crate) fn credentials(it: &Explanation) -> String {
     if broken.is_empty() {
         return if it.instances.is_empty() {
             "There are none: no instance holds the profile.".to_owned()
+        } else if not_in_force(it).next().is_some() {
+            "Where the association is not in force yet, an instance gets none from this role: as a rule that takes seconds. If \
+             it is still so in 15 minutes, detach the profile and attach it again. The others work, as far as can be seen \
+             from outside."
+                .to_owned()
         } else {
             "They work, as far as can be seen from outside: an instance gets new ones by itself before the old ones expire. What \
              they may do is up to the role's policies, which were not looked at."
                 .to_owned()
         };
+    }
+    if broken.iter().all(|one| one.case == Case::Stuck) {
+        return "None come by this association until EC2 has put it in force. What an instance has in hand cannot be seen from \
+                outside."
+            .to_owned();
     }
     if broken.iter().all(|one| !matches!(one.instance.state, InstanceState::Running | InstanceState::Unknown)) {
         return "Nothing runs there now. Once started, the instances get none.".to_owned();

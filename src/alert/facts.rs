@@ -179,8 +179,16 @@ impl<'a> Facts<'a> {
             Case::Untrusted => known(self.of_role(CallName::UpdateAssumeRolePolicy).next_back().and_then(at))
                 .or_else(|| known(self.of_profile(CallName::AddRoleToInstanceProfile).next_back().and_then(at)))
                 .unwrap_or(Since::Unknown),
+            Case::Stuck => {
+                known(self.stuck().filter_map(|one| one.found.association.since).min()).unwrap_or(Since::Unknown)
+            }
             Case::Healthy => Since::Unknown,
         }
+    }
+
+    /// The told instances whose association is, or was, stuck.
+    pub(super) fn stuck(&self) -> impl Iterator<Item = &'a InstanceReport> {
+        self.told.iter().map(|(_, one)| *one).filter(|one| one.found.case == Case::Stuck)
     }
 
     /// Whether every told instance holds another profile id than IAM has.

@@ -75,7 +75,7 @@ fn launches(facts: &Facts) -> Option<String> {
             format!("New launches with this profile start without permissions, {who}.")
         }
         Case::Stale | Case::RoleReplaced => "New launches get the present profile and are not hit.".to_owned(),
-        Case::Healthy => return None,
+        Case::Stuck | Case::Healthy => return None,
     })
 }
 

@@ -18,13 +18,15 @@ pub(super) fn what_to_do(facts: &Facts, commanded: usize) -> Vec<Step> {
     let home = home(facts);
     let mut steps = Vec::new();
     steps.extend(permission(facts));
-    if facts.open().next().is_some() {
+    if facts.open().next().is_some() && !move_to_the_successor(facts, commanded, &mut steps) {
         put_the_profile_right(facts, &home, &mut steps);
     }
     if facts.trust() == Some(Trust::No) && (facts.open().next().is_some() || facts.healed_but_untrusted()) {
         put_the_trust_right(facts, &home, &mut steps);
     }
-    re_associate(facts, commanded, &mut steps);
+    if facts.report.successor().is_none() {
+        re_associate(facts, commanded, &mut steps);
+    }
     steps.extend(wait(facts));
     steps.extend(recover(facts));
     steps
@@ -109,6 +111,48 @@ fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
     }
 }
 
+/// Where another profile took the role up with the break, the instances are moved there, by a person; `false` where none
+/// did.
+fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) -> bool {
+    let Some(by) = facts.report.successor() else { return false };
+    let role = facts.role().map_or_else(|| "its role".to_owned(), |role| format!("the role {}", code(role)));
+    let (profile, by_name) = (code(&facts.report.profile), code(by));
+    steps.push(Step {
+        say: format!(
+            "Ask who made the change (\"Changed by\") whether {profile} was renamed to {by_name}, which holds {role} now. \
+             Launch templates and auto scaling groups that name {profile} need the new name as well."
+        ),
+        commands: Vec::new(),
+    });
+    let (service, others): (Vec<_>, Vec<_>) =
+        facts.open().map(|(_, one)| one).partition(|one| one.found.instance.operator_managed);
+    if !others.is_empty() {
+        let commands = others.iter().take(commanded).flat_map(|one| commands::move_to(&one.found, by));
+        steps.push(Step {
+            say: format!(
+                "If it was, move the instances to {by_name}. Reprofile does not: it never attaches a profile of another name."
+            ),
+            commands: commands.collect(),
+        });
+        steps.extend(others_too(others.len(), commanded));
+    }
+    if !service.is_empty() {
+        steps.push(Step {
+            say: "Instances that an AWS service operates (EKS Auto Mode, ...) can be changed by that service alone."
+                .to_owned(),
+            commands: Vec::new(),
+        });
+    }
+    steps.push(Step {
+        say: format!(
+            "If it was not, create {profile} again and put {role} into it. As long as a role is in an instance profile, it cannot \
+             be deleted: a tool that owns it by its new name then fails."
+        ),
+        commands: Vec::new(),
+    });
+    true
+}
+
 fn put_the_trust_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
     let Some(role) = facts.role() else { return };
     steps.push(Step {
@@ -142,7 +186,7 @@ enum Cure {
 impl Cure {
     fn of(facts: &Facts, one: &InstanceReport) -> Option<Self> {
         let needs_it = match one.found.case {
-            Case::Stale | Case::Gone | Case::RoleReplaced => true,
+            Case::Stale | Case::Gone | Case::RoleReplaced | Case::Stuck => true,
             Case::RoleLess => facts.is_stale(one),
             Case::Untrusted | Case::Healthy => false,
         };
@@ -152,7 +196,7 @@ impl Cure {
             _ if one.found.instance.operator_managed => Self::ByItsService,
             Outcome::Failed(Failure::NoAssociation | Failure::Detached(_)) => Self::Attach,
             _ if one.found.association.state == AssociationState::Ending => Self::Attach,
-            _ if stopped || one.found.case == Case::RoleReplaced => Self::Swap,
+            _ if stopped || matches!(one.found.case, Case::RoleReplaced | Case::Stuck) => Self::Swap,
             _ if one.step.is_some() => Self::ReplacePresent,
             _ => Self::Replace,
         })
@@ -191,11 +235,12 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
             "Re-associate the running instances with the instance profile of the same name:"
         };
         steps.push(Step { say: say.to_owned(), commands: commands.collect() });
-        steps.extend(others(running.len(), commanded));
+        steps.extend(others_too(running.len(), commanded));
     }
 
-    let stopped = of(&[Cure::Swap]);
-    if !stopped.is_empty() {
+    let (stuck, stopped): (Vec<_>, Vec<_>) =
+        of(&[Cure::Swap]).into_iter().partition(|(_, one)| one.found.case == Case::Stuck);
+    for stopped in [stopped, stuck].into_iter().filter(|some| !some.is_empty()) {
         let look = regions(stopped.iter().take(commanded).map(|(_, one)| *one));
         let mut lines: Vec<String> = look.into_iter().map(|region| commands::list(region, profile)).collect();
         for (_, one) in stopped.iter().take(commanded) {
@@ -203,7 +248,10 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
             lines.push(commands::associate(&one.found.region, &one.found.instance.id, profile));
         }
         steps.push(Step {
-            say: if stopped.iter().all(|(_, one)| one.found.case == Case::RoleReplaced) {
+            say: if stopped.iter().all(|(_, one)| one.found.case == Case::Stuck) {
+                "Detach the instance profile from each instance that waits for it, and attach it again (for a moment the \
+                 instance has none). Check the association ids first, by the first command of each region:"
+            } else if stopped.iter().all(|(_, one)| one.found.case == Case::RoleReplaced) {
                 "To wait for the hour to pass is enough. To have the new role at once, detach the instance profile and attach it \
                  again (for a moment the instance has none). Check the association ids first, by the first command of each region:"
             } else {
@@ -213,7 +261,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
             .to_owned(),
             commands: lines,
         });
-        steps.extend(others(stopped.len(), commanded));
+        steps.extend(others_too(stopped.len(), commanded));
     }
 
     if !of(&[Cure::ByItsService]).is_empty() {
@@ -226,7 +274,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
     }
 }
 
-fn others(all: usize, commanded: usize) -> Option<Step> {
+fn others_too(all: usize, commanded: usize) -> Option<Step> {
     let more = all.saturating_sub(commanded);
     (more > 0).then(|| Step {
         say: format!(

@@ -78,6 +78,8 @@ fn how_soon(facts: &Facts, open: usize) -> &'static str {
         "It is not running, so nothing fails now; once started, it has no AWS permissions."
     } else if !facts.open_and_running() {
         "None of them is running, so nothing fails now; once started, they have no AWS permissions."
+    } else if facts.report.case() == Case::Stuck {
+        "It is not known whether the instances have any AWS credentials: EC2 has not finished attaching the instance profile."
     } else if facts.report.case() == Case::Untrusted {
         "AWS credentials already on the instances work until they expire, about 6 hours after the break at the latest."
     } else if role_was_deleted {
@@ -143,6 +145,9 @@ pub(super) fn what_happened(facts: &Facts) -> Option<Section> {
     }
     if has(Case::RoleReplaced) {
         lines.push(role_replaced(facts));
+    }
+    if has(Case::Stuck) {
+        lines.push(stuck(facts));
     }
     if has(Case::Untrusted) || (has(Case::Stale) && also_untrusted(facts.live())) {
         lines.push(untrusted(facts));
@@ -215,6 +220,7 @@ fn role_less(facts: &Facts) -> String {
     } else {
         ""
     };
+    let and = format!("{and}{}", succeeded(facts));
     format!("{how}{and} An empty profile gives its instances no new AWS credentials.{stale}")
 }
 
@@ -230,8 +236,38 @@ fn gone(facts: &Facts) -> String {
         _ => String::new(),
     };
     format!(
-        "{how}{role} AWS does not check whether instances still use it: EC2 goes on showing it as attached to them, but they get \
-         no new AWS credentials."
+        "{how}{role}{} AWS does not check whether instances still use it: EC2 goes on showing it as attached to them, but they get \
+         no new AWS credentials.",
+        succeeded(facts)
+    )
+}
+
+/// What is to be said of a profile that took this one's place.
+fn succeeded(facts: &Facts) -> String {
+    let (Some(by), Some(role)) = (facts.report.successor(), facts.role()) else { return String::new() };
+    format!(
+        " The role {} is in the instance profile {} now, which took it up with this change: the instance profile may have been \
+         renamed.",
+        code(role),
+        code(by)
+    )
+}
+
+fn stuck(facts: &Facts) -> String {
+    let name = code(&facts.report.profile);
+    let since = facts.stuck().filter_map(|one| one.found.association.since).min();
+    let since = since.map_or_else(|| "for more than 15 minutes".to_owned(), |at| format!("since {}", minute(at)));
+    if !facts.open().any(|(_, one)| one.found.case == Case::Stuck) {
+        return format!(
+            "The instance profile {name} and its role were as they should be, but EC2 had been attaching the profile {since} (the \
+             association was `associating`, which is a matter of seconds as a rule). Until it was attached anew, an instance got \
+             no AWS credentials from the role."
+        );
+    }
+    format!(
+        "The instance profile {name} and its role are as they should be, but EC2 has been attaching the profile {since} (the \
+         association is `associating`, which is a matter of seconds as a rule). Until that is done, an instance gets no AWS \
+         credentials from the role, though the console shows the profile as attached."
     )
 }
 

@@ -70,7 +70,7 @@ impl Iam for IamApi {
         &self,
         role: &RoleName,
         marker: Option<&str>,
-    ) -> Result<Page<ProfileName>, AwsError> {
+    ) -> Result<Page<Profile>, AwsError> {
         const OPERATION: &str = "iam:ListInstanceProfilesForRole";
         let request = self
             .client
@@ -80,12 +80,7 @@ impl Iam for IamApi {
             .set_marker(marker.map(str::to_owned));
         match request.send().await {
             Ok(answer) => Ok(Page {
-                items: readable(
-                    OPERATION,
-                    answer.instance_profiles(),
-                    |row| Some(row.arn()),
-                    |row| Ok(ProfileName::new(row.instance_profile_name())?),
-                ),
+                items: readable(OPERATION, answer.instance_profiles(), |row| Some(row.arn()), profile),
                 next: next_page(answer.marker()),
             }),
             Err(error) => absent_is(Page { items: Vec::new(), next: None }, error::of(OPERATION, &error)),

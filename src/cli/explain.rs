@@ -12,8 +12,8 @@ use super::arguments::{Format, Global};
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
-use super::known::known;
-use super::prospect::{Known, prospect};
+use super::known::{known, successor};
+use super::prospect::{Known, WhyNot, prospect};
 use super::session::Session;
 use crate::alert::commands::Home;
 use crate::alert::explanation::{self, Explanation, Looked, Pings};
@@ -29,6 +29,7 @@ use crate::plan::{Bounds, Decision, Hindrance, Level, plan};
 use crate::ports::{Account, Clock};
 use crate::reason::AwsError;
 use crate::report::{Deferral, InstanceReport, Left, Outcome, ProfileReport};
+use crate::successor::Sought;
 
 pub(crate) mod bare;
 pub mod history;
@@ -116,20 +117,28 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         Looked::NotAsked
     };
     let bounds = &context.config.bounds;
-    let known = if lacks_something(live.as_ref()) && !broken.is_empty() {
-        known(&context.aws, None, memory.as_ref(), live.as_ref(), &broken).await
-    } else {
-        Ok(Known::default())
+    let changes = match &looked {
+        Looked::Up(history) => history.that_led_to(&instances),
+        _ => Vec::new(),
     };
+    let (mut known, mut sought) = (Ok(Known::default()), None);
+    if lacks_something(live.as_ref()) && !broken.is_empty() {
+        known = self::known(&context.aws, None, memory.as_ref(), live.as_ref(), &broken).await;
+        match successor(&context.aws, &profile, None, memory.as_ref(), &changes).await {
+            Ok(found) => {
+                sought = Some(Sought { at: now, successor: found.clone() });
+                known = known.map(|known| Known { successor: found, ..known });
+            }
+            Err(error) => known = Err(WhyNot::Unread(error)),
+        }
+    }
     let prospects = LEVELS.map(|level| {
         let bounds = Bounds { level, ..bounds.clone() };
         (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
     });
     let report = ProfileReport {
-        changes: match &looked {
-            Looked::Up(history) => history.that_led_to(&instances),
-            _ => Vec::new(),
-        },
+        changes,
+        sought,
         instances: as_they_are(&profile, live.as_ref(), broken, now),
         healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
         remembered: memory.as_ref().and_then(Memory::last_role).cloned(),

@@ -11,6 +11,8 @@ use super::prospect::{Known, Prospect, WhyNot, prospect};
 use super::watched::{Watch, Watched};
 use crate::config::Regions;
 use crate::diagnose::diagnose;
+use crate::event::Change;
+use crate::memory::Memory;
 use crate::mend::{Mend, lacks_something};
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
@@ -39,6 +41,8 @@ pub struct Findings {
     pub instances: usize,
     /// The profiles that an instance is cut off from, by name.
     pub profiles: Vec<BrokenProfile>,
+    /// The running instances whose association is not in force yet, nobody knows since when; they are not cut off.
+    pub not_in_force: Vec<Affected>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
     /// The profiles that could not be read: their instances are not judged.
@@ -58,6 +62,8 @@ pub struct BrokenProfile {
     pub instances: Vec<Finding>,
     /// What would be put right in IAM before any of them, or why nothing; `None` where none waits for that.
     pub iam: Option<Result<Mend, WhyNot>>,
+    /// The profile that took its place.
+    pub successor: Option<ProfileName>,
     /// How it was looked at.
     pub look: Look,
 }
@@ -127,9 +133,12 @@ impl BrokenProfile {
     }
 
     /// The moment by which the instance was cut off, where IAM's state tells: the profile that it holds had been deleted
-    /// when the live one was created.
+    /// when the live one was created. EC2 says since when an association is on its way.
     #[must_use]
     pub fn broken_before(&self, one: &Finding) -> Option<Timestamp> {
+        if one.found.case == Case::Stuck {
+            return one.found.association.since;
+        }
         let live = self.live.as_ref()?;
         let holds_another = live.id != one.found.association.held;
         (holds_another && matches!(one.found.case, Case::Stale | Case::RoleLess)).then_some(live.created)
@@ -191,15 +200,29 @@ pub enum Scope {
     Everything,
 }
 
-/// Looks at the account; `role` is the one that somebody says the profiles that lack one are to have.
+/// Looks at the account, where nothing is known of what led there; see [`find_after`].
 ///
 /// # Errors
-/// A region that does not exist; where not even the profiles or the regions could be listed, or the table not be read.
+/// As of [`find_after`].
 pub async fn find<A: Account>(
     context: &Context<A>,
     scope: &Scope,
     role: Option<&RoleName>,
     watch: &Watch,
+) -> Result<Findings, Error> {
+    find_after(context, scope, role, watch, &[]).await
+}
+
+/// Looks at the account after these changes; `role` is the one that somebody says the profiles that lack one are to have.
+///
+/// # Errors
+/// A region that does not exist; where not even the profiles or the regions could be listed, or the table not be read.
+pub async fn find_after<A: Account>(
+    context: &Context<A>,
+    scope: &Scope,
+    role: Option<&RoleName>,
+    watch: &Watch,
+    changes: &[Change],
 ) -> Result<Findings, Error> {
     check_regions(context).await?;
     let watched = Watched::new(&context.aws, watch);
@@ -207,14 +230,17 @@ pub async fn find<A: Account>(
     watch.clear();
     let Looked { observation, memories, mut looks } = looked?;
     let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
-    for (name, Observed { live, affected, healthy, .. }) in observation.profiles {
+    let mut all_not_in_force = Vec::new();
+    for (name, Observed { live, affected, healthy, not_in_force, .. }) in observation.profiles {
+        all_not_in_force.extend(not_in_force);
         match live {
             Err(error) => unread_profiles.push((name, error)),
             Ok(live) if !affected.is_empty() => {
-                let known = if context.config.bounds.level >= Level::Relink && lacks_something(live.as_ref()) {
-                    known(&context.aws, role, memories.get(&name), live.as_ref(), &affected).await
+                let (known, successor) = if lacks_something(live.as_ref()) {
+                    let said = SaidOf { role, changes };
+                    known_of(context, &name, said, memories.get(&name), live.as_ref(), &affected).await
                 } else {
-                    Ok(Known::default())
+                    (Ok(Known::default()), None)
                 };
                 let now = context.aws.clock().now();
                 let Prospect { iam, decisions } =
@@ -222,7 +248,7 @@ pub async fn find<A: Account>(
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
                 let look = looks.remove(&name).unwrap_or_default();
-                profiles.push(BrokenProfile { name, live, healthy, instances, iam, look });
+                profiles.push(BrokenProfile { name, live, healthy, instances, iam, successor, look });
             }
             Ok(_) => {}
         }
@@ -235,9 +261,40 @@ pub async fn find<A: Account>(
         regions: observation.regions,
         instances: watch.instances(),
         profiles,
+        not_in_force: all_not_in_force,
         unread: observation.unread,
         unread_profiles,
     })
+}
+
+/// What somebody says, and what events say, of the profiles.
+#[derive(Debug, Clone, Copy)]
+struct SaidOf<'a> {
+    role: Option<&'a RoleName>,
+    changes: &'a [Change],
+}
+
+/// What is known of the role of a profile that lacks something, and the profile that took its place. Below the levels that
+/// write to IAM only the latter matters, and need not be readable.
+async fn known_of<A: Account>(
+    context: &Context<A>,
+    name: &ProfileName,
+    said: SaidOf<'_>,
+    memory: Option<&Memory>,
+    live: Option<&Profile>,
+    affected: &[Affected],
+) -> (Result<Known, WhyNot>, Option<ProfileName>) {
+    let may_write = context.config.bounds.level >= Level::Relink;
+    let successor = match known::successor(&context.aws, name, said.role, memory, said.changes).await {
+        Ok(successor) => successor,
+        Err(error) if may_write => return (Err(WhyNot::Unread(error)), None),
+        Err(_) => None,
+    };
+    let known = match &successor {
+        None if may_write => known(&context.aws, said.role, memory, live, affected).await,
+        _ => Ok(Known { successor: successor.clone(), ..Known::default() }),
+    };
+    (known, successor)
 }
 
 /// What was read.

@@ -76,7 +76,7 @@ impl Ground {
             return skipped(format!("the instance has another instance profile now: {}", association.arn.name()));
         }
         let look = looks.get(step.profile.name()).unwrap_or(&self.blank);
-        let case = look.case(live, &association.held, instance, context.aws.clock().now());
+        let case = look.case(live, association, instance, context.aws.clock().now());
         if case == Case::Healthy {
             return Some(Fate::Taken(Outcome::Left(Left::AlreadyHealthy)));
         }

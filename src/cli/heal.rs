@@ -20,7 +20,7 @@ use crate::names::{InstanceId, ProfileName, RoleName};
 use crate::observe::{associations, profile_called};
 use crate::pipeline::Context;
 use crate::plan::Level;
-use crate::ports::{Account, Ec2, Iam};
+use crate::ports::{Account, Ec2};
 
 /// What `heal` is asked.
 #[derive(Debug, Args)]

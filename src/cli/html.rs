@@ -56,6 +56,7 @@ pub fn page(findings: &Findings) -> String {
     for profile in findings.profiles.iter().filter(|profile| profile.told().next().is_some()) {
         card(&mut page, profile);
     }
+    not_in_force(&mut page, findings);
     unread(&mut page, findings);
     page.raw(
         "<footer>Made by <code>reprofile scan --html</code>. <code>reprofile explain NAME</code> tells more of a ",
@@ -140,11 +141,19 @@ fn what_happened(profile: &BrokenProfile) -> String {
             "The instance profile was deleted, and created again on {}. The instances hold on to the old one by its hidden id.",
             minute(live.created)
         ),
+        Some(_) if has(Case::Stuck) => {
+            "EC2 has been attaching the instance profile for 15 minutes or more, and does not come \
+                                        to an end. Detached and attached again, it mostly does."
+                .to_owned()
+        }
         Some(_) if has(Case::RoleReplaced) => {
             "The role in the profile was deleted and created again. This heals by itself within the hour.".to_owned()
         }
         Some(_) => "The role's own rules (its trust policy) do not let EC2 use it.".to_owned(),
     };
+    if let Some(successor) = &profile.successor {
+        said.push_str(&format!(" Its role is in the instance profile {successor} now: it may have been renamed."));
+    }
     if has(Case::Stale) && also_untrusted(profile.live.as_ref()) {
         said.push_str(" Besides, the role's own rules (its trust policy) do not let EC2 use it.");
     }
@@ -179,6 +188,23 @@ fn to_do(profile: &BrokenProfile, one: &Finding) -> String {
         Decision::Leave(hindrance) if hindrance.passes() => format!("look again in some minutes: {hindrance}"),
         Decision::Leave(hindrance) => format!("a person has to act: {hindrance}"),
     }
+}
+
+fn not_in_force(page: &mut Markup, findings: &Findings) {
+    if findings.not_in_force.is_empty() {
+        return;
+    }
+    page.raw("<section class=\"card\"><h2>Not in force yet</h2><p>EC2 is still attaching the instance profile, and does not say ");
+    page.raw("since when. These are not counted as cut off. Look again in 15 minutes.</p><ul class=\"plain\">");
+    for one in findings.not_in_force.iter().take(SHOWN) {
+        let name = plain(one.instance.name.as_deref().unwrap_or_default(), SHORT);
+        page.raw("<li>").text(&one.instance.id).raw(" ").text(if name.is_empty() { "(no name)" } else { &name });
+        page.raw(", ").text(&one.region).raw(": ").text(one.association.arn.name()).raw("</li>");
+    }
+    if let Some(more) = findings.not_in_force.len().checked_sub(SHOWN + 1) {
+        page.raw("<li>... and ").text(more + 1).raw(" more</li>");
+    }
+    page.raw("</ul></section>\n");
 }
 
 fn unread(page: &mut Markup, findings: &Findings) {

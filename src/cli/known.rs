@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::prospect::{Known, WhyNot, named};
+use crate::event::Change;
 use crate::memory::Memory;
 use crate::mend::Former;
 use crate::model::{Affected, Profile};
 use crate::names::{ProfileName, RoleName};
-use crate::ports::{Account, Iam, Table};
+use crate::ports::{Account, Clock, Iam, Table};
 use crate::reason::AwsError;
+use crate::successor::{Break, role_of, seek};
 
 /// How many documents are read at the same time.
 const READS_AT_ONCE: usize = 8;
@@ -49,6 +51,28 @@ pub async fn of_all<A: Account>(account: &A) -> Result<Memories, AwsError> {
     }
 }
 
+/// The profile that took the place of one that is gone or has lost its role: by the changes that are known, and those of
+/// the incident that the table has. `None` also where the role is not known.
+///
+/// # Errors
+/// The read that failed.
+pub async fn successor<A: Account>(
+    account: &A,
+    profile: &ProfileName,
+    said: Option<&RoleName>,
+    memory: Option<&Memory>,
+    changes: &[Change],
+) -> Result<Option<ProfileName>, AwsError> {
+    let blank = Memory::blank(profile.clone());
+    let memory = memory.unwrap_or(&blank);
+    let open = memory.incident.as_ref();
+    let mut all: Vec<Change> = open.map(|open| open.changes.clone()).unwrap_or_default();
+    Memory::add(&mut all, changes.iter().cloned());
+    let Some(role) = said.or_else(|| role_of(profile, memory, &all)) else { return Ok(None) };
+    let at_latest = open.map_or_else(|| account.clock().now(), |open| open.opened);
+    seek(account, Break { profile, role, changes: &all, at_latest }).await
+}
+
 /// What is known of the role that the profile is to have: what somebody says, else what is remembered; and the role as IAM
 /// has it.
 ///
@@ -72,5 +96,5 @@ pub async fn known<A: Account>(
         Some(former) => account.iam().role(&former.role).await.map_err(WhyNot::Unread)?,
         None => None,
     };
-    Ok(Known { former, role })
+    Ok(Known { former, role, successor: None })
 }

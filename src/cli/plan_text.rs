@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::alert::commands;
 use crate::alert::plain::count;
 use crate::cli::console::{Ink, Look};
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
@@ -76,6 +77,7 @@ fn of_profile(profile: &BrokenProfile, look: Look) -> String {
     for one in profile.told() {
         lines.extend(of_instance(profile, one, look));
     }
+    lines.extend(to_the_successor(profile, look));
     lines.join("\n")
 }
 
@@ -99,6 +101,26 @@ fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
         let ChosenRole { name, id } = mend.role();
         lines.push(format!("    {plus} put the role {name} ({id}) into it"));
     }
+    lines
+}
+
+/// How many instances get their commands.
+const COMMANDED: usize = 5;
+
+/// How a person would move the instances to the profile that took this one's place.
+fn to_the_successor(profile: &BrokenProfile, look: Look) -> Vec<String> {
+    let Some(successor) = &profile.successor else { return Vec::new() };
+    let say = format!(
+        "    its role is in the instance profile {successor} now: was it renamed? Reprofile never moves an instance to a profile \
+         of another name; these do:"
+    );
+    let mut lines = vec![look.wrap(4, &say)];
+    for one in profile.told().take(COMMANDED) {
+        lines.extend(commands::move_to(&one.found, successor).into_iter().map(|line| format!("        {line}")));
+    }
+    lines.extend(
+        profile.told().count().checked_sub(COMMANDED + 1).map(|more| format!("        ... and {} more", more + 1)),
+    );
     lines
 }
 

@@ -21,6 +21,8 @@ pub struct Known {
     pub former: Option<Former>,
     /// The role of that name, as IAM has it.
     pub role: Option<Role>,
+    /// The profile that took its place.
+    pub successor: Option<ProfileName>,
 }
 
 /// Why nothing is put right in IAM.
@@ -32,6 +34,8 @@ pub enum WhyNot {
     Unmended(Unmended),
     /// The table remembers this role in it, and not the one that was named.
     AnotherRole(RoleName),
+    /// Another profile, this one, took the role up with the break.
+    Succeeded(ProfileName),
     /// The instances hold the profile under more than one path, and nothing says which is right.
     PathUnknown,
     /// Under the path that it had, somebody asked that it be left alone.
@@ -52,6 +56,7 @@ impl WhyNot {
             Self::Unmended(Unmended::Trust) => "trust",
             // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
             Self::Unmended(Unmended::NotYetSure | Unmended::Braked | Unmended::OnNotice) => "later",
+            Self::Unmended(Unmended::Succeeded) | Self::Succeeded(_) => "successor",
             Self::AnotherRole(_) => "another-role",
             Self::PathUnknown => "path-unknown",
             Self::HeldBack => "held-back",
@@ -79,6 +84,11 @@ impl fmt::Display for WhyNot {
             Self::AnotherRole(role) => write!(
                 f,
                 "the table remembers the role {role} in it, and Reprofile never puts in a role of another name"
+            ),
+            Self::Succeeded(profile) => write!(
+                f,
+                "the role is in the instance profile {profile} now, so this one may have been renamed; were it created again, \
+                 whoever renamed it could not delete the role any more"
             ),
             Self::PathUnknown => f.write_str(
                 "instances hold it under different paths, so it is not known under which it is to be created again",
@@ -118,6 +128,9 @@ pub fn prospect(
         return Prospect { iam: None, decisions: today.into_iter().map(|decision| (decision, false)).collect() };
     }
     let mend = known.as_ref().map_err(Clone::clone).and_then(|known| {
+        if let Some(successor) = &known.successor {
+            return Err(WhyNot::Succeeded(successor.clone()));
+        }
         decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| match why {
             Unmended::Level => WhyNot::NeedsLevel(needed(live)),
             why => WhyNot::Unmended(why),

@@ -14,14 +14,14 @@ use super::carry_out::Carried;
 use super::console::{Console, Ink};
 use super::error::Error;
 use super::exit::Exit;
-use super::findings::find;
+use super::findings::find_after;
 use super::json;
 use super::payload::{Unpacked, unpack};
 use super::scan::watch;
 use super::session::Session;
 use crate::alert::plain::{LONG, count, plain, second};
 use crate::cli::findings::Scope;
-use crate::event::{Event, Subject, Trigger, What};
+use crate::event::{Change, Event, Subject, Trigger, What};
 use crate::names::ProfileName;
 use crate::pipeline::Context;
 use crate::ports::Account;
@@ -69,7 +69,8 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
         }
         return Ok(bad.unwrap_or(Exit::Fine));
     };
-    let findings = find(&context, &scope, None, &watch(console, &context.config)).await?;
+    let watch = watch(console, &context.config);
+    let findings = find_after(&context, &scope, None, &watch, &replayed.changes).await?;
     let exit = if asked.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
@@ -102,6 +103,8 @@ pub struct Replayed {
     pub lines: Vec<String>,
     /// All that they lead to; `None`: nothing.
     pub scope: Option<Scope>,
+    /// The changes among them.
+    pub changes: Vec<Change>,
     /// How many are no events that the Lambda takes.
     pub invalid: usize,
 }
@@ -129,6 +132,10 @@ pub async fn follow<A: Account>(context: &Context<A>, unpacked: &Unpacked) -> Re
                     Reach::Profiles(names) => Some(Scope::Profiles(names)),
                 };
                 let line = format!("{}: {}", told(trigger), leads_to(scope.as_ref()));
+                replayed.changes.extend(match &trigger.what {
+                    What::Change(change) => Some(change.clone()),
+                    What::Recheck(_) | What::Sweep => None,
+                });
                 replayed.scope = union(replayed.scope.take(), scope);
                 line
             }

@@ -137,7 +137,7 @@ impl<A: Account> Iam for Watched<'_, A> {
         &self,
         role: &RoleName,
         marker: Option<&str>,
-    ) -> Result<Page<ProfileName>, AwsError> {
+    ) -> Result<Page<Profile>, AwsError> {
         self.account.iam().instance_profiles_for_role(role, marker).await
     }
 

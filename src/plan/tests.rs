@@ -167,6 +167,70 @@ fn a_stopped_instance_is_swapped_where_that_is_remembered_and_the_profile_is_old
 }
 
 #[test]
+fn an_association_is_stuck_after_15_minutes_on_its_way_for_a_running_instance() {
+    use crate::diagnose::{is_stuck, may_be_stuck};
+    let minutes = Duration::minutes;
+    let on_its_way = AssociationState::Associating;
+    // State of the association and of the instance, ages by the row and by what was seen: is it, and may it be?
+    let rows = [
+        (on_its_way, InstanceState::Running, Some(15), None, true, true),
+        (on_its_way, InstanceState::Running, Some(14), None, false, false),
+        (on_its_way, InstanceState::Running, None, Some(15), true, true),
+        (on_its_way, InstanceState::Running, None, Some(14), false, true),
+        (on_its_way, InstanceState::Running, None, None, false, true),
+        // What EC2 says outranks what was seen.
+        (on_its_way, InstanceState::Running, Some(1), Some(60), false, false),
+        (on_its_way, InstanceState::Stopped, Some(60), None, false, true),
+        (on_its_way, InstanceState::Pending, Some(60), None, false, true),
+        (AssociationState::Associated, InstanceState::Running, Some(60), Some(60), false, false),
+        (AssociationState::Ending, InstanceState::Running, Some(60), Some(60), false, false),
+    ];
+    for (association, state, since, seen, stuck, may_be) in rows {
+        let live = live("/web-role", Some(Trust::Yes));
+        let mut one = affected(Some(&live), NEW, state).association;
+        one.state = association;
+        one.since = since.map(|age| NOW - minutes(age));
+        let row = format!("{association:?} {state} {since:?} {seen:?}");
+        assert_eq!(is_stuck(&one, state, seen.map(|age| NOW - minutes(age)), NOW), stuck, "{row}");
+        assert_eq!(may_be_stuck(&one, NOW), may_be, "{row}");
+    }
+}
+
+#[test]
+fn a_stuck_association_is_only_what_is_wrong_where_all_else_is_well() {
+    let case = |live: Option<Profile>, held: &str| {
+        let mut one = affected(live.as_ref(), held, InstanceState::Running);
+        one.association.state = AssociationState::Associating;
+        one.association.since = Some(NOW - Duration::hours(2));
+        crate::observe::Look::default().case(live.as_ref(), &one.association, &one.instance, NOW)
+    };
+    assert_eq!(case(None, OLD), Case::Gone);
+    assert_eq!(case(Some(live("/web-role", None)), NEW), Case::RoleLess);
+    assert_eq!(case(Some(live("/web-role", Some(Trust::Yes))), OLD), Case::Stale);
+    assert_eq!(case(Some(live("/web-role", Some(Trust::No))), NEW), Case::Untrusted);
+    for trust in [Trust::Yes, Trust::Unsure] {
+        assert_eq!(case(Some(live("/web-role", Some(trust))), NEW), Case::Stuck, "{trust:?}");
+    }
+}
+
+#[test]
+fn a_stuck_instance_is_swapped_once_where_that_is_remembered() {
+    let live = live("/web-role", Some(Trust::Yes));
+    let mut one = affected(Some(&live), NEW, InstanceState::Running);
+    one.association.state = AssociationState::Associating;
+    one.case = Case::Stuck;
+    assert_eq!(decide_one(Some(&live), one.clone(), Level::Reassociate), Decision::Leave(Hindrance::OnlyBySwap));
+    assert_eq!(decide_one(Some(&live), one.clone(), Level::Alert), Decision::Leave(Hindrance::LevelAlert));
+    let bounds = Bounds { may_swap: true, ..bounds(Level::Reassociate) };
+    let mut plan = plan(live.name(), Some(&live), &[one.clone()], &bounds, NOW);
+    assert_eq!(plan.steps().map(|step| step.action).collect::<Vec<_>>(), [Action::Swap]);
+    plan.leave_swapped(&[]);
+    assert_eq!(plan.steps().count(), 1);
+    plan.leave_swapped(&[one.instance.id]);
+    assert_eq!(plan.decisions, [Decision::Leave(Hindrance::SwappedBefore)]);
+}
+
+#[test]
 fn what_re_associating_cannot_cure_is_left() {
     let leave = |live: Option<Profile>, held: &str| {
         decide_one(live.as_ref(), affected(live.as_ref(), held, InstanceState::Running), Level::Reassociate)

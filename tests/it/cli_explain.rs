@@ -101,19 +101,19 @@ impl Trail for FakeTrail {
 }
 
 /// Asks about something.
-struct Ask<'a> {
+pub struct Ask<'a> {
     aws: &'a AwsModel,
     ssm: FakeSsm,
     trail: Option<FakeTrail>,
-    variables: Vec<(&'a str, &'a str)>,
+    pub variables: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Ask<'a> {
-    fn of(aws: &'a AwsModel) -> Self {
+    pub fn of(aws: &'a AwsModel) -> Self {
         Self { aws, ssm: FakeSsm::default(), trail: None, variables: Vec::new() }
     }
 
-    async fn about(&self, subject: &str, output: Format) -> Result<(String, Exit), Error> {
+    pub async fn about(&self, subject: &str, output: Format) -> Result<(String, Exit), Error> {
         let look_up = |name: &str| {
             self.variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
@@ -126,11 +126,11 @@ impl<'a> Ask<'a> {
         explain(&context, &self.ssm, self.trail.as_ref().unwrap_or(&nothing), &question).await
     }
 
-    async fn text(&self, subject: &str) -> String {
+    pub async fn text(&self, subject: &str) -> String {
         self.about(subject, Format::Table).await.unwrap().0
     }
 
-    async fn json(&self, subject: &str) -> Value {
+    pub async fn json(&self, subject: &str) -> Value {
         serde_json::from_str(&self.about(subject, Format::Json).await.unwrap().0).unwrap()
     }
 }

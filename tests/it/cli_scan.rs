@@ -107,6 +107,7 @@ async fn the_json_says_the_same() {
       "iam_writes": 0,
       "instances": 6,
       "muted": 0,
+      "not_in_force": 0,
       "regions": 3,
       "steps": 2,
       "unread_regions": 0
@@ -166,7 +167,8 @@ async fn the_json_says_the_same() {
           "trust": "yes"
         }
       },
-      "profile": "web-role"
+      "profile": "web-role",
+      "successor": null
     }
     "#);
 }

@@ -25,6 +25,8 @@ mod notice;
 mod random_people;
 mod replaced_role;
 mod spelling;
+mod stuck;
+mod successor;
 mod swaps;
 mod unread;
 mod writing_iam;

@@ -56,6 +56,24 @@ Software that caches credentials may need a restart; if SSM stays offline for mo
     assert [tag["Key"] for tag in live["Tags"]] == ["reprofile:restored"]
 
 
+def test_a_renamed_profile_is_not_created_again_and_its_successor_is_named(account):
+    iam = account.client("iam")
+    iam.remove_role_from_instance_profile(InstanceProfileName="web", RoleName="web-role")
+    iam.delete_instance_profile(InstanceProfileName="web")
+    iam.create_instance_profile(InstanceProfileName="web-2")
+    iam.add_role_to_instance_profile(InstanceProfileName="web-2", RoleName="web-role")
+    mark = account.mark()
+    ended = account.cli.run("heal", "web", "--level", "restore", "--role", "web-role", "--yes")
+    assert ended.code == 2
+    assert "IAM is left as it is: the role is in the instance profile web-2 now" in ended.out
+    move = next(line.strip() for line in ended.out.splitlines() if "Name=web-2" in line)
+    assert move.startswith("aws ec2 replace-iam-instance-profile-association --region us-east-1 --association-id iip-assoc-")
+    assert writes(account, mark) == []
+    # Its owner can go on: nothing holds the role but what it made.
+    iam.remove_role_from_instance_profile(InstanceProfileName="web-2", RoleName="web-role")
+    iam.delete_role(RoleName="web-role")
+
+
 def test_a_role_that_was_taken_out_goes_back_in_where_it_is_named(account):
     account.client("iam").remove_role_from_instance_profile(InstanceProfileName="web", RoleName="web-role")
     without = account.cli.run("heal", "web", "--level", "relink", "--yes")

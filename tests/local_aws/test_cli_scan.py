@@ -103,7 +103,7 @@ def test_json_says_the_same(account):
     found = json.loads(ended.out)
     assert (ended.code, ended.err, found["version"]) == (2, "", 1)
     assert found["summary"] == {"regions": 3, "unread_regions": 0, "instances": 6, "broken": 5, "muted": 0, "steps": 2,
-                                "iam_writes": 0, "curable": 2}
+                                "iam_writes": 0, "curable": 2, "not_in_force": 0}
     cases = {one["instance"]: one["case"] for profile in found["profiles"] for one in profile["instances"]}
     assert cases == {ids["web-1"]: "stale", ids["web-2"]: "stale", ids["empty"]: "role-less", ids["odd"]: "untrusted",
                      ids["gone"]: "gone"}

@@ -210,6 +210,26 @@ def test_level_restore_creates_a_deleted_profile_again_with_path_and_tags_and_it
     assert reprofile.writes(mark) == calls  # its own changes started nothing
 
 
+def test_a_renamed_profile_is_told_with_its_successor_and_is_not_created_again(levels, name):
+    reprofile = levels.at("restore")
+    aws, iam, successor = reprofile.aws, reprofile.aws.client("iam"), f"{name}-2"
+    role, instance = make(reprofile, name)
+    mark = aws.mark()
+    aws.delete_profile(name)
+    iam.create_instance_profile(InstanceProfileName=successor)
+    iam.add_role_to_instance_profile(InstanceProfileName=successor, RoleName=role)
+    text = " ".join(reprofile.alert(name, "BROKEN")["message"].split())
+    for part in (instance, f"The role {role} is in the instance profile {successor} now",
+                 f"--iam-instance-profile Name={successor}"):
+        assert part in text
+    rechecks_pass(reprofile, name)
+    assert writes_to_iam(reprofile, name, mark) == []
+    assert aws.profile(name) is None
+    # Its owner can go on: nothing holds the role but what it made.
+    iam.remove_role_from_instance_profile(InstanceProfileName=successor, RoleName=role)
+    iam.delete_role(RoleName=role)
+
+
 def test_a_role_that_was_only_taken_out_stays_out(levels, name):
     reprofile = levels.at("restore")
     role, instance = make(reprofile, name)

@@ -14,6 +14,7 @@ fn few_instances_are_named_and_many_are_counted() {
 #[test]
 fn every_case_but_healthy_has_the_letter_of_the_documentation() {
     let cases =
-        [Case::Stale, Case::RoleReplaced, Case::RoleLess, Case::Untrusted, Case::Gone, Case::Healthy].map(letter);
-    assert_eq!(cases, [Some('A'), Some('B'), Some('C'), Some('D'), Some('E'), None]);
+        [Case::Stale, Case::RoleReplaced, Case::RoleLess, Case::Untrusted, Case::Gone, Case::Stuck, Case::Healthy]
+            .map(letter);
+    assert_eq!(cases, [Some('A'), Some('B'), Some('C'), Some('D'), Some('E'), Some('F'), None]);
 }

@@ -16,6 +16,7 @@ use crate::plan::Hindrance;
 use crate::ports::Message;
 use crate::reason::AwsError;
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, Status, UnreadRegion};
+use crate::successor::Sought;
 
 /// A letter that our own words never hold, in every foreign text.
 const MARK: char = 'Ж';
@@ -81,6 +82,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 Hindrance::NoProfile,
                 Hindrance::TrustExcludesEc2,
                 Hindrance::Stopped,
+                Hindrance::OnlyBySwap,
+                Hindrance::SwappedBefore,
                 Hindrance::InstanceInTransition,
             ][..]
         )
@@ -98,7 +101,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 fn one_instance() -> impl Strategy<Value = InstanceReport> {
     const STATES: [InstanceState; 4] =
         [InstanceState::Running, InstanceState::Stopped, InstanceState::Pending, InstanceState::Unknown];
-    const CASES: [Case; 4] = [Case::Stale, Case::RoleLess, Case::Untrusted, Case::Gone];
+    const CASES: [Case; 5] = [Case::Stale, Case::RoleLess, Case::Untrusted, Case::Gone, Case::Stuck];
     let place = (0..9999_u32, select(&["eu-west-1", "us-east-1", "ap-southeast-7"][..]));
     (place, select(&CASES[..]), select(&STATES[..]), outcome(), prop::option::of(hostile()), any::<bool>()).prop_map(
         |((number, region), case, state, outcome, name, managed)| {
@@ -144,11 +147,13 @@ prop_compose! {
         partition in select(&["aws", "aws-cn", "aws-us-gov"][..]),
         unread in prop::collection::vec(error(), 0..14),
         profile in Just(profile),
+        successor in prop::option::of(profile_name()),
     ) -> (ProfileReport, Vec<UnreadRegion>) {
         let mut report = report(live);
         report.partition = Partition::new(partition).unwrap();
         let arn = ProfileArn::new(report.partition.clone(), report.account.clone(), path, profile.clone());
         report.profile = profile;
+        report.sought = Some(Sought { at: NOON, successor });
         report.changes = changes;
         report.instances = instances;
         for one in &mut report.instances {

@@ -5,6 +5,8 @@ mod chat;
 mod failed;
 mod healed;
 mod large;
+mod renamed;
+mod stuck;
 
 use super::scene::*;
 use crate::alert::{Format, message};

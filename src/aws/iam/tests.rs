@@ -234,7 +234,7 @@ async fn an_empty_list_is_an_empty_page() {
 }
 
 #[tokio::test]
-async fn the_profiles_of_a_role_are_listed_by_name() {
+async fn the_profiles_of_a_role_are_listed() {
     const OPERATION: &str = "ListInstanceProfilesForRole";
     let http = FakeHttp::answering([listed(
         OPERATION,
@@ -243,7 +243,9 @@ async fn the_profiles_of_a_role_are_listed_by_name() {
     )]);
     let role = RoleName::new("web-role").unwrap();
     let page = http.account().iam().instance_profiles_for_role(&role, Some("token")).await.unwrap();
-    assert_eq!(page.items, [ProfileName::new("a").unwrap(), ProfileName::new("b").unwrap()]);
+    let names: Vec<_> = page.items.iter().map(|profile| profile.name().as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(page.items[0].created, datetime!(2024-05-01 10:00:05 UTC));
     assert_eq!(page.next.as_deref(), Some("more"));
     assert_snapshot!(http.only().form, @r"
     Action=ListInstanceProfilesForRole

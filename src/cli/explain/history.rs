@@ -67,7 +67,13 @@ pub async fn look_up<T: Trail>(
         Subject::Role(_) => None,
     }));
     for role in roles.iter().take(ROLES) {
-        let about_role = |change: &Change| matches!(&change.subject, Subject::Role(name) if name == role);
+        // Whoever took the role up may have taken the profile's place.
+        let about_role = |change: &Change| match &change.subject {
+            Subject::Role(name) => name == role,
+            Subject::Profile(name, named) => {
+                name != profile && named.as_ref() == Some(role) && change.call == CallName::AddRoleToInstanceProfile
+            }
+        };
         reader.read(role.as_str(), about_role).await?;
     }
     let mut history = reader.history;

@@ -12,7 +12,7 @@ use crate::cli::prospect::Prospect;
 use crate::cli::scan::json as scan;
 use crate::event::{Change, Subject};
 use crate::mend::Mend;
-use crate::model::{Affected, Timestamp, Trust};
+use crate::model::{Affected, AssociationState, Timestamp, Trust};
 use crate::names::InstanceId;
 use crate::plan::Decision;
 use crate::reason::AwsError;
@@ -48,6 +48,7 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
                 "lets_ec2_use_it": match role.trust { Trust::Yes => "yes", Trust::No => "no", Trust::Unsure => "unsure" },
             })),
         })),
+        "successor": report.successor(),
         "broken_since": since(report).map(|(at, exact)| json!({ "at": moment(at), "or_earlier": !exact })),
         "instances": it.instances.iter().map(|one| instance(it, one)).collect::<Vec<_>>(),
         "credentials": (!it.instances.is_empty()).then(|| credentials(it)),
@@ -78,6 +79,7 @@ fn instance(it: &Explanation, one: &Affected) -> Value {
         "state": one.instance.state,
         "case": one.case,
         "association": one.association.id,
+        "in_force": one.association.state == AssociationState::Associated,
         "held_id": one.association.held,
         "held_arn": one.association.arn,
         "ssm": ssm,

@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
 use crate::observe::{self, Look};
-use crate::ports::{Account, Clock, Ec2, Iam};
+use crate::ports::{Account, Clock, Ec2};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
 
@@ -115,7 +115,7 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
     for (region, held) in held {
         for (association, instance) in held {
             if !instance.state.is_ended() {
-                let case = look.case(live.as_ref(), &association.held, &instance, account.clock().now());
+                let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
                 instances.push(Affected { region: region.clone(), instance, association, case });
             }
         }
@@ -183,7 +183,7 @@ async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) 
     let live = live(account, &profile).await?;
     let memory = memory(account, &profile).await?;
     let look = memory.as_ref().map(|memory| Look::by(memory, true)).unwrap_or_default();
-    let case = look.case(live.as_ref(), &association.held, &instance, account.clock().now());
+    let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
     // It was found: the other regions do not matter any more.
     let instances = vec![Affected { region, instance, association, case }];
     Ok(Sight::Seen(Seen { profile, live, instances, unread: Vec::new(), memory }))

@@ -7,6 +7,7 @@ use super::markup::Markup;
 use crate::alert::plain::{count, shorten};
 use crate::cli::findings::BrokenProfile;
 use crate::diagnose::also_untrusted;
+use crate::model::Case;
 
 /// Characters that fit into a box of half and of the whole width.
 const HALF: usize = 19;
@@ -55,12 +56,13 @@ pub(super) fn draw(profile: &BrokenProfile) -> Markup {
             let without = if live.is_some() { "no role in it" } else { "its role: not known any more" };
             let what = if untrusted { "the IAM role, which does not let EC2 use it" } else { "the IAM role" };
             whole(&mut svg, Row::Role, name.as_deref(), what, without, None);
-            svg.raw(CUT_TOP);
+            let is_stuck = profile.told().all(|one| one.found.case == Case::Stuck);
+            svg.raw(if is_stuck { LINE_TOP } else { CUT_TOP });
             let name = shorten(profile.name.as_str(), WHOLE);
             let held = old.map(crate::names::ProfileId::as_str);
             if let Some(live) = live {
                 whole(&mut svg, Row::Profile, Some(&name), "the instance profile", "", Some(live.id.as_str()));
-                svg.raw("<line x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>");
+                svg.raw(if is_stuck { CUT_BOTTOM } else { "<line x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>" });
             } else {
                 svg.raw("<rect class=\"none\" x=\"8\" y=\"98\" width=\"304\" height=\"62\" rx=\"8\"/>");
                 label(
@@ -101,6 +103,12 @@ fn in_words(profile: &BrokenProfile) -> String {
         Some(live) if profile.told().any(|one| one.found.association.held != live.id) => {
             "they hold the id of a profile that was deleted, not of the one that is there now"
         }
+        Some(_) if profile.told().all(|one| one.found.case == Case::Stuck) => {
+            "EC2 does not come to an end of attaching the instance profile"
+        }
+        Some(_) if profile.told().any(|one| one.found.case == Case::RoleReplaced) => {
+            "the role in the instance profile was replaced, and EC2 has not taken the new one up yet"
+        }
         Some(_) => "the role does not let EC2 use it",
     };
     format!("{cut_off} cut off: {why}")
@@ -114,6 +122,9 @@ enum Row {
 
 const CUT_TOP: &str = "<line x1=\"160\" y1=\"66\" x2=\"160\" y2=\"98\"/>\
     <line class=\"cut\" x1=\"152\" y1=\"74\" x2=\"168\" y2=\"90\"/><line class=\"cut\" x1=\"168\" y1=\"74\" x2=\"152\" y2=\"90\"/>";
+const LINE_TOP: &str = "<line x1=\"160\" y1=\"66\" x2=\"160\" y2=\"98\"/>";
+const CUT_BOTTOM: &str = "<line x1=\"160\" y1=\"160\" x2=\"160\" y2=\"196\"/>\
+    <line class=\"cut\" x1=\"152\" y1=\"170\" x2=\"168\" y2=\"186\"/><line class=\"cut\" x1=\"168\" y1=\"170\" x2=\"152\" y2=\"186\"/>";
 const CUT_TOP_LEFT: &str = "<line x1=\"80\" y1=\"66\" x2=\"80\" y2=\"98\"/>\
     <line class=\"cut\" x1=\"72\" y1=\"74\" x2=\"88\" y2=\"90\"/><line class=\"cut\" x1=\"88\" y1=\"74\" x2=\"72\" y2=\"90\"/>";
 const CUT_BOTTOM_LEFT: &str = "<line x1=\"80\" y1=\"160\" x2=\"80\" y2=\"196\"/>\

@@ -152,7 +152,7 @@ pub(super) const GRANTS: [Grant; 19] = [
         "ReadRolesAndTheirProfiles",
         &["iam:GetRole", "iam:ListInstanceProfilesForRole"],
         Resource::Roles,
-        "finds the profiles of a role whose trust policy was changed, and whether a role still exists",
+        "finds the profiles of a role that was changed or lost its profile, and whether a role still exists",
     ),
     grant(
         User::Lambda,
@@ -217,7 +217,7 @@ pub(super) const GRANTS: [Grant; 19] = [
         "ReassociateStoppedInstances",
         &["ec2:DisassociateIamInstanceProfile", "ec2:AssociateIamInstanceProfile"],
         Resource::Instances,
-        "re-associates a stopped instance, which cannot be replaced, and one that is to take up a replaced role at once",
+        "re-associates what cannot be replaced: a stopped instance, one that is to take up a replaced role, one that is stuck",
     ),
     Grant {
         sid: "PassRolesToEc2Only",

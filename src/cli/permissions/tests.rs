@@ -296,7 +296,7 @@ fn what_each_is_for() {
 
     iam:GetRole, iam:ListInstanceProfilesForRole
         on arn:aws:iam::*:role/*
-        finds the profiles of a role whose trust policy was changed, and whether a role still exists
+        finds the profiles of a role that was changed or lost its profile, and whether a role still exists
 
     ssm:DescribeInstanceInformation
         on *
@@ -312,7 +312,7 @@ fn what_each_is_for() {
 
     ec2:DisassociateIamInstanceProfile, ec2:AssociateIamInstanceProfile
         on arn:aws:ec2:*:*:instance/*
-        re-associates a stopped instance, which cannot be replaced, and one that is to take up a replaced role at once
+        re-associates what cannot be replaced: a stopped instance, one that is to take up a replaced role, one that is stuck
 
     iam:PassRole
         on arn:aws:iam::*:role/*, to EC2 only

@@ -43,7 +43,12 @@ fn any_known() -> impl Strategy<Value = Known> {
             tags: BTreeMap::new(),
         })
     });
-    (former, proptest::option::weighted(0.9, any_role())).prop_map(|(former, role)| Known { former, role })
+    let successor = proptest::option::weighted(0.2, Just(ProfileName::new("web-2").unwrap()));
+    (former, proptest::option::weighted(0.9, any_role()), successor).prop_map(|(former, role, successor)| Known {
+        former,
+        role,
+        successor,
+    })
 }
 
 fn affected(index: usize, live: Option<&Profile>, held: &str, instance: impl Fn(Instance) -> Instance) -> Affected {
@@ -100,6 +105,7 @@ proptest! {
         let waits = decisions.iter().any(|(_, waits)| *waits);
         prop_assert_eq!(iam.is_some(), waits);
         if let Some(Ok(mend)) = &iam {
+            prop_assert_eq!(known.successor, None);
             let (former, role) = (known.former.unwrap(), known.role.unwrap());
             prop_assert_eq!(&mend.role().name, &former.role);
             prop_assert_eq!(&mend.role().id, &role.id);

@@ -39,8 +39,16 @@ pub fn value(findings: &Findings) -> Value {
             "steps": findings.steps().count(),
             "iam_writes": findings.mends().count(),
             "curable": findings.curable(),
+            "not_in_force": findings.not_in_force.len(),
         },
         "profiles": findings.profiles.iter().map(profile).collect::<Vec<_>>(),
+        "not_in_force": findings.not_in_force.iter().map(|one| json!({
+            "instance": one.instance.id,
+            "name": one.instance.name,
+            "region": one.region,
+            "profile": one.association.arn.name(),
+            "association": one.association.id,
+        })).collect::<Vec<_>>(),
         "unread_regions": unread_regions.collect::<Vec<_>>(),
         "unread_profiles": unread_profiles.collect::<Vec<_>>(),
     })
@@ -60,6 +68,7 @@ fn profile(profile: &BrokenProfile) -> Value {
         "live": live,
         "healthy": profile.healthy,
         "iam": profile.iam.as_ref().filter(|_| profile.told().any(|one| one.waits_for_iam)).map(iam),
+        "successor": profile.successor,
         "instances": profile.instances.iter().map(|one| instance(profile, one)).collect::<Vec<_>>(),
     })
 }

@@ -24,6 +24,7 @@ pub fn write(findings: &Findings, look: Look) -> String {
         }
     }
     parts.extend(meanings(findings, look));
+    parts.extend(not_in_force(findings, look));
     let unread = unread::lines(findings);
     if !unread.is_empty() {
         parts.push(
@@ -36,11 +37,12 @@ pub fn write(findings: &Findings, look: Look) -> String {
 
 /// `web-role  AIPA…2, role web-role; cut off since before 2026-11-21 12:05 UTC`.
 fn heading(profile: &BrokenProfile, look: Look) -> String {
+    let succeeded = profile.successor.as_ref().map(|by| format!(", its role is in {by} now")).unwrap_or_default();
     let in_iam = match &profile.live {
-        None => "no instance profile of this name in IAM".to_owned(),
+        None => format!("no instance profile of this name in IAM{succeeded}"),
         Some(live) => {
             let role = match &live.role {
-                None => "no role in it".to_owned(),
+                None => format!("no role in it{succeeded}"),
                 Some(role) if role.trust == Trust::No => format!("role {}, which does not trust EC2", role.name),
                 Some(role) => format!("role {}", role.name),
             };
@@ -122,6 +124,27 @@ pub fn would(profile: &BrokenProfile, one: &Finding) -> String {
     }
 }
 
+/// How many associations that are not in force yet are listed.
+const NOT_IN_FORCE: usize = 20;
+
+/// The instances that wait for their instance profile, nobody knows since when.
+fn not_in_force(findings: &Findings, look: Look) -> Option<String> {
+    let all = &findings.not_in_force;
+    let mut lines: Vec<String> = all
+        .iter()
+        .take(NOT_IN_FORCE)
+        .map(|one| {
+            let name = plain(one.instance.name.as_deref().unwrap_or_default(), SHORT);
+            let name = if name.is_empty() { "(no name)" } else { &name };
+            format!("  {}  {}  {}  {name}", one.association.arn.name(), one.instance.id, one.region)
+        })
+        .collect();
+    lines.extend(all.len().checked_sub(NOT_IN_FORCE + 1).map(|more| format!("  ... and {} more", more + 1)));
+    let says = "Not in force yet: EC2 is still attaching the instance profile, and does not say since when. These are not \
+                counted as cut off. As a rule it takes seconds: scan again in 15 minutes.";
+    (!all.is_empty()).then(|| format!("{}\n{}", look.paint(Ink::Yellow, &look.wrap(0, says)), lines.join("\n")))
+}
+
 /// What the cases that occur mean, for someone who sees them for the first time.
 fn meanings(findings: &Findings, look: Look) -> Option<String> {
     let cases: BTreeSet<Case> = findings.told().map(|(_, one)| one.found.case).collect();
@@ -143,6 +166,9 @@ pub fn meaning(case: Case) -> &'static str {
         Case::RoleLess => "the instance profile has no role in it, so the instance gets no credentials",
         Case::Untrusted => "the trust policy of the role does not let EC2 use it, so the instance gets no credentials",
         Case::Gone => "the instance profile was deleted, and the instance gets no credentials",
+        Case::Stuck => {
+            "EC2 has been attaching the instance profile for 15 minutes or more, and the instance gets no credentials"
+        }
         Case::Healthy => "nothing is wrong",
     }
 }

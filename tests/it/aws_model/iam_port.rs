@@ -73,13 +73,14 @@ impl Iam for AwsModel {
         &self,
         role: &RoleName,
         marker: Option<&str>,
-    ) -> Result<Page<ProfileName>, AwsError> {
+    ) -> Result<Page<Profile>, AwsError> {
         let operation = Operation::ListInstanceProfilesForRole;
         self.call(operation, None, role.to_string(), || {
             let iam = self.iam_as_read();
             let is_held = |held: &HeldRole| held.name == *role && self.finds(role.as_str(), held.name.as_str());
             let holds = |profile: &&ProfileRecord| profile.role.as_ref().is_some_and(is_held);
-            let rows = iam.profiles().filter(holds).map(|p| (p.id.to_string(), p.arn.name().clone())).collect();
+            let rows = iam.profiles().filter(holds);
+            let rows = rows.map(|p| (p.id.to_string(), without_tags(iam.shown(p)))).collect();
             self.iam_page(operation, role.as_str(), marker, rows)
         })
         .await

@@ -96,6 +96,7 @@ async fn the_same_as_json() {
           "case": "stale",
           "held_arn": "arn:aws:iam::111122223333:instance-profile/web-role",
           "held_id": "AIPAEXAMPLE0000000001",
+          "in_force": true,
           "instance": "i-00000000000000001",
           "name": "web-1",
           "region": "eu-west-1",
@@ -168,6 +169,7 @@ async fn the_same_as_json() {
       },
       "profile": "web-role",
       "status": "broken",
+      "successor": null,
       "unread_regions": [],
       "version": 1
     }

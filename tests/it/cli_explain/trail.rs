@@ -57,3 +57,25 @@ async fn a_trail_that_may_not_be_read_is_said_and_all_else_is_told() {
     assert!(text.contains("CloudTrail could not be asked who did it: Reprofile lacks the permission"), "{text}");
     assert!(text.contains("replace-iam-instance-profile-association"), "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_renamed_profile_is_seen_by_the_role_that_went_to_another_one() {
+    let aws = AwsModel::new();
+    aws.profile_with_role("/", "web", "web-role");
+    let instance = aws.running("eu-west-1", "web", "web-1");
+    aws.remove_role_from_instance_profile("web", "web-role").unwrap();
+    aws.delete_instance_profile("web").unwrap();
+    aws.create_instance_profile("web-2").unwrap();
+    aws.add_role_to_instance_profile("web-2", "web-role").unwrap();
+    tokio::time::sleep(Duration::from_hours(20)).await;
+    let mut ask = Ask::of(&aws);
+    assert_eq!(ask.json(instance.as_str()).await["successor"], Value::Null, "nothing tells when it broke");
+    ask.trail = Some(FakeTrail::of(&aws));
+    let told = ask.json(instance.as_str()).await;
+    assert_eq!(told["successor"], "web-2");
+    let calls: Vec<&str> =
+        told["history"]["changes"].as_array().unwrap().iter().map(|one| one["call"].as_str().unwrap()).collect();
+    assert_eq!(calls.last(), Some(&"AddRoleToInstanceProfile"), "{calls:?}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(ask.text(instance.as_str()).await.contains("--iam-instance-profile Name=web-2"));
+}
