@@ -19,12 +19,32 @@ pub type Timestamp = OffsetDateTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trust {
-    /// A statement allows `ec2.amazonaws.com`, without condition, and none denies.
+    /// A statement surely allows it, and none denies it.
     Yes,
-    /// No statement can allow it, or one denies it.
+    /// No statement can allow it, or one surely denies it.
     No,
-    /// Conditions, or principals that may or may not stand for EC2. Usable for a diagnosis, never enough for an IAM write.
+    /// A condition or a principal leaves it open. Usable for a diagnosis, never enough for an IAM write.
     Unsure,
+}
+
+/// The part of a trust policy that keeps EC2 out, or leaves open whether it is let in. Texts are the policy's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustPart {
+    /// A condition.
+    Condition {
+        /// Its operator, such as `StringEquals`.
+        operator: String,
+        /// The key that it compares, such as `sts:ExternalId`.
+        key: String,
+    },
+    /// A principal that may or may not stand for EC2.
+    Principal(String),
+    /// A `NotPrincipal` that may or may not leave EC2 in.
+    NotPrincipal,
+    /// A statement that denies it to EC2.
+    Denial,
+    /// What Reprofile cannot read.
+    Unreadable,
 }
 
 /// A role as the instance profile that holds it shows it.
@@ -38,6 +58,8 @@ pub struct Role {
     pub created: Timestamp,
     /// What its trust policy says of EC2.
     pub trust: Trust,
+    /// The part of the trust policy that decides, where one does.
+    pub trust_part: Option<TrustPart>,
 }
 
 /// An instance profile as IAM has it now.

@@ -10,14 +10,14 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_iam::{Client, config, types};
 use aws_smithy_types::DateTime;
 
-use crate::model::{Profile, Role, Timestamp, Trust};
-use crate::names::{Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
-use crate::ports::{Iam, Page};
+use crate::model::{Profile, Role, Timestamp};
+use crate::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+use crate::ports::{Clock, Iam, Page};
 use crate::reason::{AwsError, Reason};
-use crate::trust;
+use crate::trust::{self, Verdict};
 
 use super::calls::Calls;
-use super::clock::timestamp;
+use super::clock::{SystemClock, timestamp};
 use super::error;
 use super::rows::{OddRow, need, next_page, readable};
 
@@ -32,11 +32,37 @@ const MAX_ITEMS: i32 = 1000;
 #[derive(Debug)]
 pub struct IamApi {
     client: Client,
+    /// Trust policies are judged for this account, and by this clock.
+    account: AccountId,
+    clock: SystemClock,
 }
 
 impl IamApi {
-    pub(super) fn new(config: &SdkConfig, calls: &Calls) -> Self {
-        Self { client: Client::from_conf(config::Builder::from(config).interceptor(calls.clone()).build()) }
+    pub(super) fn new(config: &SdkConfig, calls: &Calls, account: AccountId) -> Self {
+        let client = Client::from_conf(config::Builder::from(config).interceptor(calls.clone()).build());
+        Self { client, account, clock: SystemClock }
+    }
+
+    fn profile(&self, row: &types::InstanceProfile) -> Result<Profile, OddRow> {
+        Ok(Profile {
+            arn: ProfileArn::parse(row.arn())?,
+            id: ProfileId::new(row.instance_profile_id())?,
+            created: created(row.create_date())?,
+            role: row.roles().first().map(|row| self.shown(row)).transpose()?,
+            tags: row.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+        })
+    }
+
+    fn shown(&self, row: &types::Role) -> Result<Role, OddRow> {
+        let judge = |document| trust::of_policy(document, &self.account, self.clock.now());
+        let Verdict { trust, part } = row.assume_role_policy_document().map_or_else(Verdict::unreadable, judge);
+        Ok(Role {
+            name: RoleName::new(row.role_name())?,
+            id: RoleId::new(row.role_id())?,
+            created: created(row.create_date())?,
+            trust,
+            trust_part: part,
+        })
     }
 }
 
@@ -46,7 +72,7 @@ impl Iam for IamApi {
         const OPERATION: &str = "iam:GetInstanceProfile";
         match self.client.get_instance_profile().instance_profile_name(name.as_str()).send().await {
             Ok(answer) => need("InstanceProfile", answer.instance_profile())
-                .and_then(profile)
+                .and_then(|row| self.profile(row))
                 .map(Some)
                 .map_err(|odd| odd.into_error(OPERATION)),
             Err(error) => absent_is(None, error::of(OPERATION, &error)),
@@ -61,7 +87,7 @@ impl Iam for IamApi {
         let request = self.client.list_instance_profiles().max_items(MAX_ITEMS).set_marker(marker.map(str::to_owned));
         let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
         Ok(Page {
-            items: readable(OPERATION, answer.instance_profiles(), |row| Some(row.arn()), profile),
+            items: readable(OPERATION, answer.instance_profiles(), |row| Some(row.arn()), |row| self.profile(row)),
             next: next_page(answer.marker()),
         })
     }
@@ -91,7 +117,10 @@ impl Iam for IamApi {
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
         const OPERATION: &str = "iam:GetRole";
         match self.client.get_role().role_name(name.as_str()).send().await {
-            Ok(answer) => need("Role", answer.role()).and_then(role).map(Some).map_err(|odd| odd.into_error(OPERATION)),
+            Ok(answer) => need("Role", answer.role())
+                .and_then(|row| self.shown(row))
+                .map(Some)
+                .map_err(|odd| odd.into_error(OPERATION)),
             Err(error) => absent_is(None, error::of(OPERATION, &error)),
         }
     }
@@ -118,7 +147,9 @@ impl Iam for IamApi {
             .set_tags(Some(tags).filter(|tags| !tags.is_empty()));
         let answer = request.customize().config_override(once()).send().await;
         let answer = answer.map_err(|error| error::of(OPERATION, &error))?;
-        need("InstanceProfile", answer.instance_profile()).and_then(profile).map_err(|odd| odd.into_error(OPERATION))
+        need("InstanceProfile", answer.instance_profile())
+            .and_then(|row| self.profile(row))
+            .map_err(|odd| odd.into_error(OPERATION))
     }
 
     /// A profile that somebody else filled meanwhile is an error with [`Reason::StateChanged`]: it can hold but one role.
@@ -140,25 +171,6 @@ fn once() -> config::Builder {
 /// `NoSuchEntity` is an answer; every other error stays one.
 fn absent_is<T>(nothing: T, error: AwsError) -> Result<T, AwsError> {
     if error.reason == Reason::NotFound { Ok(nothing) } else { Err(error) }
-}
-
-fn profile(row: &types::InstanceProfile) -> Result<Profile, OddRow> {
-    Ok(Profile {
-        arn: ProfileArn::parse(row.arn())?,
-        id: ProfileId::new(row.instance_profile_id())?,
-        created: created(row.create_date())?,
-        role: row.roles().first().map(role).transpose()?,
-        tags: row.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
-    })
-}
-
-fn role(row: &types::Role) -> Result<Role, OddRow> {
-    Ok(Role {
-        name: RoleName::new(row.role_name())?,
-        id: RoleId::new(row.role_id())?,
-        created: created(row.create_date())?,
-        trust: row.assume_role_policy_document().map_or(Trust::Unsure, trust::of_policy),
-    })
 }
 
 /// The SDK puts 1970 where a required date is missing: taken for a date, it would make every role an old one.

@@ -79,9 +79,9 @@ impl AwsAccount {
         Self {
             table: resources.table.map(|name| DynamoDbTable::new(&config, &calls, name, id.clone())),
             queue: resources.queue.map(|url| SqsQueue::new(&config, &calls, url)),
+            iam: IamApi::new(&config, &calls, id.clone()),
             id,
             partition,
-            iam: IamApi::new(&config, &calls),
             topic: resources.topic.map(|topic| SnsTopic::new(&config, &calls, topic)),
             ec2: Ec2Api::new(config, calls.clone()),
             clock: SystemClock,

@@ -27,6 +27,7 @@ fn live(path_and_name: &str, trust: Option<Trust>) -> Profile {
         id: RoleId::new("AROAEXAMPLEEXAMPLE002").unwrap(),
         created,
         trust,
+        trust_part: None,
     });
     Profile { arn: arn(path_and_name), id: ProfileId::new(NEW).unwrap(), created, role, tags: BTreeMap::new() }
 }

@@ -37,7 +37,13 @@ pub(super) fn arn(path_and_name: &str) -> ProfileArn {
 /// The profile `web-role` as IAM has it, with the role of the same name; both as old as the repair of the trap.
 pub(super) fn live(id_text: &str, trust: Trust) -> Profile {
     let created = NOON + Duration::minutes(5);
-    let role = Role { name: role_name("web-role"), id: RoleId::new("AROANEWNEWNEWNEWNEW22").unwrap(), created, trust };
+    let role = Role {
+        name: role_name("web-role"),
+        id: RoleId::new("AROANEWNEWNEWNEWNEW22").unwrap(),
+        created,
+        trust,
+        trust_part: None,
+    };
     Profile {
         arn: arn("/web-role"),
         id: id(id_text),

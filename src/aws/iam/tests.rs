@@ -5,6 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::aws::fake_http::{Answer, FakeHttp, ok, query_error};
+use crate::model::Trust;
 use crate::ports::Account as _;
 
 mod writes;

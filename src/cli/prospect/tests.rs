@@ -15,7 +15,7 @@ const HELD: [&str; 2] = ["AIPAEXAMPLEEXAMPLE001", LIVE];
 const ROLES: [&str; 2] = ["AROAEXAMPLEEXAMPLE001", "AROAEXAMPLEEXAMPLE002"];
 
 fn role(name: &str, id: &str, trust: Trust) -> Role {
-    Role { name: RoleName::new(name).unwrap(), id: RoleId::new(id).unwrap(), created: NOW, trust }
+    Role { name: RoleName::new(name).unwrap(), id: RoleId::new(id).unwrap(), created: NOW, trust, trust_part: None }
 }
 
 fn any_role() -> impl Strategy<Value = Role> {

@@ -199,7 +199,7 @@ pub(super) fn trust_document(trust: Trust) -> Value {
     match trust {
         Trust::Yes => {}
         Trust::No => statement["Principal"]["Service"] = "lambda.amazonaws.com".into(),
-        Trust::Unsure => statement["Condition"] = json!({ "StringEquals": { "aws:SourceAccount": "111122223333" } }),
+        Trust::Unsure => statement["Condition"] = json!({ "Bool": { "aws:SecureTransport": "true" } }),
     }
     json!({ "Version": "2012-10-17", "Statement": [statement] })
 }

@@ -19,7 +19,7 @@ use reprofile::reason::AwsError;
 use super::calls::Operation;
 use super::cloudtrail::Caller;
 use super::deeds::Effect;
-use super::iam_state::{HeldRole, IamState, ProfileRecord, RoleRecord};
+use super::iam_state::{HeldRole, IamState, ProfileRecord, Reader};
 use super::{AwsModel, refused};
 
 impl AwsModel {
@@ -32,6 +32,11 @@ impl AwsModel {
     /// Whether a call that names something so finds what is spelt so; both differ in case at most.
     pub(super) fn finds(&self, named: &str, spelt: &str) -> bool {
         !self.settings().iam_reads_mind_case || named == spelt
+    }
+
+    /// The one who reads now.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { account: &self.world.account, now: self.now() }
     }
 
     fn iam_page<T>(
@@ -53,7 +58,7 @@ impl Iam for AwsModel {
         self.call(Operation::GetInstanceProfile, None, name.to_string(), || {
             let iam = self.iam_as_read();
             let profile = iam.profile(name).filter(|it| self.finds(name.as_str(), it.arn.name().as_str()));
-            Ok(profile.map(|profile| iam.shown(profile)))
+            Ok(profile.map(|profile| iam.shown(profile, self.reader())))
         })
         .await
     }
@@ -62,7 +67,8 @@ impl Iam for AwsModel {
         let operation = Operation::ListInstanceProfiles;
         self.call(operation, None, String::new(), || {
             let iam = self.iam_as_read();
-            let rows = iam.profiles().map(|profile| (profile.id.to_string(), without_tags(iam.shown(profile))));
+            let rows =
+                iam.profiles().map(|profile| (profile.id.to_string(), without_tags(iam.shown(profile, self.reader()))));
             let rows = rows.collect();
             self.iam_page(operation, "", marker, rows)
         })
@@ -80,7 +86,7 @@ impl Iam for AwsModel {
             let is_held = |held: &HeldRole| held.name == *role && self.finds(role.as_str(), held.name.as_str());
             let holds = |profile: &&ProfileRecord| profile.role.as_ref().is_some_and(is_held);
             let rows = iam.profiles().filter(holds);
-            let rows = rows.map(|p| (p.id.to_string(), without_tags(iam.shown(p)))).collect();
+            let rows = rows.map(|p| (p.id.to_string(), without_tags(iam.shown(p, self.reader())))).collect();
             self.iam_page(operation, role.as_str(), marker, rows)
         })
         .await
@@ -90,7 +96,7 @@ impl Iam for AwsModel {
         self.call(Operation::GetRole, None, name.to_string(), || {
             let iam = self.iam_as_read();
             let role = iam.role(name).ok().filter(|role| self.finds(name.as_str(), role.name.as_str()));
-            Ok(role.map(RoleRecord::shown))
+            Ok(role.map(|role| role.shown(self.reader())))
         })
         .await
     }
@@ -105,7 +111,7 @@ impl Iam for AwsModel {
             let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
             self.by(Caller::reprofile()).create_instance_profile_with(path.as_str(), name.as_str(), &tags)?;
             let iam = self.world.iam.borrow().latest();
-            let made = iam.shown(iam.profile(name).unwrap());
+            let made = iam.shown(iam.profile(name).unwrap(), self.reader());
             self.did(Effect::Created(made.clone()));
             Ok(made)
         })
@@ -117,7 +123,7 @@ impl Iam for AwsModel {
             let seen = self.roles_seen_in(profile);
             self.by(Caller::reprofile()).add_role_to_instance_profile(profile.as_str(), role.as_str())?;
             let iam = self.world.iam.borrow().latest();
-            self.did(Effect::RolePutIn { profile: iam.shown(iam.profile(profile).unwrap()), seen });
+            self.did(Effect::RolePutIn { profile: iam.shown(iam.profile(profile).unwrap(), self.reader()), seen });
             Ok(())
         })
         .await

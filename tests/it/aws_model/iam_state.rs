@@ -10,8 +10,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use reprofile::model::{Profile, Role, Timestamp, Trust};
-use reprofile::names::{Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+use reprofile::model::{Profile, Role, Timestamp};
+use reprofile::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
+use reprofile::trust::{self, Verdict};
 
 /// A refusal: code and message.
 pub(super) type Refusal = (&'static str, String);
@@ -23,13 +24,22 @@ pub(super) struct RoleRecord {
     pub(super) name: RoleName,
     pub(super) id: RoleId,
     pub(super) created: Timestamp,
-    pub(super) trust: Trust,
+    /// Its trust policy.
+    pub(super) policy: String,
+}
+
+/// Who reads IAM, and when: trust policies are judged by that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) account: &'a AccountId,
+    pub(super) now: Timestamp,
 }
 
 impl RoleRecord {
     /// The role as it is shown, with what its trust policy says.
-    pub(super) fn shown(&self) -> Role {
-        Role { name: self.name.clone(), id: self.id.clone(), created: self.created, trust: self.trust }
+    pub(super) fn shown(&self, by: Reader) -> Role {
+        let Verdict { trust, part } = trust::of_policy(&self.policy, by.account, by.now);
+        Role { name: self.name.clone(), id: self.id.clone(), created: self.created, trust, trust_part: part }
     }
 }
 
@@ -78,12 +88,12 @@ impl IamState {
     }
 
     /// A profile as `GetInstanceProfile` shows it, with its role and the role's trust policy of now.
-    pub(super) fn shown(&self, profile: &ProfileRecord) -> Profile {
+    pub(super) fn shown(&self, profile: &ProfileRecord, by: Reader) -> Profile {
         Profile {
             arn: profile.arn.clone(),
             id: profile.id.clone(),
             created: profile.created,
-            role: profile.role.as_ref().map(|held| self.role(&held.name).unwrap().shown()),
+            role: profile.role.as_ref().map(|held| self.role(&held.name).unwrap().shown(by)),
             tags: profile.tags.clone(),
         }
     }
@@ -105,9 +115,9 @@ impl IamState {
         Ok(())
     }
 
-    pub(super) fn update_trust(&mut self, name: &RoleName, trust: Trust) -> Result<(), Refusal> {
+    pub(super) fn update_trust(&mut self, name: &RoleName, policy: &str) -> Result<(), Refusal> {
         self.role(name)?;
-        self.roles.entry(name.clone()).and_modify(|role| Rc::make_mut(role).trust = trust);
+        self.roles.entry(name.clone()).and_modify(|role| Rc::make_mut(role).policy = policy.to_owned());
         Ok(())
     }
 

@@ -12,7 +12,6 @@ use reprofile::ports::Clock;
 use reprofile::reason::AwsError;
 
 use super::calls::Operation;
-use super::iam_state::RoleRecord;
 use super::instances::InstanceRow;
 use super::propagation::ProfileReference;
 use super::{AwsModel, refused};
@@ -122,12 +121,12 @@ impl AwsModel {
     /// The profile that has this name in IAM now.
     pub fn profile(&self, name: &ProfileName) -> Option<Profile> {
         let iam = self.world.iam.borrow().latest();
-        iam.profile(name).map(|profile| iam.shown(profile))
+        iam.profile(name).map(|profile| iam.shown(profile, self.reader()))
     }
 
     /// The role that has this name in IAM now.
     pub fn role_called(&self, name: &RoleName) -> Option<Role> {
-        self.world.iam.borrow().latest().role(name).ok().map(RoleRecord::shown)
+        self.world.iam.borrow().latest().role(name).ok().map(|role| role.shown(self.reader()))
     }
 
     /// What EC2 knows of an instance.
@@ -148,7 +147,7 @@ impl AwsModel {
             association.state == AssociationState::Associated
                 && iam.profile(association.arn.name()).is_some_and(|profile| {
                     profile.id == association.held
-                        && iam.shown(profile).role.is_some_and(|role| role.trust != Trust::No)
+                        && iam.shown(profile, self.reader()).role.is_some_and(|role| role.trust != Trust::No)
                 })
         })
     }

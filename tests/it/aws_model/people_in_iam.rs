@@ -96,8 +96,8 @@ impl AwsModel {
 
     /// `CreateRole` with a path and any trust policy.
     pub fn create_role_with(&self, path: &str, name: &str, trust: Trust) -> Result<RoleId, AwsError> {
-        let document = trust_document(trust).to_string();
-        let parameters = json!({ "path": path, "roleName": name, "assumeRolePolicyDocument": document });
+        let policy = trust_document(trust).to_string();
+        let parameters = json!({ "path": path, "roleName": name, "assumeRolePolicyDocument": policy });
         self.change(Operation::CreateRole, &parameters, |iam, now| {
             let (path, name) = (checked(Path::new(path))?, checked(RoleName::new(name))?);
             let id = self.world.ids.role();
@@ -105,7 +105,7 @@ impl AwsModel {
                 "path": path, "roleName": name, "roleId": id, "createDate": create_date(now),
                 "arn": format!("arn:{}:iam::{}:role{path}{name}", self.world.partition, self.world.account),
             }});
-            iam.create_role(RoleRecord { path, name, id: id.clone(), created: now, trust })?;
+            iam.create_role(RoleRecord { path, name, id: id.clone(), created: now, policy })?;
             Ok((id, shown))
         })
     }
@@ -118,11 +118,17 @@ impl AwsModel {
         })
     }
 
-    /// `UpdateAssumeRolePolicy`.
+    /// `UpdateAssumeRolePolicy`, by a policy that says so.
     pub fn update_assume_role_policy(&self, role: &str, trust: Trust) -> Result<(), AwsError> {
-        let parameters = json!({ "roleName": role, "policyDocument": trust_document(trust).to_string() });
+        self.write_trust_policy(role, &trust_document(trust))
+    }
+
+    /// `UpdateAssumeRolePolicy`.
+    pub fn write_trust_policy(&self, role: &str, policy: &Value) -> Result<(), AwsError> {
+        let policy = policy.to_string();
+        let parameters = json!({ "roleName": role, "policyDocument": policy });
         self.change(Operation::UpdateAssumeRolePolicy, &parameters, |iam, _| {
-            iam.update_trust(&checked(RoleName::new(role))?, trust)?;
+            iam.update_trust(&checked(RoleName::new(role))?, &policy)?;
             Ok(((), Value::Null))
         })
     }
