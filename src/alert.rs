@@ -15,6 +15,7 @@ pub(crate) mod plain;
 mod steps;
 mod story;
 mod text;
+pub(crate) mod trust;
 
 #[cfg(test)]
 mod tests;

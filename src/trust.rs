@@ -1,7 +1,7 @@
 //! Whether a role's trust policy lets EC2 assume the role: yes, no or unsure, and by which part of it. Pure.
 //!
-//! Invariant: "yes" and "no" are said only where the policy leaves no doubt. What may or may not stand for EC2, what may
-//! or may not hold for EC2's call, and what cannot be read are "unsure". A statement that denies is judged by the same
+//! Invariant: "yes" and "no" are said only where the policy leaves no doubt. What may or may not stand for EC2, what
+//! may or may not hold for EC2's call, and what cannot be read are "unsure". A statement that denies is judged by the same
 //! rules as one that allows.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 

@@ -11,7 +11,7 @@ use super::commands::Home;
 use super::document::{Document, Line, Section};
 use super::facts::{Facts, Since};
 use super::plain::{SHORT, code, count, listed, minute, quoted};
-use super::{deeds, notes, steps, story, text};
+use super::{deeds, notes, steps, story, text, trust};
 use crate::cli::explain::history::History;
 use crate::cli::prospect::Prospect;
 use crate::evidence::Ping;
@@ -136,15 +136,12 @@ fn headline(it: &Explanation, facts: &Facts) -> String {
     let (all, broken) = (it.instances.len(), it.report.instances.len());
     let mut said = match (broken, it.instances) {
         (0, []) => format!("UNUSED: no instance holds the instance profile {profile}, so nothing is broken."),
-        (0, [one]) => format!(
-            "HEALTHY: {} holds the instance profile {profile} that IAM has, and the role in it {}.",
-            name(one),
-            lets_ec2(facts.trust())
-        ),
+        (0, [one]) => {
+            format!("HEALTHY: {} holds the instance profile {profile} that IAM has{}", name(one), and_its_role(facts))
+        }
         (0, _) => format!(
-            "HEALTHY: all {all} instances that hold the instance profile {profile} hold the one that IAM has, and the role in \
-             it {}.",
-            lets_ec2(facts.trust())
+            "HEALTHY: all {all} instances that hold the instance profile {profile} hold the one that IAM has{}",
+            and_its_role(facts)
         ),
         (1, [one]) => {
             format!("BROKEN: {} is cut off from the IAM role that should give it AWS permissions.", name(one))
@@ -178,11 +175,12 @@ fn not_in_force<'a>(it: &'a Explanation<'_>) -> impl Iterator<Item = &'a Affecte
     it.instances.iter().filter(waits)
 }
 
-fn lets_ec2(trust: Option<Trust>) -> &'static str {
-    match trust {
-        Some(Trust::Yes) => "lets EC2 use it",
-        Some(Trust::Unsure) => "may or may not let EC2 use it",
-        Some(Trust::No) | None => "does not let EC2 use it",
+/// The end of a sentence on a profile that is held as IAM has it.
+fn and_its_role(facts: &Facts) -> &'static str {
+    match facts.trust() {
+        Some(Trust::Yes) => ", and the role in it lets EC2 use it.",
+        Some(Trust::Unsure) => ". Whether the role in it lets EC2 use it is not known.",
+        Some(Trust::No) | None => ", but the role in it does not let EC2 use it.",
     }
 }
 
@@ -239,13 +237,7 @@ fn what_iam_has(it: &Explanation) -> Option<Section> {
                     code(&role.name),
                     code(&role.id),
                     minute(role.created),
-                    match role.trust {
-                        Trust::Yes => "lets EC2 use it",
-                        Trust::No => "does not let EC2 use it",
-                        Trust::Unsure => {
-                            "has conditions or unusual principals, so whether EC2 may use it cannot be told for sure"
-                        }
-                    }
+                    trust::verdict(role)
                 ),
             };
             vec![Line::Item(profile), Line::Item(role)]
@@ -316,17 +308,23 @@ fn instance(one: &Affected) -> String {
 pub(crate) fn credentials(it: &Explanation) -> String {
     let broken: Vec<&Affected> = it.report.instances.iter().map(|one| &one.found).collect();
     if broken.is_empty() {
-        return if it.instances.is_empty() {
-            "There are none: no instance holds the profile.".to_owned()
-        } else if not_in_force(it).next().is_some() {
-            "Where the association is not in force yet, an instance gets none from this role: as a rule that takes seconds. If \
-             it is still so in 15 minutes, detach the profile and attach it again. The others work, as far as can be seen \
-             from outside."
-                .to_owned()
-        } else {
-            "They work, as far as can be seen from outside: an instance gets new ones by itself before the old ones expire. What \
-             they may do is up to the role's policies, which were not looked at."
-                .to_owned()
+        return match Facts::of(it.report).doubtful_role() {
+            _ if it.instances.is_empty() => "There are none: no instance holds the profile.".to_owned(),
+            Some(role) => format!(
+                "That is not known. {} If it does not, no new ones come, and those in hand last about 6 hours at most.",
+                trust::unknown(role)
+            ),
+            None if not_in_force(it).next().is_some() => {
+                "Where the association is not in force yet, an instance gets none from this role: as a rule that takes \
+                 seconds. If it is still so in 15 minutes, detach the profile and attach it again. The others work, as far \
+                 as can be seen from outside."
+                    .to_owned()
+            }
+            None => {
+                "They work, as far as can be seen from outside: an instance gets new ones by itself before the old \
+                     ones expire. What they may do is up to the role's policies, which were not looked at."
+                    .to_owned()
+            }
         };
     }
     if broken.iter().all(|one| one.case == Case::Stuck) {

@@ -3,7 +3,7 @@
 //! Invariant: nothing here guesses. What the report does not show is `None`, or a bound that says so.
 
 use crate::event::{CallName, Change, Subject};
-use crate::model::{Case, InstanceState, Profile, Timestamp, Trust};
+use crate::model::{Case, InstanceState, Profile, Role, Timestamp, Trust};
 use crate::names::RoleName;
 use crate::reason::Reason;
 use crate::report::{Failure, InstanceReport, Left, Outcome, ProfileReport};
@@ -94,7 +94,17 @@ impl<'a> Facts<'a> {
 
     /// What the trust policy of the role in the profile says of EC2.
     pub(super) fn trust(&self) -> Option<Trust> {
-        Some(self.live()?.role.as_ref()?.trust)
+        self.role_in_it().map(|role| role.trust)
+    }
+
+    /// The role in the profile.
+    pub(super) fn role_in_it(&self) -> Option<&'a Role> {
+        self.live()?.role.as_ref()
+    }
+
+    /// The role in the profile, where it is not known whether EC2 may use it.
+    pub(super) fn doubtful_role(&self) -> Option<&'a Role> {
+        self.role_in_it().filter(|role| role.trust == Trust::Unsure)
     }
 
     /// Whether the healed are of no use yet: the role in the profile does not let EC2 use it.

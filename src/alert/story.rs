@@ -5,10 +5,11 @@
 use super::document::{Line, Section};
 use super::facts::{Facts, Since, Standing, is_unconfirmed};
 use super::plain::{LONG, SHORT, code, count, minute, quoted, second};
+use super::trust;
 use crate::actor::Actor;
 use crate::diagnose::{ROLE_TAKES_EFFECT, also_untrusted};
 use crate::event::{CallName, Change, Subject};
-use crate::model::{Case, Timestamp, Trust};
+use crate::model::{Case, Timestamp};
 use crate::report::{Status, UnreadRegion};
 
 /// How many changes are listed.
@@ -47,6 +48,9 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
             vec![cut_off, what_was_done(facts), how_soon(facts, open).to_owned()]
         }
     };
+    if matches!(status, Status::Healed | Status::Resolved) && facts.doubtful_role().is_some() {
+        said.push("Whether the role lets EC2 use it is not known: see \"Good to know\".".to_owned());
+    }
     if (1..all).contains(&healed) && open > 0 {
         said.push(format!("Reprofile healed {healed} of the others."));
     }
@@ -277,7 +281,8 @@ fn untrusted(facts: &Facts) -> String {
         Some(change) => format!(" It was changed{}.", when(change.at)),
         None => String::new(),
     };
-    format!("{role} is in the profile, but its trust policy (who may use the role) does not let EC2 use it.{changed}")
+    let excludes = facts.role_in_it().map_or_else(|| "does not let EC2 use it".to_owned(), trust::excludes);
+    format!("{role} is in the profile, but its trust policy (who may use the role) {excludes}.{changed}")
 }
 
 fn when(at: Option<Timestamp>) -> String {
@@ -319,10 +324,6 @@ fn one_change(change: &Change) -> String {
 
 /// What is to be said of a trust policy that could not be judged.
 pub(super) fn unsure_trust(facts: &Facts) -> Option<String> {
-    let role = facts.role().filter(|_| facts.trust() == Some(Trust::Unsure))?;
-    Some(format!(
-        "Whether the trust policy of the role {} lets EC2 use it could not be told for sure: it has conditions, or unusual \
-         principals. If credentials stay away, look there.",
-        code(role)
-    ))
+    let role = facts.doubtful_role()?;
+    Some(format!("{} If credentials stay away, look there.", trust::unknown(role)))
 }

@@ -88,13 +88,18 @@ fn wrap(out: &mut String, first: &str, rest: &str, text: &str) {
     out.push('\n');
 }
 
-/// The words of a text. What stands between backticks is one word, in double quotes if it has a space; a long message of
-/// AWS may be broken all the same.
+/// Whether a foreign text looks like a name or id, and like nothing else: it may begin a line.
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+=,.:;@/*?'".contains(c))
+}
+
+/// The words of a text. What stands between backticks is one word, in double quotes unless it looks like a name; a long
+/// message of AWS may be broken all the same.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for (index, part) in text.split('`').enumerate() {
         let is_foreign = index % 2 == 1;
-        let part = if is_foreign && part.contains(' ') { format!("\"{part}\"") } else { part.to_owned() };
+        let part = if is_foreign && !is_name(part) { format!("\"{part}\"") } else { part.to_owned() };
         let whole = is_foreign && part.chars().count() <= SHORT + 2;
         let mut pieces = if whole { vec![part.as_str()] } else { part.split(' ').collect() }.into_iter();
         if let (Some(word), Some(piece)) = (words.last_mut(), pieces.next()) {

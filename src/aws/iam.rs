@@ -106,7 +106,7 @@ impl Iam for IamApi {
             .set_marker(marker.map(str::to_owned));
         match request.send().await {
             Ok(answer) => Ok(Page {
-                items: readable(OPERATION, answer.instance_profiles(), |row| Some(row.arn()), profile),
+                items: readable(OPERATION, answer.instance_profiles(), |row| Some(row.arn()), |row| self.profile(row)),
                 next: next_page(answer.marker()),
             }),
             Err(error) => absent_is(Page { items: Vec::new(), next: None }, error::of(OPERATION, &error)),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: looking writes nothing. What could not be read is in the value beside what could; nothing is hidden.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use super::exit::Exit;
@@ -14,7 +14,7 @@ use crate::diagnose::diagnose;
 use crate::event::Change;
 use crate::memory::Memory;
 use crate::mend::{Mend, lacks_something};
-use crate::model::{Affected, Case, Profile, Timestamp};
+use crate::model::{Affected, Case, Profile, Timestamp, Trust};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
 use crate::observe::{Look, Names, Observation, Observed, Search, Where, observe};
 use crate::pipeline::Context;
@@ -47,6 +47,8 @@ pub struct Findings {
     pub unread: Vec<UnreadRegion>,
     /// The profiles that could not be read: their instances are not judged.
     pub unread_profiles: Vec<(ProfileName, AwsError)>,
+    /// The profiles whose role may or may not let EC2 use it: their instances count as well.
+    pub doubtful: BTreeSet<ProfileName>,
 }
 
 /// A profile that an instance is cut off from.
@@ -144,6 +146,12 @@ impl BrokenProfile {
         (holds_another && matches!(one.found.case, Case::Stale | Case::RoleLess)).then_some(live.created)
     }
 
+    /// Whether its role may or may not let EC2 use it.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.live.as_ref().is_some_and(is_doubtful)
+    }
+
     /// The instances that people want to hear of.
     pub fn told(&self) -> impl Iterator<Item = &Finding> {
         self.instances.iter().filter(|one| !one.is_muted())
@@ -228,11 +236,14 @@ pub async fn find_after<A: Account>(
     let watched = Watched::new(&context.aws, watch);
     let looked = look(context, &watched, scope).await;
     watch.clear();
-    let Looked { observation, memories, mut looks } = looked?;
+    let Looked { observation, memories, mut looks, mut doubtful } = looked?;
     let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
     let mut all_not_in_force = Vec::new();
     for (name, Observed { live, affected, healthy, not_in_force, .. }) in observation.profiles {
         all_not_in_force.extend(not_in_force);
+        if live.as_ref().is_ok_and(|live| live.as_ref().is_some_and(is_doubtful)) && affected.len() + healthy > 0 {
+            doubtful.insert(name.clone());
+        }
         match live {
             Err(error) => unread_profiles.push((name, error)),
             Ok(live) if !affected.is_empty() => {
@@ -264,6 +275,7 @@ pub async fn find_after<A: Account>(
         not_in_force: all_not_in_force,
         unread: observation.unread,
         unread_profiles,
+        doubtful,
     })
 }
 
@@ -297,11 +309,17 @@ async fn known_of<A: Account>(
     (known, successor)
 }
 
+/// Whether it is not known that the profile's role lets EC2 use it, nor that it does not.
+fn is_doubtful(live: &Profile) -> bool {
+    live.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure)
+}
+
 /// What was read.
 struct Looked {
     observation: Observation,
     memories: Memories,
     looks: Names,
+    doubtful: BTreeSet<ProfileName>,
 }
 
 /// How to look at these profiles, by what is remembered of them.
@@ -324,7 +342,7 @@ async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope:
             let memories = known::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
             let looks = looks(&memories, names.keys().cloned());
             let observation = observe(watched, &looks, places, Search::Paged).await.map_err(read)?;
-            Ok(Looked { observation, memories, looks })
+            Ok(Looked { observation, memories, looks, doubtful: BTreeSet::new() })
         }
         Scope::Everything => {
             let memories = known::of_all(&context.aws).await.map_err(remembered)?;
@@ -340,6 +358,8 @@ async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope:
                 look.is_missing_from_list = listed.is_none();
                 look.also_spelt(listed);
             }
+            let doubtful = swept.profiles.values().filter(|live| is_doubtful(live)).map(|live| live.name().clone());
+            let doubtful = doubtful.collect();
             let mut observation = observe(&context.aws, &looks, places, Search::Paged).await.map_err(read)?;
             for region in swept.unread {
                 if !observation.unread.iter().any(|known| known.region == region.region) {
@@ -348,7 +368,7 @@ async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope:
             }
             observation.unread.sort_by(|a, b| a.region.cmp(&b.region));
             observation.regions = swept.regions.len();
-            Ok(Looked { observation, memories, looks })
+            Ok(Looked { observation, memories, looks, doubtful })
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::console::Console;
 use super::error::Error;
 use super::findings::{BrokenProfile, Finding, Findings};
-use crate::alert::plain::{MESSAGE, SHORT, count, minute, plain};
+use crate::alert::plain::{MESSAGE, SHORT, count, listed, minute, plain};
 use crate::diagnose::also_untrusted;
 use crate::model::{Case, InstanceState};
 use crate::plan::Decision;
@@ -74,6 +74,9 @@ fn verdict(page: &mut Markup, findings: &Findings) {
     let broken = findings.told().count();
     let partly = !findings.unread.is_empty() || !findings.unread_profiles.is_empty();
     let (class, text) = match (broken, partly) {
+        (0, false) if !findings.doubtful.is_empty() => {
+            ("<p class=\"verdict\">", "No instance is known to be cut off from its IAM role.".to_owned())
+        }
         (0, false) => ("<p class=\"verdict good\">", "No instance is cut off from its IAM role.".to_owned()),
         (0, true) => (
             "<p class=\"verdict bad\">",
@@ -89,6 +92,12 @@ fn verdict(page: &mut Markup, findings: &Findings) {
         ),
     };
     page.element(class, text, "</p>\n");
+    if !findings.doubtful.is_empty() {
+        page.raw("<p>Of these instance profiles it is not known whether the role's own rules (its trust policy) ");
+        page.raw("let EC2 use it: ");
+        let names: Vec<String> = findings.doubtful.iter().map(ToString::to_string).collect();
+        page.text(listed(&names)).raw(". If they do not, instances get no credentials there.</p>\n");
+    }
 }
 
 fn tiles(page: &mut Markup, findings: &Findings) {

@@ -26,6 +26,7 @@ fn profile(called: &str, created: Timestamp, holds: Option<&str>) -> Profile {
         id: RoleId::new("AROAEXAMPLEEXAMPLE001").unwrap(),
         created: LONG_AGO,
         trust: Trust::Yes,
+        trust_part: None,
     };
     Profile {
         arn: ProfileArn::parse(&format!("arn:aws:iam::111122223333:instance-profile/{called}")).unwrap(),

@@ -4,7 +4,7 @@
 //! value with a variable in it.
 //!
 //! What EC2's call bears is not documented key by key. That it bears no external id, no MFA and no organisation is
-//! documented; the rest of the keys that it lacks is inferred from their belonging to people, roles and federated users.
+//! documented; the rest of the keys that it lacks is inferred: they belong to people, roles and federated users.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
 
 use std::net::IpAddr;
@@ -105,7 +105,7 @@ fn all_bool(values: &[String]) -> Option<bool> {
     if all("true") { Some(true) } else { all("false").then_some(false) }
 }
 
-/// Whether the key may be missing or have a value, a plain comparison fails.
+/// Whether it fails where the key is missing, and where the values differ as well.
 fn is_plain(operator: Operator) -> bool {
     !operator.is_negated && !operator.holds_without_key()
 }

@@ -11,7 +11,7 @@ use super::pairs::OneOrMany;
 use super::verdict::Verdict;
 use crate::model::{Trust, TrustPart};
 
-/// EC2's service principals: everywhere; in China's older policies; in the ISO partitions, where tools still write them.
+/// EC2's service principals: everywhere; in China's older policies; in the ISO partitions, where tools write them.
 /// <https://github.com/aws/aws-cdk/pull/22589>
 const EC2: [&str; 4] = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn", "ec2.c2s.ic.gov", "ec2.sc2s.sgov.gov"];
 

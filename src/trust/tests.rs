@@ -51,8 +51,8 @@ fn part(statements: &Value) -> Option<TrustPart> {
     verdict(statements).part
 }
 
-fn condition(operator: &str, key: &str) -> Option<TrustPart> {
-    Some(TrustPart::Condition { operator: operator.to_owned(), key: key.to_owned() })
+fn condition(operator: &str, key: &str) -> TrustPart {
+    TrustPart::Condition { operator: operator.to_owned(), key: key.to_owned() }
 }
 
 #[test]
@@ -171,7 +171,8 @@ fn what_cannot_be_read_is_unsure() {
 fn a_key_or_operator_that_stands_twice_counts_twice() {
     let with = |condition: &str| {
         let policy = format!(
-            r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Service":"ec2.amazonaws.com"}},"Action":"*","Condition":{condition}}}}}"#
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Service":"ec2.amazonaws.com"}},"Action":"*",
+            "Condition":{condition}}}}}"#
         );
         of_policy(&policy, &own(), NOW).trust
     };
@@ -188,18 +189,18 @@ fn the_part_that_decides_is_told() {
     assert_eq!(part(&allow(&json!("*"))), Some(TrustPart::Principal("*".to_owned())));
     let external = under(ec2(), &json!({ "StringEquals": { "sts:ExternalId": "x" } }));
     let secure = under(ec2(), &json!({ "Bool": { "aws:SecureTransport": true } }));
-    assert_eq!(part(&external), condition("StringEquals", "sts:ExternalId"));
+    assert_eq!(part(&external), Some(condition("StringEquals", "sts:ExternalId")));
     assert_eq!(
         part(&json!([allow(&json!({ "AWS": "111122223333" })), external])),
-        condition("StringEquals", "sts:ExternalId")
+        Some(condition("StringEquals", "sts:ExternalId"))
     );
-    assert_eq!(part(&json!([external, secure])), condition("Bool", "aws:SecureTransport"));
+    assert_eq!(part(&json!([external, secure])), Some(condition("Bool", "aws:SecureTransport")));
     assert_eq!(part(&json!([secure, ec2()])), None);
     let denial = statement("Deny", &json!({ "Service": "ec2.amazonaws.com" }));
     assert_eq!(part(&json!([ec2(), denial])), Some(TrustPart::Denial));
     assert_eq!(
         part(&json!([ec2(), under(denial, &json!({ "Bool": { "aws:Via": true } }))])),
-        condition("Bool", "aws:Via")
+        Some(condition("Bool", "aws:Via"))
     );
     let but = json!({ "Effect": "Allow", "NotPrincipal": { "AWS": "111122223333" }, "Action": "*" });
     assert_eq!(part(&but), Some(TrustPart::NotPrincipal));

@@ -3,6 +3,7 @@
 mod json;
 mod ssm;
 mod trail;
+mod trust;
 mod whole;
 
 use std::cell::RefCell;

@@ -43,6 +43,23 @@ fn text(page: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn profiles_whose_trust_is_unsure_are_not_praised() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", "web-1");
+    assert!(page_of(&aws).await.contains("verdict good"));
+    aws.update_assume_role_policy("web-role", Trust::Unsure).unwrap();
+    let page = page_of(&aws).await;
+    assert!(!page.contains("class=\"verdict good\""), "{page}");
+    let text = text(&page);
+    let lines: Vec<&str> = text.lines().skip(2).take(2).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    No instance is known to be cut off from its IAM role.
+    Of these instance profiles it is not known whether the role's own rules (its trust policy) let EC2 use it: web-role. If they do not, instances get no credentials there.
+    ");
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_case_has_its_card() {
     let aws = AwsModel::new();
     for name in ["batch-role", "empty-role", "gone-role", "odd-role", "web-role"] {

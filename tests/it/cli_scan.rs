@@ -187,6 +187,41 @@ async fn a_healthy_account_and_an_empty_one_are_fine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
+    let aws = AwsModel::new();
+    for name in ["sure", "doubtful", "unused", "stale"] {
+        aws.role_with_profile(name);
+        aws.update_assume_role_policy(name, if name == "sure" { Trust::Yes } else { Trust::Unsure }).unwrap();
+    }
+    aws.running("eu-west-1", "sure", "a");
+    aws.running("us-east-1", "doubtful", "b");
+    let findings = scan(&aws).await;
+    assert_eq!(findings.exit(), Exit::Fine);
+    insta::assert_snapshot!(text::write(&findings, Look::default()), @"
+    not known: whether the trust policy of the role lets EC2 use it, in 1 instance profile: doubtful; `reprofile explain PROFILE` says why
+
+    Nothing broken was found: 2 instances with an instance profile in 3 regions.
+    ");
+    assert_eq!(json::value(&findings)["unsure_profiles"], serde_json::json!(["doubtful"]));
+    let named = Scope::Profiles(
+        [("doubtful", true), ("sure", true)]
+            .map(|(name, gone)| (reprofile::names::ProfileName::new(name).unwrap(), gone))
+            .into(),
+    );
+    let named = find(&context(&aws, &[]), &named, None, &Watch::on(&QUIET, None)).await.unwrap();
+    assert_eq!(named.doubtful, findings.doubtful);
+
+    aws.running("eu-west-1", "stale", "c");
+    aws.recreate_profile("stale").unwrap();
+    aws.running("eu-west-1", "stale", "d");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let findings = scan(&aws).await;
+    assert_eq!(findings.exit(), Exit::Broken);
+    let text = text::write(&findings, Look::default());
+    assert!(text.contains("1 other instance holds the present one") && text.contains(": doubtful stale;"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_region_that_cannot_be_read_is_named_and_never_fine() {
     let aws = every_case().await;
     aws.break_region("ap-southeast-2", Fault::DENIED);

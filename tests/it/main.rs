@@ -28,5 +28,6 @@ mod spelling;
 mod stuck;
 mod successor;
 mod swaps;
+mod trust_policies;
 mod unread;
 mod writing_iam;

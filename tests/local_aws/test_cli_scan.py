@@ -109,6 +109,53 @@ def test_json_says_the_same(account):
                      ids["gone"]: "gone"}
 
 
+def trust(service, condition=None):
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return {"Version": "2012-10-17", "Statement": [statement | ({"Condition": condition} if condition else {})]}
+
+
+def test_trust_policies_are_judged_by_principal_condition_and_account(account):
+    own = account.client("sts").get_caller_identity()["Account"]
+    policies = {
+        "iso": trust("ec2.c2s.ic.gov"),
+        "own-if-exists": trust("ec2.amazonaws.com", {"StringEqualsIfExists": {"aws:SourceAccount": own}}),
+        "begun": trust("ec2.amazonaws.com", {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),
+    }
+    for role, policy in policies.items():
+        account.console_create_role(role, trust=policy)
+        account.run_instance(role)
+    ended = account.cli.run("scan")
+    assert ended.code == 0
+    assert ended.out == "Nothing broken was found: 3 instances with an instance profile in 3 regions.\n"
+
+    unsure = trust("ec2.amazonaws.com", {"StringEquals": {"aws:SourceAccount": own}})
+    account.console_create_role("unsure", trust=unsure)
+    instance = account.run_instance("unsure")
+    ended = account.cli.run("scan")
+    assert ended.code == 0
+    assert "whether the trust policy of the role lets EC2 use it, in 1 instance profile: unsure;" in ended.out
+    ended = account.cli.run("explain", instance)
+    words = " ".join(ended.out.split())
+    assert ended.code == 0
+    assert "They work" not in words
+    assert "EC2 may or may not meet its condition StringEquals on aws:SourceAccount" in words
+
+    policies = {
+        "external": trust("ec2.amazonaws.com", {"StringEquals": {"sts:ExternalId": "EXAMPLE-ID"}}),
+        "other-account": trust("ec2.amazonaws.com", {"StringEquals": {"aws:SourceAccount": "444455556666"}}),
+        "ended": trust("ec2.amazonaws.com", {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),
+    }
+    for role, policy in policies.items():
+        account.console_create_role(role, trust=policy)
+        account.run_instance(role)
+    ended = account.cli.run("scan", "--output", "json")
+    found = json.loads(ended.out)
+    assert ended.code == 2
+    cases = {profile["profile"]: profile["instances"][0]["case"] for profile in found["profiles"]}
+    assert cases == dict.fromkeys(policies, "untrusted")
+    assert found["unsure_profiles"] == ["unsure"]
+
+
 def test_a_denied_region_is_listed_and_never_fine(account):
     account.console_create_role("web-role")
     account.run_instance("web-role", "us-east-1")

@@ -4,6 +4,7 @@
 
 use super::Explanation;
 use crate::alert::document::{Line, Section};
+use crate::alert::facts::Facts;
 use crate::alert::plain::{code, listed};
 use crate::cli::prospect::{Prospect, WhyNot};
 use crate::mend::Mend;
@@ -15,7 +16,8 @@ const NAMED: usize = 5;
 pub(super) fn section(it: &Explanation) -> Option<Section> {
     const HEADING: &str = "What Reprofile would do";
     if it.report.instances.is_empty() {
-        return Section::of(HEADING, vec![Line::Say("Nothing, at any level: nothing is broken.".to_owned())]);
+        let broken = if Facts::of(it.report).doubtful_role().is_some() { "is known to be broken" } else { "is broken" };
+        return Section::of(HEADING, vec![Line::Say(format!("Nothing, at any level: nothing {broken}."))]);
     }
     // Levels that would do the same stand together.
     let mut groups: Vec<(Vec<String>, String)> = Vec::new();

@@ -8,6 +8,7 @@ use super::{Explanation, INSTANCES, home, name};
 use crate::alert::deeds::refusal;
 use crate::alert::document::{Line, Section};
 use crate::alert::plain::{code, count, minute};
+use crate::alert::trust;
 use crate::evidence::PingStatus;
 use crate::model::{Affected, Case, InstanceState, Trust};
 
@@ -86,7 +87,9 @@ fn reasons(it: &Explanation, one: &Affected) -> Vec<Line> {
     let Some(role) = it.report.live.as_ref().and_then(|live| live.role.as_ref()) else { return Vec::new() };
     let home = home(it);
     let mut lines = vec![Line::Say(
-        "The profile is healthy, so why is SSM offline? The usual reasons, in the order to check them:".to_owned(),
+        "The instance holds the profile that IAM has, so why is SSM offline? The usual reasons, in the order to check \
+         them:"
+            .to_owned(),
     )];
     let mut number = 0;
     let mut reason = |text: String, commands: Vec<String>| {
@@ -99,10 +102,7 @@ fn reasons(it: &Explanation, one: &Affected) -> Vec<Line> {
             Trust::Yes => {
                 format!("The trust policy of the role {}: it lets EC2 use it, which was just read.", code(&role.name))
             }
-            _ => format!(
-                "The trust policy of the role {}: it has conditions or unusual principals, and may leave EC2 out.",
-                code(&role.name)
-            ),
+            _ => format!("The trust policy of the role {}: it {}.", code(&role.name), trust::verdict(role)),
         },
         if role.trust == Trust::Yes { Vec::new() } else { vec![home.show_trust(&role.name)] },
     );

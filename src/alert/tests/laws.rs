@@ -10,7 +10,7 @@ use super::scene::*;
 use crate::actor::Actor;
 use crate::alert::{Format, message};
 use crate::event::{CallName, Change, Subject};
-use crate::model::{Case, InstanceState, Profile, Trust};
+use crate::model::{Case, InstanceState, Profile, Trust, TrustPart};
 use crate::names::{Partition, Path, ProfileArn, ProfileName};
 use crate::plan::Hindrance;
 use crate::ports::Message;
@@ -129,11 +129,17 @@ fn one_change(profile: ProfileName) -> impl Strategy<Value = Change> {
 }
 
 fn live_profile() -> impl Strategy<Value = Option<Profile>> {
-    (select(&[OLD, NEW][..]), select(&[Trust::Yes, Trust::No, Trust::Unsure][..]), 0..3).prop_map(
-        |(id, trust, kind)| match kind {
+    let part = prop_oneof![
+        (hostile(), hostile()).prop_map(|(operator, key)| condition(&operator, &key)),
+        hostile().prop_map(TrustPart::Principal),
+        select(vec![TrustPart::NotPrincipal, TrustPart::Denial, TrustPart::Unreadable]),
+    ];
+    (select(&[OLD, NEW][..]), select(&[Trust::Yes, Trust::No, Trust::Unsure][..]), 0..4, part).prop_map(
+        |(id, trust, kind, part)| match kind {
             0 => None,
             1 => Some(without_role(live(id, trust))),
-            _ => Some(live(id, trust)),
+            2 => Some(live(id, trust)),
+            _ => Some(live_by(id, trust, part)),
         },
     )
 }

@@ -11,7 +11,7 @@ mod stuck;
 use super::scene::*;
 use crate::alert::{Format, message};
 use crate::event::CallName;
-use crate::model::{Case, InstanceState, Trust};
+use crate::model::{Case, InstanceState, Trust, TrustPart};
 use crate::plan::Hindrance;
 use crate::reason::AwsError;
 use crate::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, UnreadRegion};

@@ -6,7 +6,7 @@ use time::macros::datetime;
 use crate::actor::Actor;
 use crate::event::{CallName, Change, Subject};
 use crate::model::{
-    Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust,
+    Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust, TrustPart,
 };
 use crate::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use crate::plan::{Action, Hindrance};
@@ -51,6 +51,18 @@ pub(super) fn live(id_text: &str, trust: Trust) -> Profile {
         role: Some(role),
         tags: std::collections::BTreeMap::new(),
     }
+}
+
+/// The same, where this part of the trust policy decides.
+pub(super) fn live_by(id_text: &str, trust: Trust, part: TrustPart) -> Profile {
+    let mut profile = live(id_text, trust);
+    profile.role.as_mut().unwrap().trust_part = Some(part);
+    profile
+}
+
+/// A condition of a trust policy.
+pub(super) fn condition(operator: &str, key: &str) -> TrustPart {
+    TrustPart::Condition { operator: operator.to_owned(), key: key.to_owned() }
 }
 
 pub(super) fn without_role(mut profile: Profile) -> Profile {

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use crate::alert::explanation::{Explanation, Looked, by_hand, credentials, since};
+use crate::alert::explanation::{Explanation, Looked, bare, by_hand, credentials, since};
+use crate::alert::trust;
 use crate::cli::error::Error;
 use crate::cli::prospect::Prospect;
 use crate::cli::scan::json as scan;
@@ -46,12 +47,13 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
                 "id": role.id,
                 "created": moment(role.created),
                 "lets_ec2_use_it": match role.trust { Trust::Yes => "yes", Trust::No => "no", Trust::Unsure => "unsure" },
+                "trust_policy": bare(&trust::verdict(role)),
             })),
         })),
         "successor": report.successor(),
         "broken_since": since(report).map(|(at, exact)| json!({ "at": moment(at), "or_earlier": !exact })),
         "instances": it.instances.iter().map(|one| instance(it, one)).collect::<Vec<_>>(),
-        "credentials": (!it.instances.is_empty()).then(|| credentials(it)),
+        "credentials": (!it.instances.is_empty()).then(|| bare(&credentials(it))),
         "levels": levels(it),
         "by_hand": by_hand(report).into_iter()
             .map(|(what, commands)| json!({ "do": what, "commands": commands }))

@@ -86,7 +86,8 @@ pub(super) fn draw(profile: &BrokenProfile) -> Markup {
     let others = match profile.healthy {
         0 => "EC2 shows the profile as attached all the same".to_owned(),
         healthy => {
-            format!("{} of the same name, well", count(healthy, "other holds the profile", "others hold the profile"))
+            let well = if profile.is_doubtful() { "" } else { ", well" };
+            format!("{} of the same name{well}", count(healthy, "other holds the profile", "others hold the profile"))
         }
     };
     label(&mut svg, "<text class=\"what\" x=\"160\" y=\"240\" text-anchor=\"middle\">", &others);

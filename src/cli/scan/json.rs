@@ -51,6 +51,7 @@ pub fn value(findings: &Findings) -> Value {
         })).collect::<Vec<_>>(),
         "unread_regions": unread_regions.collect::<Vec<_>>(),
         "unread_profiles": unread_profiles.collect::<Vec<_>>(),
+        "unsure_profiles": findings.doubtful,
     })
 }
 

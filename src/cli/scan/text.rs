@@ -12,7 +12,11 @@ use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::unread;
 use crate::mend::Mend;
 use crate::model::{Case, Trust};
+use crate::names::ProfileName;
 use crate::plan::Decision;
+
+/// How many profiles are named whose role may or may not let EC2 use it.
+const DOUBTFUL: usize = 20;
 
 /// Writes them.
 #[must_use]
@@ -31,6 +35,7 @@ pub fn write(findings: &Findings, look: Look) -> String {
             unread.iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))).collect::<Vec<_>>().join("\n"),
         );
     }
+    parts.extend(doubtful(findings, look));
     parts.push(summary(findings, look));
     parts.join("\n\n")
 }
@@ -53,10 +58,12 @@ fn heading(profile: &BrokenProfile, look: Look) -> String {
         Some(before) => format!("cut off since before {}", minute(before)),
         None => "since when is not known".to_owned(),
     };
-    let healthy = if profile.healthy == 0 {
-        String::new()
-    } else {
-        format!("; {} well", count(profile.healthy, "other instance is", "other instances are"))
+    let healthy = match profile.healthy {
+        0 => String::new(),
+        others if profile.is_doubtful() => {
+            format!("; {} the present one", count(others, "other instance holds", "other instances hold"))
+        }
+        others => format!("; {} well", count(others, "other instance is", "other instances are")),
     };
     let name = profile.name.as_str();
     let line = look.wrap(2, &format!("{name}  {in_iam}; {since}{healthy}"));
@@ -173,6 +180,20 @@ pub fn meaning(case: Case) -> &'static str {
     }
 }
 
+/// The profiles whose role may or may not let EC2 use it.
+fn doubtful(findings: &Findings, look: Look) -> Option<String> {
+    let names: Vec<&str> = findings.doubtful.iter().map(ProfileName::as_str).collect();
+    let (shown, more) = names.split_at(names.len().min(DOUBTFUL));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let line = format!(
+        "not known: whether the trust policy of the role lets EC2 use it, in {}: {}{more}; `reprofile explain PROFILE` \
+         says why",
+        count(names.len(), "instance profile", "instance profiles"),
+        shown.join(" ")
+    );
+    (!names.is_empty()).then(|| look.paint(Ink::Yellow, &look.wrap(2, &line)))
+}
+
 /// One sentence that sums it all up, and what to do next.
 fn summary(findings: &Findings, look: Look) -> String {
     let read = findings.regions.saturating_sub(findings.unread.len());
@@ -200,7 +221,10 @@ fn summary(findings: &Findings, look: Look) -> String {
         } else {
             format!("Nothing broken was found: {all} with an instance profile in {regions}.")
         };
-        look.paint(if is_seen_whole { Ink::Green } else { Ink::Yellow }, &look.wrap(0, &sentence))
+        look.paint(
+            if is_seen_whole && findings.doubtful.is_empty() { Ink::Green } else { Ink::Yellow },
+            &look.wrap(0, &sentence),
+        )
     };
     let muted = match findings.muted() {
         0 => String::new(),

@@ -126,7 +126,8 @@ fn keys_that_are_like_those_are_unsure() {
 fn a_claim_of_an_identity_provider_of_the_policy_is_none_of_ec2s() {
     const ISSUER: &str = "arn:aws:iam::111122223333:oidc-provider/OIDC.example.com:8443/id/A";
     let with = |key: &str, federated: &Value| {
-        let people = json!({ "Effect": "Allow", "Principal": { "Federated": federated }, "Action": "sts:AssumeRoleWithWebIdentity" });
+        let action = "sts:AssumeRoleWithWebIdentity";
+        let people = json!({ "Effect": "Allow", "Principal": { "Federated": federated }, "Action": action });
         let conditioned = under(ec2(), &json!({ "StringLike": { key: "*" } }));
         [trust(&json!([people, conditioned])), trust(&json!([conditioned, people]))]
     };

@@ -117,7 +117,7 @@ impl IamState {
 
     pub(super) fn update_trust(&mut self, name: &RoleName, policy: &str) -> Result<(), Refusal> {
         self.role(name)?;
-        self.roles.entry(name.clone()).and_modify(|role| Rc::make_mut(role).policy = policy.to_owned());
+        self.roles.entry(name.clone()).and_modify(|role| policy.clone_into(&mut Rc::make_mut(role).policy));
         Ok(())
     }
 

@@ -164,7 +164,8 @@ async fn the_same_as_json() {
           "created": "2026-11-21T12:00:02Z",
           "id": "AROAEXAMPLE0000000002",
           "lets_ec2_use_it": "yes",
-          "name": "web-role"
+          "name": "web-role",
+          "trust_policy": "lets EC2 use it"
         }
       },
       "profile": "web-role",

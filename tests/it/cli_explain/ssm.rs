@@ -33,7 +33,8 @@ async fn a_healthy_instance_that_ssm_does_not_see_gets_the_usual_reasons_in_orde
 
     What Systems Manager (SSM) sees: evidence, not proof
     - web-1 (i-00000000000000001): not known to SSM: its agent never registered, or has been forgotten
-    The profile is healthy, so why is SSM offline? The usual reasons, in the order to check them:
+    The instance holds the profile that IAM has, so why is SSM offline? The usual reasons, in the order
+    to check them:
     1. The trust policy of the role web-role: it lets EC2 use it, which was just read.
     2. The role's permissions: it needs a policy such as AmazonSSMManagedInstanceCore. One of these has
     to show it, or a policy of the same kind:

@@ -216,6 +216,18 @@ fn a_role_that_is_remembered_is_named_where_no_event_tells_which_it_was() {
 }
 
 #[test]
+fn a_trust_policy_that_bars_ec2_is_told_with_the_part_that_does() {
+    let said = |part| {
+        let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Hindrance::TrustExcludesEc2))];
+        let text = text(&with(report(Some(live_by(OLD, Trust::No, part))), instances));
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("The role web-role is in the profile"));
+        [lines.next().unwrap(), lines.next().unwrap()].join(" ")
+    };
+    insta::assert_snapshot!(said(condition("StringEquals", "sts:ExternalId")), @"The role web-role is in the profile, but its trust policy (who may use the role) does not let EC2 use it: EC2 does not meet its condition StringEquals on sts:ExternalId.");
+    insta::assert_snapshot!(said(TrustPart::Denial), @"The role web-role is in the profile, but its trust policy (who may use the role) does not let EC2 use it: a statement in it denies that to EC2.");
+}
+
+#[test]
 fn broken_because_the_trust_policy_bars_ec2() {
     let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Hindrance::TrustExcludesEc2))];
     let report = with(report(Some(live(OLD, Trust::No))), instances);

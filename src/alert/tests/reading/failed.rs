@@ -76,7 +76,8 @@ fn failed_because_the_call_was_denied() {
 #[test]
 fn failed_because_it_was_not_confirmed() {
     let outcome = Outcome::Failed(Failure::NotConfirmed);
-    let report = with(report(Some(live(NEW, Trust::Unsure))), vec![instance(1, "eu-west-1", Case::Stale, outcome)]);
+    let doubtful = live_by(NEW, Trust::Unsure, condition("StringEquals", "aws:SourceAccount"));
+    let report = with(report(Some(doubtful)), vec![instance(1, "eu-west-1", Case::Stale, outcome)]);
     insta::assert_snapshot!(text(&after(report, console_trap())), @r#"
     Subject: [Reprofile] FAILED web-role: 1 of 1 instance not repaired (111122223333)
     status=FAILED severity=critical case=stale account=111122223333 profile=web-role
@@ -124,8 +125,8 @@ fn failed_because_it_was_not_confirmed() {
 
     Good to know
     - New launches get the present profile and are not hit.
-    - Whether the trust policy of the role web-role lets EC2 use it could not be told for sure: it has
-      conditions, or unusual principals. If credentials stay away, look there.
+    - Whether the trust policy of the role web-role lets EC2 use it is not known: EC2 may or may not
+      meet its condition StringEquals on aws:SourceAccount. If credentials stay away, look there.
     - The role web-role itself is a new one. What named an old one (trust policies of other roles,
       bucket, key and queue policies, KMS grants, EKS access entries) stored its internal id (AROA...)
       and does not admit the new one. That stays broken until the role's ARN is entered there again.

@@ -3,6 +3,22 @@
 use super::*;
 
 #[test]
+fn healed_with_a_role_of_which_it_is_not_known_whether_ec2_may_use_it() {
+    let first_lines = |report: &ProfileReport| {
+        let text = text(report);
+        text.lines().skip(3).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let mut report = healed_trap();
+    report.live = Some(live_by(NEW, Trust::Unsure, TrustPart::Principal("*".to_owned())));
+    insta::assert_snapshot!(first_lines(&report), @r#"HEALED: 3 of 3 EC2 instances had lost the link to the IAM role that gives them AWS permissions. Reprofile restored and checked it. You need not act, unless software there still fails. Whether the role lets EC2 use it is not known: see "Good to know"."#);
+    let words = text(&report).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("principal * may or may not stand for EC2"), "{words}");
+    report.instances.clear();
+    report.is_resolved = true;
+    insta::assert_snapshot!(first_lines(&report), @r#"RESOLVED: no EC2 instance is cut off any more from the IAM role that gives them AWS permissions. That was not Reprofile's doing: somebody mended it, or the instances have ended. You need not act, unless software there still fails. Whether the role lets EC2 use it is not known: see "Good to know"."#);
+}
+
+#[test]
 fn healed_after_the_console_trap() {
     insta::assert_snapshot!(text(&healed_trap()), @r#"
     Subject: [Reprofile] HEALED web-role: 3 of 3 instances re-associated (111122223333)
