@@ -27,6 +27,7 @@ mod replaced_role;
 mod spelling;
 mod stuck;
 mod successor;
+mod stored;
 mod swaps;
 mod trust_policies;
 mod unread;

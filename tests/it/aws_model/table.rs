@@ -1,9 +1,9 @@
 //! A DynamoDB table that keeps documents as JSON and takes a write only on the version it was made from.
 //!
 //! Invariant: what a read hands out was written, whole, by the last write that was taken, and has not expired; what
-//! cannot be stored and read back unchanged ends the test. Reads are strongly consistent
-//! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html>). An item is at
-//! most 400 KB, attribute names included
+//! cannot be stored and read back unchanged ends the test, and so does what version 0.1.0 could not read. Reads are
+//! strongly consistent (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html>).
+//! An item is at most 400 KB, attribute names included
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>). One that has expired is still
 //! there for days (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>): it is filtered out, so
 //! that a page may be empty and not the last, and a first write may be made over it.
@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::calls::Operation;
 use super::{AwsModel, refused};
+use crate::stored::frozen;
 
 /// 400 KB, in DynamoDB's thousands of 1,024.
 const LARGEST: usize = 400 * 1024;
@@ -67,6 +68,12 @@ impl Item {
     fn has_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|at| at <= now)
     }
+}
+
+/// What a function of 0.1.0, deployed beside this one, would make of it.
+fn is_readable_by_the_version_before<T: DeserializeOwned>(document: &impl Serialize) {
+    let json = serde_json::to_string(document).expect("a document that is written can be stored");
+    serde_json::from_str::<T>(&json).map(drop).unwrap_or_else(|error| panic!("0.1.0 can't read it: {error}: {json}"));
 }
 
 /// The document as it is stored: only what reads back unchanged.
@@ -197,6 +204,7 @@ impl Table for AwsModel {
     }
 
     async fn remember(&self, memory: &Memory, version: Version, now: Timestamp) -> Result<Version, WriteError> {
+        is_readable_by_the_version_before::<frozen::Memory>(memory);
         self.put(Key::Profile(memory.profile.clone()), memory, version, Some(now + KEPT), now).await
     }
 
@@ -218,6 +226,7 @@ impl Table for AwsModel {
     }
 
     async fn remember_account(&self, memory: &AccountMemory, version: Version) -> Result<Version, WriteError> {
+        is_readable_by_the_version_before::<frozen::AccountMemory>(memory);
         self.put(Key::Account, memory, version, None, self.now()).await
     }
 }
