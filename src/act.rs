@@ -5,7 +5,7 @@
 //! has taken a profile off, nothing but the instance's end or somebody else's profile keeps it from being attached.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use futures_util::stream::{self, StreamExt};
@@ -58,10 +58,9 @@ impl Pace {
             let limiter = RateLimiter::builder().max(Self::BURST).initial(Self::BURST).interval(Self::EVERY).build();
             Arc::new(limiter)
         };
-        match self.0.lock() {
-            Ok(mut limiters) => limiters.entry(region.clone()).or_insert_with(fresh).clone(),
-            Err(_) => fresh(),
-        }
+        // A panic elsewhere leaves the map whole: the buckets in it are as full as EC2's, and another would be too full.
+        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.entry(region.clone()).or_insert_with(fresh).clone()
     }
 }
 
@@ -374,4 +373,25 @@ impl<A: Account> Run<'_, A> {
 
 fn ids(tasks: &[&mut Task]) -> Vec<InstanceId> {
     tasks.iter().map(|task| task.step.instance.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_stays_the_same_though_somebody_panicked_while_it_was_looked_up() {
+        let (pace, region) = (Pace::default(), Region::new("eu-west-1").unwrap());
+        let before = pace.of(&region);
+        let panicked = std::thread::scope(|threads| {
+            threads
+                .spawn(|| {
+                    let _guard = pace.0.lock().unwrap();
+                    panic!("while it is held");
+                })
+                .join()
+        });
+        assert!(panicked.is_err() && pace.0.is_poisoned());
+        assert!(Arc::ptr_eq(&before, &pace.of(&region)));
+    }
 }

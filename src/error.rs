@@ -6,7 +6,7 @@
 use crate::config::InvalidConfig;
 use crate::event::InvalidEvent;
 use crate::names::{ProfileName, Region};
-use crate::reason::AwsError;
+use crate::reason::{AwsError, Reason};
 
 /// Why an invocation or a message fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum Error {
         cause: AwsError,
     },
     /// The profiles of a role, all profiles, or the enabled regions could not be listed.
-    #[error("where to look could not be found out: {0}")]
+    #[error("where to look could not be found out: {0}{advice}", advice = without_the_list(.0))]
     ScopeUnread(AwsError),
     /// What is remembered of a profile could not be read.
     #[error("what is remembered of {profile} could not be read: {cause}")]
@@ -91,6 +91,15 @@ pub enum Error {
     OutOfTime(ProfileName),
 }
 
+/// How to do without the list of regions, where a policy refuses it.
+fn without_the_list(cause: &AwsError) -> &'static str {
+    if cause.operation == "ec2:DescribeRegions" && cause.reason == Reason::Denied {
+        "; where a policy denies this call, list the regions in REPROFILE_REGIONS (the template's parameter Regions)"
+    } else {
+        ""
+    }
+}
+
 impl Error {
     /// The stable name of it, for `errorType`.
     #[must_use]
@@ -131,6 +140,22 @@ impl Error {
             | Self::RegionUnread { .. }
             | Self::EveryRegionClosed(_)
             | Self::OverviewNotDelivered(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_regions_refused_names_the_variable_that_needs_none() {
+        let said = |operation, code| Error::ScopeUnread(AwsError::new(operation, code, "no")).to_string();
+        assert!(said("ec2:DescribeRegions", "UnauthorizedOperation").contains("REPROFILE_REGIONS"));
+        for (operation, code) in
+            [("ec2:DescribeRegions", "RequestLimitExceeded"), ("iam:ListInstanceProfiles", "AccessDenied")]
+        {
+            assert!(!said(operation, code).contains("REPROFILE_REGIONS"), "{operation} {code}");
         }
     }
 }

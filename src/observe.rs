@@ -10,7 +10,7 @@
 //! by a look that did not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
@@ -224,16 +224,14 @@ impl RegionCache {
             return Ok(regions.clone());
         }
         let now = account.clock().now();
-        let cached = self.0.lock().ok().and_then(|cache| cache.clone());
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((read, regions)) = cached
             && now - read < Self::FRESH
         {
             return Ok(regions);
         }
         let regions = account.ec2().regions().await?;
-        if let Ok(mut cache) = self.0.lock() {
-            *cache = Some((now, regions.clone()));
-        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, regions.clone()));
         Ok(regions)
     }
 }

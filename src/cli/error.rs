@@ -134,6 +134,25 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
             "the credentials are not valid here: check AWS_ACCESS_KEY_ID and the profile; for China or GovCloud name a \
              region of theirs with --region"
         }
+        (_, Reason::Denied) if error.operation == REGIONS => {
+            let why = if is_explicit_deny(error) {
+                "a policy denies it explicitly, so allowing it does not help"
+            } else {
+                "or allow it to these credentials"
+            };
+            return Some(format!(
+                "name the regions yourself, as in --regions eu-west-1,us-east-1: then nobody asks for the list. Or ask for it in \
+                 a region that is open to you, by --region eu-west-1 ({why})"
+            ));
+        }
+        (_, Reason::Denied) if is_explicit_deny(error) => {
+            return Some(format!(
+                "a policy denies {} explicitly, so allowing it does not help: an organisation's policy (SCP), a permissions \
+                 boundary, or a policy of these credentials. Leave out what it closes, by --regions and --region, or have it \
+                 changed",
+                error.operation
+            ));
+        }
         (_, Reason::Denied) => {
             return Some(format!(
                 "allow {} to these credentials; `reprofile permissions` prints the whole policy that is needed",
@@ -154,7 +173,50 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
     Some(advice.to_owned())
 }
 
+/// The call that lists the enabled regions.
+const REGIONS: &str = "ec2:DescribeRegions";
+
+/// Whether a policy forbids the call, rather than none allowing it.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+fn is_explicit_deny(error: &AwsError) -> bool {
+    error.code == "ExplicitDeny" || error.message.contains("explicit deny")
+}
+
 fn is_about_sso(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     !message.contains("found in chain") && (message.contains("sso") || message.contains("token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(operation: &'static str, message: &str) -> String {
+        advice_on(&AwsError::new(operation, "UnauthorizedOperation", message)).unwrap()
+    }
+
+    #[test]
+    fn the_list_of_regions_refused_leads_to_the_options_that_need_no_list() {
+        let by_scp = "not authorized to perform: ec2:DescribeRegions with an explicit deny in a service control policy";
+        let advice_by_scp = advice("ec2:DescribeRegions", by_scp);
+        for option in ["--regions eu-west-1,us-east-1", "--region eu-west-1"] {
+            assert!(advice_by_scp.contains(option), "{advice_by_scp}");
+        }
+        assert!(advice_by_scp.contains("allowing it does not help"), "{advice_by_scp}");
+        let by_nothing = "because no identity-based policy allows the ec2:DescribeRegions action";
+        let advice_by_nothing = advice("ec2:DescribeRegions", by_nothing);
+        assert!(
+            advice_by_nothing.contains("--regions") && advice_by_nothing.contains("or allow it"),
+            "{advice_by_nothing}"
+        );
+    }
+
+    #[test]
+    fn an_explicit_deny_is_not_answered_by_allowing_the_call() {
+        let denied =
+            advice("ec2:DescribeInstances", "is not authorized with an explicit deny in a service control policy");
+        assert!(!denied.starts_with("allow") && denied.contains("--regions"), "{denied}");
+        let not_allowed = advice("ec2:DescribeInstances", "because no identity-based policy allows it");
+        assert!(not_allowed.starts_with("allow ec2:DescribeInstances"), "{not_allowed}");
+    }
 }
