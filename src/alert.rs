@@ -55,9 +55,12 @@ enum Severity {
 impl Severity {
     fn of(facts: &Facts) -> Self {
         let healed_in_vain = facts.healed_but_untrusted();
-        if facts.open_and_running() || healed_in_vain {
+        if facts.is_over() {
+            Self::Info
+        } else if facts.open_and_running() || healed_in_vain {
             Self::Critical
-        } else if facts.open().next().is_some() {
+        } else if facts.open().next().is_some() || facts.status >= Status::Broken {
+            // What was not seen, in a region that could not be read, may be broken as well.
             Self::Warning
         } else {
             Self::Info
@@ -79,7 +82,7 @@ pub fn message(report: &ProfileReport, unread: &[UnreadRegion], format: Format) 
     let facts = Facts::of(report);
     let severity = Severity::of(&facts);
     let document = document(&facts, unread, format);
-    let attributes = attributes(report, severity);
+    let attributes = attributes(&facts, severity);
     let body = match format {
         Format::Text => text::write(&document),
         Format::Chat => chat::write(&document, chat::head(&facts, attributes.clone())),
@@ -96,7 +99,7 @@ fn document(facts: &Facts, unread: &[UnreadRegion], format: Format) -> Document 
     Document {
         headline: story::headline(facts, unread),
         key_facts: story::key_facts(facts),
-        before: [story::what_happened(facts), deeds::what_reprofile_did(facts)].into_iter().flatten().collect(),
+        before: [story::what_happened(facts), deeds::what_was_done(facts)].into_iter().flatten().collect(),
         steps: steps::what_to_do(facts, commanded),
         after: [
             notes::unread_regions(facts, unread),
@@ -112,7 +115,7 @@ fn document(facts: &Facts, unread: &[UnreadRegion], format: Format) -> Document 
 
 /// The subject: status and profile first; where it gets too long, the middle of the profile's name goes.
 fn subject(facts: &Facts) -> String {
-    let status = facts.report.status().as_str();
+    let status = facts.status.as_str();
     let (before, after) = (format!("[Reprofile] {status} "), format!(": {}", summary(facts)));
     let room = SUBJECT.saturating_sub(before.len() + after.len());
     format!("{before}{}{after}", shorten(facts.report.profile.as_str(), room))
@@ -124,16 +127,23 @@ fn summary(facts: &Facts) -> String {
     let instances = |number| count(number, "instance", "instances");
     let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);
     let still = if is_reminder { "still " } else { "" };
-    let what = match facts.report.status() {
+    let what = match facts.status {
         Status::Failed => format!("{still}{} of {} not repaired", open, instances(all)),
         Status::Broken if facts.healed_but_untrusted() && open == 0 => {
             format!("{still}re-associated, but the role bars EC2")
+        }
+        Status::Broken if open == 0 => {
+            format!("{still}{} re-associated, a region is unread", instances(facts.count(Standing::Healed)))
         }
         Status::Broken if facts.open().all(|(standing, _)| standing == Standing::Pending) => {
             format!("{} of {} not repaired yet", open, instances(all))
         }
         Status::Broken => format!("{still}{} of {} cut off", open, instances(all)),
-        Status::Healed => format!("{} of {} re-associated", facts.count(Standing::Healed), instances(all)),
+        Status::Healed => match (facts.losses.healed(), facts.losses.total()) {
+            (0, 1) => "1 instance has its role back".to_owned(),
+            (0, all) => format!("{} have their role back", instances(all)),
+            (healed, all) => format!("{healed} of {} re-associated", instances(all)),
+        },
         Status::Resolved => "nothing is cut off any more".to_owned(),
         Status::Healthy | Status::Unused => "nothing is broken".to_owned(),
     };
@@ -142,15 +152,16 @@ fn summary(facts: &Facts) -> String {
 
 /// Attributes that subscriptions filter by; none is empty, for SNS refuses an empty value.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
-fn attributes(report: &ProfileReport, severity: Severity) -> Vec<(&'static str, String)> {
+fn attributes(facts: &Facts, severity: Severity) -> Vec<(&'static str, String)> {
+    let report = facts.report;
     let incident = report
         .incident
         .iter()
         .flat_map(|reference| [("incident", reference.incident.clone()), ("revision", reference.revision.to_string())]);
     let known = [
-        ("status", report.status().as_str().to_owned()),
+        ("status", facts.status.as_str().to_owned()),
         ("severity", severity.as_str().to_owned()),
-        ("case", report.case().as_str().to_owned()),
+        ("case", facts.case().as_str().to_owned()),
         ("account", report.account.to_string()),
         ("profile", report.profile.to_string()),
     ];

@@ -15,7 +15,7 @@ use crate::claim::{Claim, Worker, release};
 use crate::error::Error;
 use crate::event::Subject;
 use crate::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
-use crate::memory::{Begun, Tags};
+use crate::memory::Tags;
 use crate::model::Case;
 use crate::names::RoleName;
 use crate::observe::Search;
@@ -55,7 +55,6 @@ pub async fn conclude<A: Account>(
     mut claim: Claim,
     report: &ProfileReport,
     unread: &[UnreadRegion],
-    unseen: Vec<Begun>,
     manner: Manner,
 ) -> Conclusion {
     let now = account.clock().now();
@@ -85,7 +84,7 @@ pub async fn conclude<A: Account>(
             Ok(()) => conclusion.alerts += 1,
             Err(error) => {
                 conclusion.errors.push(error);
-                next = untold(next, before.as_ref(), &notice);
+                next = untold(next, before.as_ref(), &notice, report);
             }
         }
     }
@@ -108,12 +107,11 @@ pub async fn conclude<A: Account>(
     claim.memory.incident = next.incident;
     claim.memory.note_forced(report.live.as_ref(), &report.instances);
     claim.memory.note_swapped(&report.instances);
-    claim.memory.begun = unfinished(&report.instances);
-    claim.memory.begun.extend(unseen);
+    claim.memory.note_begun(unfinished(&report.instances), &report.unseen);
     if report.is_held() {
         claim.memory.is_unused = false;
     } else if report.search == Search::Paged && report.unseen.is_empty() {
-        claim.memory.is_unused = claim.memory.begun.is_empty();
+        claim.memory.is_unused = !claim.memory.has_begun();
     }
     if let Some(incident) = &mut claim.memory.incident {
         incident.is_on_notice = report.is_on_notice;
@@ -155,24 +153,25 @@ fn as_told(report: &ProfileReport, notice: &Notice) -> ProfileReport {
     told.mended.clone_from(&notice.mended);
     told.changes.clone_from(&notice.changes);
     told.incident = Some(notice.reference());
-    told.is_resolved = notice.status == Status::Resolved;
     told
 }
 
 /// As though the notice had not been due: what was healed stays to be told.
-fn untold(next: Next, before: Option<&Incident>, notice: &Notice) -> Next {
-    let incident = next.incident.or_else(|| before.cloned()).map(|mut incident| {
-        incident.revision = notice.revision - 1;
-        incident.told = before.and_then(|open| open.told.clone());
-        incident.healed.clone_from(&notice.healed);
-        incident.more_healed = notice.more_healed;
-        incident.mended.clone_from(&notice.mended);
-        incident.changes.clone_from(&notice.changes);
-        incident.sequence = before.map_or(0, |open| open.sequence);
-        incident
-    });
+fn untold(next: Next, before: Option<&Incident>, notice: &Notice, report: &ProfileReport) -> Next {
+    let incident = next.incident.or_else(|| before.cloned());
+    let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, report.at));
+    incident.id.clone_from(&notice.incident);
+    incident.revision = notice.revision - 1;
+    incident.told = before.and_then(|open| open.told.clone());
+    incident.healed.clone_from(&notice.healed);
+    incident.more_healed = notice.more_healed;
+    incident.mended.clone_from(&notice.mended);
+    incident.changes.clone_from(&notice.changes);
+    incident.losses.clone_from(&notice.losses);
+    incident.was_changed |= notice.status == Status::Healed;
+    incident.sequence = before.map_or(0, |open| open.sequence);
     // The trigger fails and is tried again: it takes the place of a recheck.
-    Next { incident, tell: None, recheck: None }
+    Next { incident: Some(incident), tell: None, recheck: None }
 }
 
 /// Publishes an alert; without a topic it goes to the log, whole.

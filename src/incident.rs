@@ -4,19 +4,20 @@
 //! was published: the caller records it after that. An incident that is open has a recheck under way, or is old enough
 //! to be left to the sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use crate::event::Change;
-use crate::memory::{Memory, is_false};
+use crate::losses::{Count, Counts, Losses, by_region, stored as stored_counts};
+use crate::memory::{LISTED, MOST_IDS, Memory, is_false};
 use crate::mend::{Mended, Reading};
 use crate::model::{Affected, Case, Timestamp};
-use crate::names::{InstanceId, ProfileId, ProfileName};
+use crate::names::{InstanceId, ProfileId, ProfileName, Region};
 use crate::observe::Search;
 use crate::plan::Action;
-use crate::report::{Outcome, ProfileReport, Reference, Status};
+use crate::report::{InstanceReport, Outcome, ProfileReport, Reference, Status};
 use crate::successor::Sought;
 
 mod stored;
@@ -35,9 +36,6 @@ const MENDED: Duration = Duration::seconds(10);
 /// When to come back to instances that are between two states, and for how long that is no news.
 const IN_TRANSITION: Duration = Duration::seconds(30);
 const TRANSITIONS_TAKE: Duration = Duration::minutes(10);
-
-/// How many healed instances are kept one by one: twice as many as an alert lists.
-const LISTED: usize = 40;
 
 /// The times that an incident's life is set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +83,12 @@ pub struct Incident {
     /// What came of looking for a profile that took this one's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sought: Option<Sought>,
+    /// The instances that were cut off, over its whole life.
+    #[serde(default, skip_serializing_if = "Losses::is_empty")]
+    pub losses: Losses,
+    /// Whether Reprofile changed anything in EC2 or IAM for it, told or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_changed: bool,
 }
 
 /// An instance that was healed.
@@ -108,8 +112,10 @@ pub struct Told {
     pub status: Status,
     /// The case.
     pub case: Case,
-    /// The instances that were broken.
+    /// The instances that were broken; of many, the first [`MOST_IDS`].
     pub broken: BTreeSet<InstanceId>,
+    /// How many more were.
+    pub more_broken: Vec<Count>,
     /// The profile that took this one's place.
     pub successor: Option<ProfileName>,
 }
@@ -158,13 +164,21 @@ pub struct Notice {
     pub changes: Vec<Change>,
     /// Whether it only says again what was said.
     pub is_reminder: bool,
+    /// The instances that were cut off, over the incident's whole life.
+    pub losses: Losses,
 }
 
 impl Notice {
-    /// What alerts name it by.
+    /// What alerts name it by, and take from it as it is.
     #[must_use]
     pub fn reference(&self) -> Reference {
-        Reference { incident: self.incident.clone(), revision: self.revision, is_reminder: self.is_reminder }
+        Reference {
+            incident: self.incident.clone(),
+            revision: self.revision,
+            is_reminder: self.is_reminder,
+            status: self.status,
+            losses: self.losses.clone(),
+        }
     }
 }
 
@@ -187,11 +201,18 @@ impl Incident {
             is_missing_from_list: false,
             is_on_notice: false,
             sought: None,
+            losses: Losses::default(),
+            was_changed: false,
         }
     }
 
-    /// Keeps what was healed, for telling: as many as an alert lists, and a count.
-    fn take_in(&mut self, healed: Vec<Healed>) {
+    /// Takes in what a look found and did: what was healed is kept for telling, as many as an alert lists, and a count.
+    fn take_in(&mut self, report: &ProfileReport, healed: Vec<Healed>, now: Timestamp) {
+        Memory::add(&mut self.changes, report.changes.iter().cloned());
+        self.losses.see(report, &self.changes, now);
+        self.was_changed |= !report.mended.is_empty() || report.instances.iter().any(InstanceReport::may_have_changed);
+        self.mended.extend(report.mended.iter().cloned());
+        self.reading.clone_from(&report.reading);
         for one in healed {
             if self.healed.len() < LISTED {
                 self.healed.push(one);
@@ -239,10 +260,7 @@ pub fn advance(
         };
     }
     let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
-    Memory::add(&mut incident.changes, report.changes.iter().cloned());
-    incident.take_in(healed);
-    incident.mended.extend(report.mended.iter().cloned());
-    incident.reading.clone_from(&report.reading);
+    incident.take_in(report, healed, now);
     incident.sought.clone_from(&report.sought);
     if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
         return watch(incident, report, soon);
@@ -266,9 +284,12 @@ pub fn advance(
     }
 }
 
-/// What is just going on is no news yet: the rest of many instances, or a change of state.
+/// What is just going on is no news yet: the rest of many instances, as long as steps succeed, or a change of state.
 fn come_back_soon(incident: &Incident, report: &ProfileReport, now: Timestamp) -> Option<Duration> {
-    if report.is_out_of_time() {
+    let is_outcome = |wanted: fn(&Outcome) -> bool| report.instances.iter().any(|one| wanted(&one.outcome));
+    let is_in_vain =
+        is_outcome(|one| matches!(one, Outcome::Failed(_))) && !is_outcome(|one| matches!(one, Outcome::Healed { .. }));
+    if report.is_out_of_time() && !is_in_vain {
         Some(CONTINUE)
     } else if !report.mended.is_empty() {
         Some(MENDED)
@@ -287,32 +308,23 @@ fn watch(mut incident: Incident, report: &ProfileReport, settle: Duration) -> Ne
     Next { incident: Some(incident), tell: None, recheck: Some(settle) }
 }
 
-/// All is well: say so if anybody was told, or anything was touched.
+/// All is well: say so if anybody was told, or anything was touched. HEALED is what Reprofile had a hand in.
 fn close(incident: &Incident) -> Next {
-    let status = if !incident.healed.is_empty() || !incident.mended.is_empty() {
-        Status::Healed
-    } else if incident.told.is_some() {
-        Status::Resolved
-    } else {
-        return Next::default();
-    };
-    Next { tell: Some(notice(incident, status, false)), ..Next::default() }
+    // A document of the version before does not say whether anything was changed, only what was healed and is not told yet.
+    let is_ours = incident.was_changed || !incident.healed.is_empty() || !incident.mended.is_empty();
+    let status = if is_ours { Status::Healed } else { Status::Resolved };
+    let tell = (is_ours || incident.told.is_some()).then(|| notice(incident, status, false));
+    Next { tell, ..Next::default() }
 }
 
 /// It is broken, or may be in a region that could not be read: tell it once, once more where it is worse, and once a day.
 /// Where nothing was seen to be broken, nor was healed, there is nothing to tell yet.
-fn go_on(
-    mut incident: Incident,
-    report: &ProfileReport,
-    broken: BTreeSet<InstanceId>,
-    now: Timestamp,
-    timing: Timing,
-) -> Next {
+fn go_on(mut incident: Incident, report: &ProfileReport, broken: Broken<'_>, now: Timestamp, timing: Timing) -> Next {
     let status = report.status().max(Status::Broken);
     let (is_news, is_reminder) = match &incident.told {
         None => (!broken.is_empty() || !incident.healed.is_empty() || !incident.mended.is_empty(), false),
         Some(told) => {
-            let is_worse = !broken.is_subset(&told.broken)
+            let is_worse = is_more(&broken, told)
                 || status > told.status
                 || report.case().gravity() > told.case.gravity()
                 || report.successor().is_some_and(|by| told.successor.as_ref() != Some(by));
@@ -326,8 +338,9 @@ fn go_on(
         incident.healed.clear();
         incident.more_healed = 0;
         incident.mended.clear();
+        let (broken, more_broken) = bounded(broken);
         let successor = report.successor().cloned();
-        incident.told = Some(Told { at: now, status, case: report.case(), broken, successor });
+        incident.told = Some(Told { at: now, status, case: report.case(), broken, more_broken, successor });
     }
     // Where IAM may be written once it is sure, the second reading comes as soon as it may, however old the incident is.
     let reading = incident.reading.as_ref().filter(|_| report.is_awaiting_confirmation());
@@ -353,6 +366,7 @@ fn notice(incident: &Incident, status: Status, is_reminder: bool) -> Notice {
         mended: incident.mended.clone(),
         changes: incident.changes.clone(),
         is_reminder,
+        losses: incident.losses.clone(),
     }
 }
 
@@ -363,10 +377,31 @@ fn healed(report: &ProfileReport) -> impl Iterator<Item = Healed> {
     })
 }
 
-fn broken(report: &ProfileReport) -> BTreeSet<InstanceId> {
-    report
-        .told()
-        .filter(|one| report.status_of(one) >= Status::Broken)
-        .map(|one| one.found.instance.id.clone())
-        .collect()
+/// The instances that are broken, each with where it is and what is wrong with it.
+type Broken<'a> = BTreeMap<&'a InstanceId, (&'a Region, Case)>;
+
+fn broken(report: &ProfileReport) -> Broken<'_> {
+    let is_broken = |one: &&InstanceReport| report.status_of(one) >= Status::Broken;
+    let told = report.told().filter(is_broken).map(|one| &one.found);
+    told.map(|found| (&found.instance.id, (&found.region, found.case))).collect()
+}
+
+/// What is kept of the broken: the first of them by their ids, the others as counts.
+fn bounded(broken: Broken<'_>) -> (BTreeSet<InstanceId>, Vec<Count>) {
+    let ids = broken.keys().take(MOST_IDS).map(|id| (*id).clone()).collect();
+    let mut others = Counts::new();
+    for (region, case) in broken.into_values().skip(MOST_IDS) {
+        *others.entry((region.clone(), case)).or_default() += 1;
+    }
+    (ids, stored_counts(others))
+}
+
+/// Whether others are broken than those that were told: by their ids, and beyond those by how many a region has.
+fn is_more(broken: &Broken<'_>, told: &Told) -> bool {
+    let mut others: BTreeMap<&Region, usize> = BTreeMap::new();
+    for (region, _) in broken.iter().filter(|(id, _)| !told.broken.contains(id)).map(|(_, place)| place) {
+        *others.entry(region).or_default() += 1;
+    }
+    let told = by_region(&told.more_broken);
+    others.into_iter().any(|(region, number)| number > told.get(region).copied().unwrap_or_default())
 }

@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod glob;
 pub mod incident;
 pub mod invocation;
+pub mod losses;
 pub mod memory;
 pub mod mend;
 pub mod metrics;

@@ -19,11 +19,46 @@ use crate::report::{Deferral, InstanceReport, Outcome};
 /// The version of the stored shape: written with every document, so that a later one can read this one.
 pub const SHAPE: u16 = 1;
 
+// What a document may hold, so that it stays under 300 KB whatever happens to however many instances: DynamoDB takes 400.
+// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+//
+//     changes, and changes that wait    2 × 40 × 0.7 KB       56 KB
+//     healed and listed instances       20 × 1 KB + 20 × 0.5  30 KB
+//     ids of the told and of the lost   2 × 1,000 × 22 bytes  44 KB
+//     swaps that were begun             300 × 170 bytes       51 KB
+//     replaces that were begun          1,200 × 22 bytes      26 KB
+//     instances that were forced        400 × 50 bytes        20 KB
+//     counts by region and case         3 × 100 × 60 bytes    18 KB
+//     binding, with 50 tags             50 × 0.4 KB           20 KB
+//     associations on their way         100 × 150 bytes       15 KB
+//     stuck ones that were swapped      200 × 22 bytes         5 KB
+//                                                            285 KB
+//
+// `tests/it/stored/size.rs` fills a document with 20,000 instances.
+
 /// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
 pub const MOST_CHANGES: usize = 40;
 
 /// Of the associations that are on their way, at most so many are kept.
-const MOST_ON_THEIR_WAY: usize = 200;
+const MOST_ON_THEIR_WAY: usize = 100;
+
+/// Of instances whose association was stuck, at most so many are swapped in an incident; the others are told.
+pub const MOST_SWAPPED: usize = 200;
+
+/// So many instances are kept one by one, as many as an alert lists; the rest is counted.
+pub const LISTED: usize = 20;
+
+/// Of instances that are only counted, the ids of so many are kept, to be known again.
+pub const MOST_IDS: usize = 1000;
+
+/// So many swaps may be under way, or unfinished, at the same time. What is beyond is begun by the next run, at once.
+pub const MOST_DETACHING: usize = 300;
+
+/// So many replaces may be: more than EC2's rate allows in a region while an invocation lasts.
+pub const MOST_REPLACING: usize = 1200;
+
+/// So many instances are made to take up a role; what is beyond takes it up by itself within the hour.
+pub const MOST_FORCED: usize = 400;
 
 /// How long a document is kept after it was written last; what is seen renews it before.
 pub const KEPT: Duration = Duration::days(90);
@@ -114,6 +149,12 @@ pub struct Memory {
     /// The instances whose association was stuck and that were swapped for it, each once, while the incident is open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swapped: Vec<InstanceId>,
+    /// Whose turn it is, where a run left instances to the next one.
+    #[serde(default, skip_serializing_if = "Turn::is_nobodys")]
+    pub turn: Turn,
+    /// The replaces that were begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replacing: Vec<Replacing>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -191,6 +232,34 @@ pub struct OnItsWay {
     pub since: Timestamp,
 }
 
+/// Instances of a region whose association was to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacing {
+    /// Where they are.
+    pub region: Region,
+    /// The profile id that EC2 held for them.
+    pub from: ProfileId,
+    /// They.
+    pub instances: BTreeSet<InstanceId>,
+}
+
+/// How far a run came that left instances to the next one: to these, in the order of region and id.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Turn {
+    /// The last instance whose swap was begun.
+    pub swapped: Option<(Region, InstanceId)>,
+    /// The last instance whose replace was begun.
+    pub replaced: Option<(Region, InstanceId)>,
+}
+
+impl Turn {
+    /// Whether no run left anything to the next one.
+    #[must_use]
+    pub fn is_nobodys(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A role by which the profile is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Indexed {
@@ -249,6 +318,8 @@ impl Memory {
             is_unused: false,
             associating: Vec::new(),
             swapped: Vec::new(),
+            turn: Turn::default(),
+            replacing: Vec::new(),
         }
     }
 
@@ -267,7 +338,33 @@ impl Memory {
     /// Whether something is left that any recheck has to see to, whatever its number.
     #[must_use]
     pub fn has_unfinished(&self) -> bool {
-        !self.waiting.is_empty() || !self.begun.is_empty()
+        !self.waiting.is_empty() || self.has_begun()
+    }
+
+    /// Whether a step was begun whose outcome is not known.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.begun.is_empty() || !self.replacing.is_empty()
+    }
+
+    /// Takes note of what was begun, in place of what was before, but for regions that cannot be read now: what was begun
+    /// there stays. Of a Replace, which leaves no instance without a profile, less is kept: that it was begun.
+    pub fn note_begun(&mut self, begun: Vec<Begun>, unread: &[Region]) {
+        let is_again =
+            |old: &Begun| begun.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
+        self.begun.retain(|old| unread.contains(&old.region) && !is_again(old));
+        let mut groups: BTreeMap<(Region, ProfileId), BTreeSet<InstanceId>> = BTreeMap::new();
+        for Replacing { region, from, instances } in self.replacing.drain(..).filter(|old| unread.contains(&old.region))
+        {
+            groups.entry((region, from)).or_default().extend(instances);
+        }
+        let (detaching, replacing): (Vec<Begun>, Vec<Begun>) = begun.into_iter().partition(|one| one.action.detaches());
+        self.begun.extend(detaching);
+        for Begun { region, instance, from, .. } in replacing {
+            groups.entry((region, from)).or_default().insert(instance);
+        }
+        let group = |((region, from), instances)| Replacing { region, from, instances };
+        self.replacing = groups.into_iter().map(group).collect();
     }
 
     /// Whether a recheck is the one that the open incident waits for. A later number than the stored one was sent by an
@@ -353,6 +450,8 @@ impl Memory {
         self.forced.retain(|(_, of)| *of == role.id);
         let tried = |one: &&InstanceReport| one.found.case == Case::RoleReplaced && one.step.is_some();
         self.forced.extend(instances.iter().filter(tried).map(|one| (one.found.instance.id.clone(), role.id.clone())));
+        self.forced.sort();
+        self.forced.dedup();
     }
 
     /// Takes note of the associations that are not in force yet, each since it was seen so first. An id is never used
@@ -391,7 +490,7 @@ impl Memory {
             one.found.case == Case::Stuck && one.step.is_some() && one.outcome != Outcome::Deferred(Deferral::OutOfTime)
         };
         for one in instances.iter().filter(tried) {
-            if !self.swapped.contains(&one.found.instance.id) {
+            if self.swapped.len() < MOST_SWAPPED && !self.swapped.contains(&one.found.instance.id) {
                 self.swapped.push(one.found.instance.id.clone());
             }
         }

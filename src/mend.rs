@@ -313,6 +313,8 @@ async fn write<A: Account>(
     let now = account.clock().now();
     claim.memory.iam_writes.push(now);
     claim.memory.is_restoring |= matches!(mend, Mend::Restore { .. });
+    // Should this invocation end before it can say what came of it, the incident was not ended by others alone.
+    let was_changed = claim.memory.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
     keep(account, worker, claim).await?;
     tracing::warn!(%profile, ?mend, "writing IAM");
     match put_right(account.iam(), profile, &mend, now).await {
@@ -322,7 +324,12 @@ async fn write<A: Account>(
             tracing::warn!(%profile, %error, "IAM was not written as planned");
             mending.unmended = Some(Unmended::NotYetSure);
         }
-        Err(error) => mending.refused = Some(error),
+        Err(error) => {
+            if let (Some(open), Some(before)) = (&mut claim.memory.incident, was_changed) {
+                open.was_changed = before;
+            }
+            mending.refused = Some(error);
+        }
     }
     Ok(())
 }

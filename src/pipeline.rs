@@ -8,7 +8,7 @@ mod outcomes;
 mod overview;
 mod succession;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
@@ -17,14 +17,14 @@ use self::outcomes::{instance_reports, read_iam_again, unread_errors};
 use self::overview::{Sweeping, account_memory, not_told_yet, sweep_all, tell_overview};
 use self::succession::seek_successors;
 use crate::act::{Pace, act};
-use crate::begun::{Recovered, intents, recover};
+use crate::begun::{Place, Recovered, intents, next_turn, put_off, recover};
 use crate::claim::{Claim, Known, Worker, claim, keep, read_memory, release};
 use crate::conclude::{Conclusion, Manner, conclude};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Trigger;
 use crate::incident::{Incident, Timing};
-use crate::memory::{Begun, Memory};
+use crate::memory::{Begun, MOST_SWAPPED, Memory};
 use crate::mend::{Caution, Mending, Unmended, lacks_something, mend, needed};
 use crate::model::{Affected, Timestamp};
 use crate::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
@@ -309,10 +309,10 @@ struct Underway {
     plan: Plan,
     report: ProfileReport,
     affected: Vec<Affected>,
+    /// The steps that are left to the next run: there are too many to be remembered at once.
+    put_off: BTreeSet<Place>,
     /// What an earlier invocation had done and could not tell.
     done: Vec<InstanceReport>,
-    /// What it began in regions that could not be read.
-    unseen: Vec<Begun>,
     /// What putting IAM right means for the instances that waited for it.
     mended_as: Option<Outcome>,
     /// Whether it could not be read who took the profile's place.
@@ -400,8 +400,8 @@ async fn prepare<A: Account>(
     let known = live.as_ref().map(|live| &live.arn).or(claim.memory.binding.as_ref().map(|known| &known.arn));
     let arn = known.cloned().unwrap_or_else(|| context.root_arn(&name));
     let mut recovered = Recovered::default();
-    if !claim.memory.begun.is_empty() {
-        match recover(&context.aws, &arn, live.as_ref(), &claim.memory.begun, unseen).await {
+    if claim.memory.has_begun() {
+        match recover(&context.aws, &arn, live.as_ref(), &claim.memory, unseen).await {
             // What was seen to be wrong still is not done, whatever holds it now.
             Ok(mut found) => {
                 let is_seen =
@@ -418,19 +418,21 @@ async fn prepare<A: Account>(
         // In a region that was not read, only a profile that something holds, as far as is known, may be broken.
         Vec::new()
     };
-    for begun in &recovered.unseen {
-        if !unseen.contains(&begun.region) {
-            unseen.push(begun.region.clone());
+    for region in &recovered.unseen {
+        if !unseen.contains(region) {
+            unseen.push(region.clone());
         }
     }
     affected.extend(recovered.bare);
     let now = context.aws.clock().now();
     let mut plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
-    plan.leave_swapped(&claim.memory.swapped);
+    plan.leave_swapped(&claim.memory.swapped, MOST_SWAPPED);
     let is_on_notice = run.is_on_notice(&mut claim);
     if is_on_notice {
         plan.hold_back(Hindrance::OnNotice);
     }
+    let put_off =
+        if claim.version.is_some() { put_off(&mut plan, live.as_ref(), &claim.memory) } else { BTreeSet::new() };
     let (partition, account) = (context.partition.clone(), context.account.clone());
     let report = ProfileReport {
         changes: claim.changes.clone(),
@@ -448,8 +450,8 @@ async fn prepare<A: Account>(
         plan,
         report,
         affected,
+        put_off,
         done: recovered.done,
-        unseen: recovered.unseen,
         mended_as: None,
         succession_is_unread: false,
     })
@@ -531,16 +533,18 @@ async fn remember_intents<A: Account>(
     worker: Worker<'_>,
     one: &mut Underway,
 ) -> Result<(), Error> {
-    let intents = intents(&one.plan);
+    let intents = intents(&one.plan, &one.put_off);
+    one.claim.memory.turn = next_turn(&one.plan, &one.put_off, &one.claim.memory.turn);
     if intents.is_empty() || one.claim.version.is_none() {
         return Ok(());
     }
     let detaches = intents.iter().any(|intent| intent.action.detaches());
     let is_planned =
         |old: &Begun| intents.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
-    let is_unseen = |old: &Begun| one.unseen.contains(old);
-    one.claim.memory.begun.retain(|old| is_unseen(old) || !is_planned(old) && old.action.detaches());
-    one.claim.memory.begun.extend(intents.clone());
+    let mut begun = one.claim.memory.begun.clone();
+    begun.retain(|old| !is_planned(old) && old.action.detaches());
+    begun.extend(intents.iter().cloned());
+    one.claim.memory.note_begun(begun, &one.report.unseen);
     keep(&context.aws, worker, &mut one.claim).await?;
     if detaches && let Some(queue) = context.aws.queue() {
         let open = one.claim.memory.incident.as_ref();
@@ -553,15 +557,18 @@ async fn remember_intents<A: Account>(
 }
 
 async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut underway: Vec<Underway>, run: &mut Run) {
-    let steps: Vec<Step> = underway.iter().flat_map(|one| one.plan.steps().cloned()).collect();
+    let all = underway.iter().flat_map(|one| one.plan.steps().map(move |step| (one, step)));
+    let is_put_off = |one: &Underway, step: &Step| one.put_off.contains(&(step.region.clone(), step.instance.clone()));
+    let steps: Vec<Step> = all.filter(|(one, step)| !is_put_off(one, step)).map(|(_, step)| step.clone()).collect();
     for step in &steps {
         tracing::info!(step = %step, "taking a step");
     }
     let deadline = worker.deadline.map(|deadline| deadline - RESERVE);
     let mut outcomes = act(&context.aws, &context.pace, deadline, steps).await;
     for one in &mut underway {
+        let affected = std::mem::take(&mut one.affected);
         one.report.instances =
-            instance_reports(&one.plan, std::mem::take(&mut one.affected), &mut outcomes, one.mended_as.as_ref());
+            instance_reports(&one.plan, affected, &one.put_off, &mut outcomes, one.mended_as.as_ref());
         one.report.instances.append(&mut one.done);
     }
 
@@ -581,9 +588,9 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
 
     let (unread, is_first_sweep) = (&not_told_yet(context, &run.unread).await, run.is_first_sweep);
     let concluded = stream::iter(underway)
-        .map(|Underway { claim, report, unseen, .. }| async move {
+        .map(|Underway { claim, report, .. }| async move {
             let manner = context.manner(is_first_sweep);
-            let conclusion = conclude(&context.aws, worker, claim, &report, unread, unseen, manner).await;
+            let conclusion = conclude(&context.aws, worker, claim, &report, unread, manner).await;
             (report, conclusion)
         })
         .buffer_unordered(PROFILES_AT_ONCE)

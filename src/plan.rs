@@ -255,13 +255,20 @@ impl Plan {
 
     /// Leaves alone the instances that were swapped before because their association was stuck: what did not help once is
     /// for a person to look at.
-    pub fn leave_swapped(&mut self, swapped: &[InstanceId]) {
-        let is_again = |decision: &Decision| match decision {
-            Decision::Do(step) => step.case == Case::Stuck && swapped.contains(&step.instance),
-            Decision::Leave(_) => false,
-        };
-        for decision in self.decisions.iter_mut().filter(|decision| is_again(decision)) {
-            *decision = Decision::Leave(Hindrance::SwappedBefore);
+    ///
+    /// At most `most` are swapped: what was swapped has to be remembered, so that it is not swapped again.
+    pub fn leave_swapped(&mut self, swapped: &[InstanceId], most: usize) {
+        let mut room = most.saturating_sub(swapped.len());
+        for decision in &mut self.decisions {
+            let Decision::Do(step) = &*decision else { continue };
+            if step.case != Case::Stuck || step.action == Action::Associate {
+                continue;
+            }
+            if room == 0 || swapped.contains(&step.instance) {
+                *decision = Decision::Leave(Hindrance::SwappedBefore);
+            } else {
+                room -= 1;
+            }
         }
     }
 }

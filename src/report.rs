@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnose::also_untrusted;
 use crate::event::Change;
+use crate::losses::Losses;
 use crate::mend::{Mended, Reading, Unmended, lacks_something};
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
@@ -146,6 +147,21 @@ pub struct InstanceReport {
     pub outcome: Outcome,
 }
 
+impl InstanceReport {
+    /// Whether a step of ours took effect in EC2, or may have, though that was not seen.
+    #[must_use]
+    pub fn may_have_changed(&self) -> bool {
+        match &self.outcome {
+            Outcome::Healed { .. }
+            | Outcome::Failed(
+                Failure::NotConfirmed | Failure::Detached(_) | Failure::ProfileChangedAgain | Failure::Unreadable(_),
+            ) => true,
+            Outcome::Failed(Failure::Refused(error)) => error.reason == Reason::Unavailable,
+            Outcome::Failed(Failure::NoAssociation) | Outcome::Left(_) | Outcome::Deferred(_) => false,
+        }
+    }
+}
+
 /// How a profile is after the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -200,8 +216,6 @@ pub struct ProfileReport {
     pub at: Timestamp,
     /// The incident that this is told of, where there is a memory.
     pub incident: Option<Reference>,
-    /// Whether what was told as broken was mended by somebody else.
-    pub is_resolved: bool,
     /// How many instances were healed before that are only counted.
     pub more_healed: usize,
     /// What was put right in IAM.
@@ -235,6 +249,10 @@ pub struct Reference {
     pub revision: u32,
     /// Whether it only says again what was said.
     pub is_reminder: bool,
+    /// The status, as the incident decided it: whatever is published takes it from here.
+    pub status: Status,
+    /// The instances that were cut off, over the incident's whole life.
+    pub losses: Losses,
 }
 
 impl ProfileReport {
@@ -257,7 +275,6 @@ impl ProfileReport {
             healthy: 0,
             at,
             incident: None,
-            is_resolved: false,
             more_healed: 0,
             mended: Vec::new(),
             recreated: 0,
@@ -284,11 +301,11 @@ impl ProfileReport {
         self.sought.as_ref().filter(|_| lacks_something(self.live.as_ref()))?.successor.as_ref()
     }
 
-    /// FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED if we healed one.
+    /// How the profile is after this run: FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED
+    /// if we healed one. What is published of an incident has the status that `incident` decided.
     #[must_use]
     pub fn status(&self) -> Status {
-        let used = if self.healthy > 0 { Status::Healthy } else { Status::Unused };
-        let least = if self.is_resolved { Status::Resolved } else { used };
+        let least = if self.healthy > 0 { Status::Healthy } else { Status::Unused };
         self.instances.iter().map(|one| self.status_of(one)).fold(least, Status::max)
     }
 

@@ -13,6 +13,7 @@ use super::document::{Document, Line, Section};
 use super::facts::Facts;
 use super::plain::{code, shorten};
 use super::summary;
+use crate::names::{InstanceId, Region};
 
 /// Characters, by the page's parameter table.
 const TITLE: usize = 250;
@@ -71,12 +72,12 @@ pub(super) struct Head {
 /// What an alert on one profile is headed and known by.
 pub(super) fn head(facts: &Facts, context: Vec<(&'static str, String)>) -> Head {
     let report = facts.report;
-    let status = report.status().as_str();
+    let status = facts.status.as_str();
     Head {
         title: format!("{status} {}: {}", code(&shorten(report.profile.as_str(), 128)), summary(facts)),
         status,
         thread: thread_id(facts),
-        resources: facts.told.iter().take(INSTANCES).map(|(_, one)| arn(facts, one)).collect(),
+        resources: resources(facts),
         context,
     }
 }
@@ -110,9 +111,16 @@ pub(super) fn write(document: &Document, head: Head) -> String {
     serde_json::to_string(&notification).unwrap_or_default()
 }
 
-fn arn(facts: &Facts, one: &crate::report::InstanceReport) -> String {
-    let (report, found) = (facts.report, &one.found);
-    format!("arn:{}:ec2:{}:{}:instance/{}", report.partition, found.region, report.account, found.instance.id)
+/// The ARNs of the instances that the alert lists.
+fn resources(facts: &Facts) -> Vec<String> {
+    let Facts { report, told, losses, .. } = facts;
+    let arn = |region: &Region, id: &InstanceId| {
+        format!("arn:{}:ec2:{region}:{}:instance/{id}", report.partition, report.account)
+    };
+    if facts.is_over() {
+        return losses.listed.iter().map(|loss| arn(&loss.region, &loss.instance)).collect();
+    }
+    told.iter().take(INSTANCES).map(|(_, one)| arn(&one.found.region, &one.found.instance.id)).collect()
 }
 
 /// The same for each alert on the incident, so that they stand in one thread; without a memory, for each on the profile,

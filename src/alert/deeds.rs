@@ -9,13 +9,27 @@ use crate::mend::{Mended, Unmended};
 use crate::model::Case;
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
-use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome};
+use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, Status};
+
+mod endings;
 
 /// How many instances are listed.
 pub(super) const INSTANCES: usize = 20;
 
+/// What was done to each instance; once it is over, how it ended for each.
+pub(super) fn what_was_done(facts: &Facts) -> Option<Section> {
+    let (lines, heading) = match facts.status {
+        Status::Resolved => (endings::instances(facts), "What was cut off, and for how long"),
+        Status::Healed => (endings::instances(facts), HEADING),
+        _ => (instances(facts), HEADING),
+    };
+    Section::of(heading, lines.into_iter().chain(besides(facts)).collect())
+}
+
+const HEADING: &str = "What Reprofile did";
+
 /// The instances, those with the same lot together.
-pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
+fn instances(facts: &Facts) -> Vec<Line> {
     let shown = &facts.told[..facts.told.len().min(INSTANCES)];
     let mut groups: Vec<(String, Vec<&InstanceReport>)> = Vec::new();
     for (_, one) in shown {
@@ -31,6 +45,12 @@ pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
         lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
     }
     lines.extend(the_rest(&facts.told[shown.len()..], facts.report.more_healed).map(Line::Item));
+    lines
+}
+
+/// What was done besides: in IAM, and by which calls; and who else there is.
+fn besides(facts: &Facts) -> Vec<Line> {
+    let mut lines = Vec::new();
     lines.extend(facts.report.mended.iter().map(|mended| Line::Item(in_iam(facts, mended))));
     let (calls, writes) = (calls(facts), &facts.report.mended);
     if !calls.is_empty() || !writes.is_empty() {
@@ -48,7 +68,7 @@ pub(super) fn what_reprofile_did(facts: &Facts) -> Option<Section> {
         let others = count(facts.report.healthy, "other instance holds", "other instances hold");
         lines.push(Line::Say(format!("{others} the present profile already.")));
     }
-    Section::of("What Reprofile did", lines)
+    lines
 }
 
 pub(super) fn instance(one: &InstanceReport) -> String {

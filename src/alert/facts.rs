@@ -1,12 +1,16 @@
 //! What is known from a report: who is still broken, since when, which role, and what may be claimed.
 //!
-//! Invariant: nothing here guesses. What the report does not show is `None`, or a bound that says so.
+//! Invariant: nothing here guesses. What the report does not show is `None`, or a bound that says so. The status is the
+//! one that the incident decided; only a report that is of no incident has its own.
+
+use std::borrow::Cow;
 
 use crate::event::{CallName, Change, Subject};
+use crate::losses::Losses;
 use crate::model::{Case, InstanceState, Profile, Role, Timestamp, Trust};
 use crate::names::RoleName;
 use crate::reason::Reason;
-use crate::report::{Failure, InstanceReport, Left, Outcome, ProfileReport};
+use crate::report::{Failure, InstanceReport, Left, Outcome, ProfileReport, Status};
 
 /// How an instance stands after the run, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,13 +58,34 @@ pub(super) struct Facts<'a> {
     pub(super) report: &'a ProfileReport,
     /// The told instances, the worst first.
     pub(super) told: Vec<(Standing, &'a InstanceReport)>,
+    /// The status.
+    pub(super) status: Status,
+    /// The instances that were cut off, over the incident's whole life.
+    pub(super) losses: Cow<'a, Losses>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn of(report: &'a ProfileReport) -> Self {
         let mut told: Vec<_> = report.told().map(|one| (Standing::of(&one.outcome), one)).collect();
         told.sort_by_key(|(standing, _)| *standing);
-        Self { report, told }
+        let (status, losses) = match &report.incident {
+            Some(reference) => (reference.status, Cow::Borrowed(&reference.losses)),
+            None => (report.status(), Cow::Owned(Losses::of(report))),
+        };
+        Self { report, told, status, losses }
+    }
+
+    /// Whether it is over: nothing is broken any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.status, Status::Healed | Status::Resolved)
+    }
+
+    /// The case to tell: the gravest of the told; where all of them are over, the gravest that there was.
+    pub(super) fn case(&self) -> Case {
+        match self.report.case() {
+            Case::Healthy if self.is_over() => self.losses.case().unwrap_or(Case::Healthy),
+            case => case,
+        }
     }
 
     pub(super) fn live(&self) -> Option<&'a Profile> {
@@ -109,7 +134,7 @@ impl<'a> Facts<'a> {
 
     /// Whether the healed are of no use yet: the role in the profile does not let EC2 use it.
     pub(super) fn healed_but_untrusted(&self) -> bool {
-        self.trust() == Some(Trust::No) && self.count(Standing::Healed) > 0
+        !self.is_over() && self.trust() == Some(Trust::No) && self.count(Standing::Healed) > 0
     }
 
     /// The changes made by this call to the profile itself, oldest first.
@@ -173,7 +198,7 @@ impl<'a> Facts<'a> {
         self.live().is_some_and(|live| live.role.is_some())
     }
 
-    /// Since when the gravest case has been so.
+    /// Since when the gravest case has been so, by what IAM shows now: for a look that remembers nothing.
     pub(super) fn since(&self) -> Since {
         let at = |change: &Change| change.at;
         let young = || self.live().map_or(Since::Unknown, |live| Since::AtLatest(live.created));

@@ -66,10 +66,10 @@ impl RegionNews {
 pub fn overview(overview: &Overview<'_>, format: Format) -> Message {
     let Overview { account, found, regions, .. } = overview;
     let mut profiles: Vec<Facts> = found.iter().map(Facts::of).collect();
-    profiles.sort_by_key(|facts| std::cmp::Reverse(facts.report.status()));
+    profiles.sort_by_key(|facts| std::cmp::Reverse(facts.status));
     let gravest = profiles.iter().map(Severity::of).min().unwrap_or(Severity::Warning);
     let severity = if is_all_repaired_next(overview) { Severity::Warning } else { gravest };
-    let status = profiles.iter().map(|facts| facts.report.status()).max().map_or("NOTICE", Status::as_str);
+    let status = profiles.iter().map(|facts| facts.status).max().map_or("NOTICE", Status::as_str);
     let what = match found.len() {
         0 => regions.summary(),
         profiles => format!("{} found", count(profiles, "broken instance profile", "broken instance profiles")),
@@ -143,7 +143,7 @@ fn found(profiles: &[Facts]) -> Option<Section> {
         lines.push(Line::Item(format!(
             "{}: {}, {}, {healed} re-associated ({})",
             code(&report.profile),
-            report.status().as_str(),
+            facts.status.as_str(),
             count(all, "instance", "instances"),
             report.case()
         )));

@@ -3,12 +3,13 @@
 //! Invariant: nothing is claimed that the report does not show. Who made a change is told; that it was the cause is not.
 
 use super::document::{Line, Section};
-use super::facts::{Facts, Since, Standing, is_unconfirmed};
+use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{LONG, SHORT, code, count, minute, quoted, second};
 use super::trust;
 use crate::actor::Actor;
 use crate::diagnose::{ROLE_TAKES_EFFECT, also_untrusted};
 use crate::event::{CallName, Change, Subject};
+use crate::losses::Since;
 use crate::model::{Case, Timestamp};
 use crate::report::{Status, UnreadRegion};
 
@@ -17,7 +18,7 @@ const CHANGES: usize = 20;
 
 /// The answer: what is broken, what was done, whether somebody has to act, and how soon.
 pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
-    let status = facts.report.status();
+    let status = facts.status;
     let (all, open, healed) = (facts.all(), facts.open().count(), facts.count(Standing::Healed));
     let instances = count(all, "EC2 instance", "EC2 instances");
     let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
@@ -28,14 +29,12 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
             "{still}BROKEN: Reprofile re-attached {healed} of {instances} to {role}, but the role's own rules do not let EC2 \
              use it, so there are none. Please act: the steps are below."
         )],
-        Status::Resolved => vec![format!(
-            "RESOLVED: no EC2 instance is cut off any more from {role}. That was not Reprofile's doing: somebody mended it, or \
-             the instances have ended. You need not act, unless software there still fails."
+        Status::Broken if open == 0 => vec![format!(
+            "{still}BROKEN: of the EC2 instances that were seen, none is cut off any more from {role}, and Reprofile healed \
+             {healed} of them. But not every region could be read, and more may be cut off there. Reprofile looks again every \
+             15 minutes, and repairs what it can. You need not act yet."
         )],
-        Status::Healed => vec![format!(
-            "HEALED: {healed} of {instances} had lost the link to {role}. Reprofile restored and checked it. You need not act, \
-             unless software there still fails."
-        )],
+        Status::Resolved | Status::Healed => vec![how_it_ended(facts)],
         Status::Healthy | Status::Unused => vec![format!("{}: nothing is broken.", status.as_str())],
         Status::Broken | Status::Failed => {
             let verb = match (facts.open().any(|(_, one)| is_unconfirmed(&one.outcome)), open) {
@@ -51,7 +50,7 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
     if matches!(status, Status::Healed | Status::Resolved) && facts.doubtful_role().is_some() {
         said.push("Whether the role lets EC2 use it is not known: see \"Good to know\".".to_owned());
     }
-    if (1..all).contains(&healed) && open > 0 {
+    if (1..all).contains(&healed) && open > 0 && !facts.is_over() {
         said.push(format!("Reprofile healed {healed} of the others."));
     }
     if !unread.is_empty() {
@@ -59,6 +58,38 @@ pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
         said.push(format!("{regions} could not be looked at: there may be more."));
     }
     said.join(" ")
+}
+
+/// What is over: how many there were, and who put an end to it.
+fn how_it_ended(facts: &Facts) -> String {
+    let (all, healed) = (facts.losses.total(), facts.losses.healed());
+    let instances = count(all, "EC2 instance", "EC2 instances");
+    let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
+    let (status, need_not) = (facts.status.as_str(), "You need not act, unless software there still fails.");
+    match facts.status {
+        Status::Resolved => {
+            let verb = if all == 1 { "is" } else { "are" };
+            format!(
+                "{status}: {instances} had lost the link to {role}, and {verb} not cut off any more. That was not Reprofile's \
+                 doing: somebody mended it, or the instances have ended. {need_not}"
+            )
+        }
+        _ if healed == all && healed > 0 => format!(
+            "{status}: {healed} of {instances} had lost the link to {role}. Reprofile restored and checked it. {need_not}"
+        ),
+        _ if healed > 0 => format!(
+            "{status}: {instances} had lost the link to {role}. Reprofile restored and checked it for {healed}; somebody \
+             mended the others, or they have ended. {need_not}"
+        ),
+        _ if !facts.report.mended.is_empty() => format!(
+            "{status}: {instances} had lost the link to {role}. Reprofile put right in IAM what was missing, and checked it. \
+             {need_not}"
+        ),
+        _ => format!(
+            "{status}: {instances} had lost the link to {role}, and nothing is cut off any more. Reprofile had a hand in it: \
+             what it did before is in the alerts before this one. {need_not}"
+        ),
+    }
 }
 
 fn what_was_done(facts: &Facts) -> String {
@@ -97,10 +128,10 @@ fn how_soon(facts: &Facts, open: usize) -> &'static str {
 /// Where, since when, by whom.
 pub(super) fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
     let report = facts.report;
-    let since = match facts.since() {
-        Since::At(at) => minute(at),
-        Since::AtLatest(at) => format!("{} or earlier", minute(at)),
-        Since::Unknown => "not known".to_owned(),
+    let since = match facts.losses.since {
+        Some(Since { at, is_first_seen: false }) => minute(at),
+        Some(Since { at, is_first_seen: true }) => format!("not known; seen since {}", minute(at)),
+        None => "not known".to_owned(),
     };
     let mut actors: Vec<&Actor> = Vec::new();
     for change in &report.changes {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::losses::Count;
 use crate::model::{Case, Timestamp};
 use crate::names::{InstanceId, ProfileName};
 use crate::report::Status;
@@ -21,21 +22,23 @@ pub(super) struct Told {
     broken: BTreeSet<InstanceId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newer_case: Option<Case>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    more_broken: Vec<Count>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     successor: Option<ProfileName>,
 }
 
 impl From<Told> for super::Told {
     fn from(stored: Told) -> Self {
-        let Told { at, status, case, broken, newer_case, successor } = stored;
-        Self { at, status, case: newer_case.unwrap_or(case), broken, successor }
+        let Told { at, status, case, broken, newer_case, more_broken, successor } = stored;
+        Self { at, status, case: newer_case.unwrap_or(case), broken, more_broken, successor }
     }
 }
 
 impl From<super::Told> for Told {
     fn from(told: super::Told) -> Self {
-        let super::Told { at, status, case, broken, successor } = told;
+        let super::Told { at, status, case, broken, more_broken, successor } = told;
         let (case, newer_case) = case.to_stored();
-        Self { at, status, case, broken, newer_case, successor }
+        Self { at, status, case, broken, newer_case, more_broken, successor }
     }
 }

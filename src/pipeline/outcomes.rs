@@ -2,9 +2,10 @@
 //!
 //! Invariant: an affected instance has exactly one report, and what was healed is believed only if IAM still has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
+use crate::begun::Place;
 use crate::error::Error;
 use crate::model::{Affected, Profile};
 use crate::names::{InstanceId, Region};
@@ -31,12 +32,16 @@ pub(super) fn unread_errors(unread: &[UnreadRegion], regions: usize, comes_back:
 pub(super) fn instance_reports(
     plan: &Plan,
     affected: Vec<Affected>,
+    put_off: &BTreeSet<Place>,
     outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
     mended_as: Option<&Outcome>,
 ) -> Vec<InstanceReport> {
     let mut report = |(found, decision): (Affected, &Decision)| match (decision, mended_as) {
         (decision, Some(outcome)) if decision.waits_for_iam() => {
             InstanceReport { found, step: None, outcome: outcome.clone() }
+        }
+        (Decision::Do(step), _) if put_off.contains(&(step.region.clone(), step.instance.clone())) => {
+            InstanceReport { found, step: None, outcome: Outcome::Deferred(Deferral::OutOfTime) }
         }
         (decision, _) => decided(found, decision, outcomes),
     };

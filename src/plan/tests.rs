@@ -225,9 +225,9 @@ fn a_stuck_instance_is_swapped_once_where_that_is_remembered() {
     let bounds = Bounds { may_swap: true, ..bounds(Level::Reassociate) };
     let mut plan = plan(live.name(), Some(&live), &[one.clone()], &bounds, NOW);
     assert_eq!(plan.steps().map(|step| step.action).collect::<Vec<_>>(), [Action::Swap]);
-    plan.leave_swapped(&[]);
+    plan.leave_swapped(&[], 1);
     assert_eq!(plan.steps().count(), 1);
-    plan.leave_swapped(&[one.instance.id]);
+    plan.leave_swapped(&[one.instance.id], 2);
     assert_eq!(plan.decisions, [Decision::Leave(Hindrance::SwappedBefore)]);
 }
 

@@ -79,6 +79,7 @@ async fn play(case: &Case) -> Result<(), TestCaseError> {
     };
     trial.nothing_was_written_that_may_not_be()?;
     trial.what_is_broken_is_told_and_nothing_else()?;
+    trial.what_is_published_has_a_status()?;
     nothing_more_happens(&aws.writes()[writes..], &aws.published()[told..])
 }
 

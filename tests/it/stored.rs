@@ -1,10 +1,11 @@
 //! Stored documents across versions: this one reads what 0.1.0 wrote, and 0.1.0 reads what this one writes.
 //!
-//! Invariant: a stored field is never taken away, renamed or given another meaning, and a stored enum gets no new word. A
-//! new version adds optional fields, which the one before ignores. `tests/data/stored` holds documents of 0.1.0, which
+//! Invariant: a stored field is never taken away, renamed or given another meaning, and a stored enum gets no new word.
+//! A new version adds optional fields, which the one before ignores. `tests/data/stored` holds documents of 0.1.0, which
 //! stay as they are; the model's table has [`frozen`] read every document that any test writes.
 
 pub mod frozen;
+mod size;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,12 +13,18 @@ use std::path::{Path, PathBuf};
 use reprofile::actor::Actor;
 use reprofile::event::{CallName, Change, Subject};
 use reprofile::incident::{Healed, Incident, Told};
-use reprofile::memory::{AccountMemory, Begun, Binding, Indexed, KnownRole, Lease, Memory, SHAPE};
+use reprofile::losses::{Count, End, Ending, Loss, Losses, Since};
+use reprofile::memory::{
+    AccountMemory, Begun, Binding, Indexed, KnownRole, Lease, Memory, OnItsWay, Replacing, SHAPE, Turn,
+};
 use reprofile::mend::{ChosenRole, Mended, Reading};
 use reprofile::model::{Affected, Association, AssociationState, Case, Hold, Instance, InstanceState, Timestamp};
 use reprofile::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use reprofile::plan::Action;
 use reprofile::report::Status;
+use reprofile::successor::Sought;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use time::macros::datetime;
 
@@ -33,25 +40,20 @@ fn is_of_the_account(file: &Path) -> bool {
     file.file_name().unwrap().to_str().unwrap().starts_with("account")
 }
 
-/// What this version makes of a document: read, and written back.
-fn written_back(file: &Path, json: &str) -> String {
-    if is_of_the_account(file) {
-        let read: AccountMemory = serde_json::from_str(json).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-        return serde_json::to_string(&read).unwrap();
-    }
-    let read: Memory = serde_json::from_str(json).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+/// Reads a document and writes it back.
+fn by<T: Serialize + DeserializeOwned>(file: &Path, json: &str) -> String {
+    let read: T = serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     serde_json::to_string(&read).unwrap()
 }
 
-/// What 0.1.0 makes of a document.
+/// What this version makes of a document: read, and written back.
+fn written_back(file: &Path, json: &str) -> String {
+    if is_of_the_account(file) { by::<AccountMemory>(file, json) } else { by::<Memory>(file, json) }
+}
+
+/// What 0.1.0 makes of it.
 fn written_back_by_the_version_before(file: &Path, json: &str) -> String {
-    if is_of_the_account(file) {
-        let read: frozen::AccountMemory =
-            serde_json::from_str(json).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-        return serde_json::to_string(&read).unwrap();
-    }
-    let read: frozen::Memory = serde_json::from_str(json).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-    serde_json::to_string(&read).unwrap()
+    if is_of_the_account(file) { by::<frozen::AccountMemory>(file, json) } else { by::<frozen::Memory>(file, json) }
 }
 
 fn value(json: &str) -> Value {
@@ -90,7 +92,7 @@ impl Seen {
             }
             Value::Array(items) => items.iter().for_each(|item| self.look_into(&format!("{key}[]"), item)),
             Value::Object(fields) => {
-                fields.iter().for_each(|(name, value)| self.look_into(&format!("{key}.{name}"), value))
+                fields.iter().for_each(|(name, value)| self.look_into(&format!("{key}.{name}"), value));
             }
             _ => {}
         }
@@ -180,8 +182,20 @@ fn with_everything() -> Memory {
             state: AssociationState::Associated,
             arn: arn(),
             held: profile_id(),
+            since: Some(AT),
         },
         case,
+    };
+    let count = || Count { region: region(), case: Case::RoleLess, number: 7 };
+    let loss = |how: Option<Ending>| Loss {
+        region: region(),
+        instance: instance_id(),
+        state: InstanceState::Running,
+        name: Some("web 1".to_owned()),
+        held: profile_id(),
+        case: Case::Gone,
+        since: Since { at: AT, is_first_seen: false },
+        end: how.map(|how| End { at: AT, how }),
     };
     Memory {
         shape: SHAPE,
@@ -201,13 +215,15 @@ fn with_everything() -> Memory {
             sequence: 3,
             rechecks: 4,
             changes: CallName::ALL.map(change).into(),
-            healed: vec![Healed { found: found(Case::Stale), step: Action::Swap, now: profile_id() }],
+            healed: vec![Healed { found: found(Case::Stuck), step: Action::Swap, now: profile_id() }],
             more_healed: 5,
             told: Some(Told {
                 at: AT,
                 status: Status::Failed,
-                case: Case::Stale,
+                case: Case::Stuck,
                 broken: BTreeSet::from([instance_id()]),
+                more_broken: vec![count()],
+                successor: Some(ProfileName::new("new-profile").unwrap()),
             }),
             mended: vec![Mended {
                 role: ChosenRole { name: RoleName::new("web-role").unwrap(), id: role_id() },
@@ -215,6 +231,26 @@ fn with_everything() -> Memory {
                 at: AT,
             }],
             reading: Some(Reading { profile: Some(profile_id()), role: Some(role_id()), at: AT }),
+            losses: Losses {
+                since: Some(Since { at: AT, is_first_seen: true }),
+                listed: [
+                    None,
+                    Some(Ending::Healed(profile_id())),
+                    Some(Ending::Terminated),
+                    Some(Ending::ChangedByOther),
+                    Some(Ending::Over),
+                ]
+                .map(loss)
+                .into(),
+                ids: BTreeSet::from([instance_id()]),
+                counted: vec![count()],
+                beyond: vec![count()],
+                more_healed: 6,
+            },
+            was_changed: true,
+            is_missing_from_list: true,
+            is_on_notice: true,
+            sought: Some(Sought { at: AT, successor: Some(ProfileName::new("new-profile").unwrap()) }),
         }),
         lease: Some(Lease { owner: "somebody".to_owned(), until: AT }),
         begun: vec![Begun {
@@ -223,6 +259,7 @@ fn with_everything() -> Memory {
             action: Action::Swap,
             association: association_id(),
             from: profile_id(),
+            is_stuck: true,
         }],
         iam_writes: vec![AT],
         is_restoring: true,
@@ -230,12 +267,31 @@ fn with_everything() -> Memory {
         waiting: vec![change(CallName::DeleteRole)],
         indexed: vec![Indexed { role: RoleName::new("web-role").unwrap(), at: AT }],
         recreated: vec![AT],
+        is_unused: true,
+        associating: vec![OnItsWay {
+            association: association_id(),
+            instance: instance_id(),
+            region: region(),
+            since: AT,
+        }],
+        swapped: vec![instance_id()],
+        turn: Turn { swapped: Some((region(), instance_id())), replaced: Some((region(), instance_id())) },
+        replacing: vec![Replacing { region: region(), from: profile_id(), instances: BTreeSet::from([instance_id()]) }],
     }
 }
 
 /// The account's, in the same way.
 fn account_with_everything() -> AccountMemory {
-    AccountMemory { shape: SHAPE, swept: true, closed_regions: BTreeSet::from([Region::new("ap-east-1").unwrap()]) }
+    let region = || Region::new("ap-east-1").unwrap();
+    AccountMemory {
+        shape: SHAPE,
+        swept: true,
+        closed_regions: BTreeSet::from([region()]),
+        swept_whole: Some(AT),
+        regions: BTreeSet::from([region()]),
+        unread_sweeps: BTreeMap::from([(region(), 2)]),
+        noticed: Some(AT),
+    }
 }
 
 /// Whether all that is in `part` is in `whole`, whatever else is there.

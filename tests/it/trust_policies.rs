@@ -59,7 +59,7 @@ async fn a_condition_that_ec2_cannot_meet_is_told_as_untrusted_when_it_is_added(
 
         aws.update_assume_role_policy("web-role", Trust::Yes).unwrap();
         deployment.run_for(10 * MINUTE).await;
-        assert_eq!(told(&aws)[1..], ["RESOLVED healthy"], "{condition}");
+        assert_eq!(told(&aws)[1..], ["RESOLVED untrusted"], "{condition}");
     }
 }
 

@@ -97,6 +97,27 @@ def test_a_role_taken_out_and_put_back_within_the_settle_time_is_not_told(reprof
     assert aws.healed(instance, name)
 
 
+def test_what_somebody_else_mends_is_told_as_resolved_and_names_the_instance(reprofile, name):
+    aws, iam = reprofile.aws, reprofile.aws.client("iam")
+    aws.create_profile(name, name)
+    instance = aws.run_instance(name)
+    reprofile.until_idle()
+    held = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["InstanceProfileId"]
+    iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=name)
+    broken = reprofile.alert(name, "BROKEN")["message"]
+    since = next(line for line in broken.splitlines() if line.startswith("Broken since:"))
+    assert "UTC" in since and "not known" not in since
+    reprofile.until_idle()
+    iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+    resolved = reprofile.alert(name, "RESOLVED")
+    assert resolved["attributes"]["severity"] == "info"
+    message = " ".join(resolved["message"].split())
+    assert " ".join(since.split()) in message
+    moment = since.removeprefix("Broken since:").strip()
+    assert f"held {held}; cut off since {moment}, for " in message and f"{instance} us-east-1 running" in message
+    assert [alert["attributes"]["status"] for alert in reprofile.alerts(name)] == ["BROKEN", "RESOLVED"]
+
+
 def test_two_batches_about_one_profile_at_the_same_time_are_one_alert_with_both_their_events(reprofile, name):
     aws = reprofile.aws
     aws.console_create_role(name)

@@ -189,6 +189,34 @@ impl Trial<'_> {
         Ok(())
     }
 
+    /// Whatever was published says one of the four things that there are to say of an incident, and says it the same way
+    /// everywhere; a message on the account as a whole is a notice, or a digest of what is broken.
+    pub fn what_is_published_has_a_status(&self) -> Judgement {
+        for one in self.aws.published() {
+            let message = &one.message;
+            let (status, severity) = (attribute(message, "status"), attribute(message, "severity"));
+            let is_known = match attribute(message, "profile") {
+                "*" => ["NOTICE", "BROKEN"].contains(&status),
+                _ => ["HEALED", "RESOLVED", "BROKEN", "FAILED"].contains(&status),
+            };
+            prop_assert!(is_known, "{status}: {}", message.subject);
+            prop_assert!(message.subject.starts_with(&format!("[Reprofile] {status} ")), "{}", message.subject);
+            if attribute(message, "profile") == "*" {
+                continue;
+            }
+            let body = message.body.trim_start_matches("STILL ");
+            prop_assert!(body.starts_with(status), "{status} is not what the body begins with: {}", message.body);
+            let is_over = ["HEALED", "RESOLVED"].contains(&status);
+            prop_assert!(!is_over || severity == "info", "{status} is {severity}: {}", message.subject);
+            prop_assert!(!is_over || self.names_an_instance(message), "nobody is named: {}", message.body);
+        }
+        Ok(())
+    }
+
+    fn names_an_instance(&self, message: &Message) -> bool {
+        self.stage.instances().iter().any(|instance| message.body.contains(instance.as_str()))
+    }
+
     /// What was told that says how the profile is, oldest first.
     fn told_of(&self, profile: &ProfileName) -> Vec<Published> {
         let all = self.aws.published().into_iter();

@@ -155,7 +155,7 @@ fn broken_because_the_new_profile_is_empty() {
 
     Account:          111122223333
     Instance profile: web-role
-    Broken since:     2026-11-21 12:05 UTC or earlier
+    Broken since:     not known; seen since 2026-11-21 12:06 UTC
     Changed by:       arn:aws:iam::111122223333:user/alice, with "AWS console", from 192.0.2.10
     State as of:      2026-11-21 12:06 UTC
 
@@ -300,7 +300,7 @@ fn broken_and_stopped() {
 
     Account:          111122223333
     Instance profile: web-role
-    Broken since:     2026-11-21 12:05 UTC or earlier
+    Broken since:     not known; seen since 2026-11-21 12:06 UTC
     Changed by:       arn:aws:iam::111122223333:user/alice, with "AWS console", from 192.0.2.10
     State as of:      2026-11-21 12:06 UTC
 
@@ -433,7 +433,7 @@ fn found_by_a_sweep() {
 
     Account:          111122223333
     Instance profile: web-role
-    Broken since:     2026-11-21 12:05 UTC or earlier
+    Broken since:     not known; seen since 2026-11-21 12:06 UTC
     Changed by:       not known: found by a look at the whole account, not from an event
     State as of:      2026-11-21 12:06 UTC
 

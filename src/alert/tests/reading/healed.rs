@@ -1,6 +1,11 @@
 //! What was healed, and what needs nobody to act, or lets nobody.
 
+use time::Duration;
+
 use super::*;
+use crate::losses::Losses;
+use crate::mend::{ChosenRole, Mended};
+use crate::report::{Reference, Status};
 
 #[test]
 fn healed_with_a_role_of_which_it_is_not_known_whether_ec2_may_use_it() {
@@ -14,8 +19,8 @@ fn healed_with_a_role_of_which_it_is_not_known_whether_ec2_may_use_it() {
     let words = text(&report).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("principal * may or may not stand for EC2"), "{words}");
     report.instances.clear();
-    report.is_resolved = true;
-    insta::assert_snapshot!(first_lines(&report), @r#"RESOLVED: no EC2 instance is cut off any more from the IAM role that gives them AWS permissions. That was not Reprofile's doing: somebody mended it, or the instances have ended. You need not act, unless software there still fails. Whether the role lets EC2 use it is not known: see "Good to know"."#);
+    let resolved = ended(Status::Resolved, Vec::new(), report);
+    insta::assert_snapshot!(first_lines(&resolved), @r#"RESOLVED: 0 EC2 instances had lost the link to the IAM role that gives them AWS permissions, and are not cut off any more. That was not Reprofile's doing: somebody mended it, or the instances have ended. You need not act, unless software there still fails. Whether the role lets EC2 use it is not known: see "Good to know"."#);
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn healed_after_the_console_trap() {
 
     What Reprofile did
     - Re-associated, and read back from EC2 and IAM (case: stale; held AIPAOLDOLDOLDOLDOLD11, now
-      AIPANEWNEWNEWNEWNEW22):
+      AIPANEWNEWNEWNEWNEW22; cut off since 2026-11-21 12:00 UTC, for 6 minutes):
         i-0123456789abc0001 eu-west-1 running web-1
         i-0123456789abc0002 eu-west-1 running (no name)
         i-0123456789abc0003 us-east-1 running web-3
@@ -240,4 +245,121 @@ fn nothing_broken_is_no_news_but_can_be_written() {
     Changed by:       not known: found by a look at the whole account, not from an event
     State as of:      2026-11-21 12:06 UTC
     "#);
+}
+
+/// An incident's last alert: over two looks, of which the first found `broken`.
+fn ended(status: Status, broken: Vec<InstanceReport>, mut last: ProfileReport) -> ProfileReport {
+    let mut losses = Losses::default();
+    let first = after(with(report(None), broken), console_deletes());
+    losses.see(&first, &first.changes, first.at);
+    last.at += Duration::minutes(125);
+    losses.see(&last, &last.changes, last.at);
+    let incident = "web-role-1795262400".to_owned();
+    last.incident = Some(Reference { incident, revision: 2, is_reminder: false, status, losses });
+    last
+}
+
+#[test]
+fn resolved_by_somebody_else() {
+    let broken = gone().instances;
+    insta::assert_snapshot!(text(&ended(Status::Resolved, broken, report(Some(live(NEW, Trust::Yes))))), @"
+    Subject: [Reprofile] RESOLVED web-role: nothing is cut off any more (111122223333)
+    status=RESOLVED severity=info case=gone account=111122223333 profile=web-role incident=web-role-1795262400 revision=2
+
+    RESOLVED: 2 EC2 instances had lost the link to the IAM role that gives them AWS permissions, and are
+    not cut off any more. That was not Reprofile's doing: somebody mended it, or the instances have
+    ended. You need not act, unless software there still fails.
+
+    Account:          111122223333
+    Instance profile: web-role
+    Broken since:     2026-11-21 12:00 UTC
+    Changed by:       not known: found by a look at the whole account, not from an event
+    State as of:      2026-11-21 14:11 UTC
+
+    What was cut off, and for how long
+    - Not cut off any more, without a re-association by Reprofile (case: gone; held
+      AIPAOLDOLDOLDOLDOLD11; cut off since 2026-11-21 12:00 UTC, for up to 2 hours and 11 minutes):
+        i-0123456789abc0001 eu-west-1 running web-1
+        i-0123456789abc0002 us-east-1 stopped web-2
+    ");
+}
+
+#[test]
+fn healed_by_putting_iam_right() {
+    let mut last = report(Some(live(OLD, Trust::Yes)));
+    let role = ChosenRole { name: role_name("web-role"), id: live(OLD, Trust::Yes).role.unwrap().id };
+    last.mended = vec![Mended { role, created: None, at: last.at }];
+    let broken = (1..=25)
+        .map(|number| {
+            instance(
+                number,
+                if number > 22 { "us-east-1" } else { "eu-west-1" },
+                Case::RoleLess,
+                left(Hindrance::NoRole),
+            )
+        })
+        .map(|one| in_state(one, InstanceState::Stopped));
+    insta::assert_snapshot!(text(&ended(Status::Healed, broken.collect(), last)), @"
+    Subject: [Reprofile] HEALED web-role: 25 instances have their role back (111122223333)
+    status=HEALED severity=info case=role-less account=111122223333 profile=web-role incident=web-role-1795262400 revision=2
+
+    HEALED: 25 EC2 instances had lost the link to the IAM role that gives them AWS permissions.
+    Reprofile put right in IAM what was missing, and checked it. You need not act, unless software there
+    still fails.
+
+    Account:          111122223333
+    Instance profile: web-role
+    Broken since:     2026-11-21 12:00 UTC
+    Changed by:       not known: found by a look at the whole account, not from an event
+    State as of:      2026-11-21 14:11 UTC
+
+    What Reprofile did
+    - Not cut off any more, without a re-association by Reprofile (case: role-less; held
+      AIPAOLDOLDOLDOLDOLD11; cut off since 2026-11-21 12:00 UTC, for up to 2 hours and 11 minutes):
+        i-0123456789abc0001 eu-west-1 stopped web-1
+        i-0123456789abc0002 eu-west-1 stopped web-2
+        i-0123456789abc0003 eu-west-1 stopped web-3
+        i-0123456789abc0004 eu-west-1 stopped web-4
+        i-0123456789abc0005 eu-west-1 stopped web-5
+        i-0123456789abc0006 eu-west-1 stopped web-6
+        i-0123456789abc0007 eu-west-1 stopped web-7
+        i-0123456789abc0008 eu-west-1 stopped web-8
+        i-0123456789abc0009 eu-west-1 stopped web-9
+        i-0123456789abc0010 eu-west-1 stopped web-10
+        i-0123456789abc0011 eu-west-1 stopped web-11
+        i-0123456789abc0012 eu-west-1 stopped web-12
+        i-0123456789abc0013 eu-west-1 stopped web-13
+        i-0123456789abc0014 eu-west-1 stopped web-14
+        i-0123456789abc0015 eu-west-1 stopped web-15
+        i-0123456789abc0016 eu-west-1 stopped web-16
+        i-0123456789abc0017 eu-west-1 stopped web-17
+        i-0123456789abc0018 eu-west-1 stopped web-18
+        i-0123456789abc0019 eu-west-1 stopped web-19
+        i-0123456789abc0020 eu-west-1 stopped web-20
+    - ... and 5 more: 2 in eu-west-1 (role-less) and 3 in us-east-1 (role-less).
+    - Put the role web-role back into the instance profile web-role (2026-11-21 12:06 UTC).
+    The calls were Reprofile's, not a person's: iam:AddRoleToInstanceProfile, to the instance profile of
+    the same name, before 2026-11-21 14:11 UTC.
+    ");
+}
+
+#[test]
+fn what_the_incident_decided_is_what_everything_says() {
+    // As it reads now nothing is broken; as it reads now something is: either way the incident's word goes.
+    let broken = with(report(None), vec![instance(1, "eu-west-1", Case::Gone, left(Hindrance::NoProfile))]);
+    for (status, now) in [(Status::Healed, report(None)), (Status::Healed, broken.clone()), (Status::Resolved, broken)]
+    {
+        let told = ended(status, gone().instances, now);
+        for format in [Format::Text, Format::Chat] {
+            let message = message(&told, &[], format);
+            let word = status.as_str();
+            assert!(message.subject.starts_with(&format!("[Reprofile] {word} ")), "{}", message.subject);
+            assert_eq!(message.attributes[..2], [("status", word.to_owned()), ("severity", "info".to_owned())]);
+            assert!(
+                message.body.contains(&format!("{word}: ")) && !message.body.contains("BROKEN"),
+                "{}",
+                message.body
+            );
+        }
+    }
 }

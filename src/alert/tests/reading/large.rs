@@ -33,7 +33,7 @@ fn regions_that_could_not_be_read() {
 
     What Reprofile did
     - Re-associated, and read back from EC2 and IAM (case: stale; held AIPAOLDOLDOLDOLDOLD11, now
-      AIPANEWNEWNEWNEWNEW22):
+      AIPANEWNEWNEWNEWNEW22; cut off since 2026-11-21 12:00 UTC, for 6 minutes):
         i-0123456789abc0001 eu-west-1 running web-1
     The calls were Reprofile's, not a person's: ec2:ReplaceIamInstanceProfileAssociation, to the
     instance profile of the same name, before 2026-11-21 12:06 UTC. Reprofile changed nothing in IAM.

@@ -69,6 +69,6 @@ fn healed_of_it_is_told_with_the_one_id_and_not_with_two_that_are_equal() {
     report.instances[0].step = Some(crate::plan::Action::Swap);
     let letter = text(&report).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(letter.contains("EC2 had been attaching the profile since 2026-11-21 12:00 UTC"), "{letter}");
-    assert!(letter.contains(&format!("case: stuck; detached, and attached again: {NEW}")), "{letter}");
+    assert!(letter.contains("Detached, attached again, and read back (case: stuck;"), "{letter}");
     assert!(!letter.contains(&format!("held {NEW}, now {NEW}")), "{letter}");
 }
