@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::event::{Event, Message, Payload, Trigger, parse};
+use crate::event::{Event, Ignored, Message, Payload, Trigger, parse};
 use crate::metrics::Tally;
 use crate::pipeline::{Context, Invocation, Run, run};
 use crate::ports::Account;
@@ -135,7 +135,8 @@ pub async fn answer<A: Account>(
 ) -> (Result<Answer, Error>, Tally) {
     match parse(payload) {
         Err(error) => (Err(error.into()), Tally::default()),
-        Ok(Payload::Single(event)) => single(context, event, invocation).await,
+        Ok(Payload::Single(event)) => direct(context, vec![event], invocation).await,
+        Ok(Payload::Notified(events)) => direct(context, events, invocation).await,
         Ok(Payload::Batch(messages)) => batch(context, messages, invocation).await,
     }
 }
@@ -144,32 +145,50 @@ pub async fn answer<A: Account>(
 fn of_this_account<A>(context: &Context<A>, event: Event) -> Event {
     match event {
         Event::Trigger(trigger) if trigger.account != context.account => {
-            Event::Ignored(format!("event of account {}, which this function does not look after", trigger.account))
+            Event::Ignored(Ignored::OtherAccount(trigger.account))
         }
         event => event,
     }
 }
 
-async fn single<A: Account>(
+/// Says of an event that it asks for nothing. One of the seven calls that does not say what it changed may be a break that
+/// only the sweep will see: it is told so that its record can be looked for.
+fn ignore(message_id: Option<&str>, why: &Ignored) {
+    if let Ignored::Nameless { event_id, .. } = why {
+        tracing::warn!(message_id, event_id, %why, "an event was ignored, though it may be about a break");
+    } else {
+        tracing::info!(message_id, %why, "an event was ignored");
+    }
+}
+
+/// What was handed over without a queue is one invocation: it fails as a whole, for there is no answer that gives a part
+/// of it back.
+async fn direct<A: Account>(
     context: &Context<A>,
-    event: Event,
+    events: Vec<Event>,
     invocation: Invocation<'_>,
 ) -> (Result<Answer, Error>, Tally) {
-    let trigger = match of_this_account(context, event) {
-        Event::Ignored(why) => {
-            tracing::info!(why, "an event was ignored");
-            return (Ok(Answer::Ignored { ignored: why }), Tally { ignored: 1, ..Tally::default() });
+    let mut ignored = Vec::new();
+    let mut triggers = Vec::new();
+    for event in events {
+        match of_this_account(context, event) {
+            Event::Ignored(why) => {
+                ignore(None, &why);
+                ignored.push(why);
+            }
+            Event::Trigger(trigger) => triggers.push(trigger),
         }
-        Event::Trigger(trigger) => trigger,
+    }
+    let Some(first) = triggers.first() else {
+        let why = ignored.first().map_or_else(|| "there is no event in it".to_owned(), Ignored::to_string);
+        return (Ok(Answer::Ignored { ignored: why }), Tally { ignored: ignored.len(), ..Tally::default() });
     };
-    let run = run(context, std::slice::from_ref(&trigger), invocation).await;
-    let report = Report::new(&trigger, &run);
+    let run = run(context, &triggers, invocation).await;
+    let report = Report::new(first, &run);
     log(&report);
-    let answer = match run.failure(0) {
-        Some(error) => Err(error.clone()),
-        None => Ok(Answer::Report(report)),
-    };
-    (answer, Tally::of(&run))
+    let failure = (0..triggers.len()).find_map(|index| run.failure(index));
+    let answer = failure.map_or(Ok(Answer::Report(report)), |error| Err(error.clone()));
+    (answer, Tally { ignored: ignored.len(), ..Tally::of(&run) })
 }
 
 async fn batch<A: Account>(
@@ -188,7 +207,7 @@ async fn batch<A: Account>(
                 failed.push(id);
             }
             Ok(Event::Ignored(why)) => {
-                tracing::info!(message_id = id, why, "an event was ignored");
+                ignore(Some(&id), &why);
                 ignored += 1;
             }
             Ok(Event::Trigger(trigger)) => {

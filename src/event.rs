@@ -2,9 +2,14 @@
 //!
 //! Invariant: an event only says where to look. A trigger holds names, never state, and a failed call never becomes one.
 
+mod envelope;
+pub mod record;
+
+use std::cmp::Ordering;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::format_description::well_known::Rfc3339;
 
 use crate::actor::Actor;
 use crate::model::Timestamp;
@@ -78,7 +83,10 @@ pub enum Subject {
 }
 
 /// A change in IAM that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// Two are equal where they tell of the same call: CloudTrail sends some records once more as an addendum, which may
+/// describe the caller in other words. Who it was tells calls apart only where the records bear no id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Change {
     /// When; `None` where the record does not say it in a way that can be read.
     #[serde(with = "time::serde::rfc3339::option")]
@@ -89,8 +97,35 @@ pub struct Change {
     pub subject: Subject,
     /// Who made it.
     pub actor: Actor,
-    /// CloudTrail's `eventID`; empty where the record has none.
+    /// CloudTrail's `eventID`, for an addendum that of the record that it adds to; empty where the record has none.
     pub event_id: String,
+}
+
+impl Change {
+    fn key(&self) -> (Option<Timestamp>, CallName, &Subject, &str, Option<&Actor>) {
+        let actor = self.event_id.is_empty().then_some(&self.actor);
+        (self.at, self.call, &self.subject, &self.event_id, actor)
+    }
+}
+
+impl PartialEq for Change {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Change {}
+
+impl PartialOrd for Change {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Change {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
 }
 
 /// What set a run off.
@@ -132,8 +167,56 @@ impl What {
 pub enum Event {
     /// One to look into.
     Trigger(Trigger),
-    /// One that asks for nothing, and why.
-    Ignored(String),
+    /// One that asks for nothing.
+    Ignored(Ignored),
+}
+
+/// Why a well-formed event asks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// The record is of another call than the seven.
+    OtherCall {
+        /// The service that was called: `iam.amazonaws.com`.
+        service: String,
+        /// The call.
+        call: String,
+    },
+    /// The call failed, with this code or message.
+    Failed(String),
+    /// The record is of one of the seven calls, and does not say what it was made to: `CloudTrail` cuts large fields out.
+    Nameless {
+        /// The call.
+        call: CallName,
+        /// The field that is not there.
+        lacks: &'static str,
+        /// `CloudTrail`'s `eventID`, by which the whole record can be looked for.
+        event_id: String,
+    },
+    /// It happened in an account that is not looked after.
+    OtherAccount(AccountId),
+}
+
+/// The reason, as a sentence's end after "ignored: ".
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherCall { service, call } => {
+                write!(f, "{service} {call} is another call than those that Reprofile follows")
+            }
+            Self::Failed(code) => write!(f, "failed call: {code}"),
+            Self::Nameless { call, lacks, event_id } => {
+                let id = if event_id.is_empty() { "without an id" } else { event_id };
+                write!(
+                    f,
+                    "the record of {} (event {id}) does not say what was changed: it lacks {lacks}",
+                    call.as_str()
+                )
+            }
+            Self::OtherAccount(account) => {
+                write!(f, "event of account {account}, which this function does not look after")
+            }
+        }
+    }
 }
 
 /// One message of an SQS batch.
@@ -148,8 +231,10 @@ pub struct Message {
 /// What the function was invoked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
-    /// An EventBridge event, handed over directly.
+    /// An `EventBridge` event, or an SNS notification of one, handed over directly.
     Single(Event),
+    /// Lambda's own SNS event. It has one notification in it, and the type allows for several.
+    Notified(Vec<Event>),
     /// An SQS batch.
     Batch(Vec<Message>),
 }
@@ -160,7 +245,7 @@ pub enum InvalidEvent {
     /// No payload of a known shape.
     #[error(
         "the payload is neither an EventBridge event (\"AWS API Call via CloudTrail\" or \"Scheduled Event\"), nor a recheck, \
-         nor an SQS batch of such: {0}; see events/ for samples"
+         nor an SQS batch or an SNS notification of such: {0}; see events/ for samples"
     )]
     Shape(String),
     /// A field that is needed is missing.
@@ -174,37 +259,36 @@ pub enum InvalidEvent {
         /// What is wrong with it.
         cause: Malformed,
     },
-    /// A CloudTrail event of another call.
-    #[error("the call {0:?} is not one that Reprofile handles")]
-    OtherCall(String),
 }
 
 /// Reads what the function was invoked with.
 ///
 /// # Errors
-/// [`InvalidEvent`], where it is neither an EventBridge event that Reprofile handles nor an SQS batch. A message of a
+/// [`InvalidEvent`], where it is neither an event that Reprofile handles nor an envelope of such. A message of an SQS
 /// batch that is none has its own error, and does not spoil the others.
 pub fn parse(payload: &Value) -> Result<Payload, InvalidEvent> {
     match payload.get("Records") {
-        Some(Value::Array(records)) => records.iter().map(message).collect::<Result<_, _>>().map(Payload::Batch),
+        Some(Value::Array(records)) if records.iter().any(envelope::is_of_sns) => {
+            let read = |record| envelope::of_sns(record).and_then(|event| self::event(&event));
+            records.iter().map(read).collect::<Result<_, _>>().map(Payload::Notified)
+        }
+        Some(Value::Array(records)) => {
+            records.iter().map(envelope::message).collect::<Result<_, _>>().map(Payload::Batch)
+        }
         Some(_) => Err(InvalidEvent::Shape("Records is no list".to_owned())),
-        None => event(payload).map(Payload::Single),
+        None => opened(payload).map(Payload::Single),
     }
 }
 
-fn message(record: &Value) -> Result<Message, InvalidEvent> {
-    let message = aws_lambda_events::sqs::SqsMessage::deserialize(record)
-        .map_err(|error| InvalidEvent::Shape(format!("a record is no SQS message: {error}")))?;
-    // Without an id a failure could not be given back alone, and without a body nothing can be read.
-    let id = message.message_id.ok_or(InvalidEvent::Missing("Records[].messageId"))?;
-    let body = message.body.unwrap_or_default();
-    let event = serde_json::from_str::<Value>(&body)
-        .map_err(|error| InvalidEvent::Shape(format!("the message body is no JSON: {error}")))
-        .and_then(|body| event(&body));
-    Ok(Message { id, event })
+/// Reads one event, out of its SNS envelope where it is in one.
+fn opened(value: &Value) -> Result<Event, InvalidEvent> {
+    match envelope::notification(value) {
+        Some(message) => event(&envelope::in_text(message, "the message of the SNS notification")?),
+        None => event(value),
+    }
 }
 
-/// Reads one EventBridge event.
+/// Reads one `EventBridge` event, or recheck.
 fn event(event: &Value) -> Result<Event, InvalidEvent> {
     let detail_type = text(event, "detail-type");
     match detail_type {
@@ -223,49 +307,18 @@ fn event(event: &Value) -> Result<Event, InvalidEvent> {
     }
 }
 
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 fn change(event: &Value) -> Result<Event, InvalidEvent> {
     let record = &event["detail"];
-    let source = text(record, "eventSource").ok_or(InvalidEvent::Missing("detail.eventSource"))?;
-    let name = text(record, "eventName").ok_or(InvalidEvent::Missing("detail.eventName"))?;
-    let call = CallName::ALL
-        .into_iter()
-        .find(|call| call.as_str() == name && source == "iam.amazonaws.com")
-        .ok_or_else(|| InvalidEvent::OtherCall(format!("{source} {name}")))?;
-    // Any code or message means that nothing was changed; requestParameters may be null then.
-    if let Some(code) = text(record, "errorCode").or(text(record, "errorMessage")) {
-        return Ok(Event::Ignored(format!("failed call: {code}")));
-    }
-    let account = account(text(record, "recipientAccountId").or(text(event, "account")))?;
-    let change = Change {
-        at: [text(record, "eventTime"), text(event, "time")]
-            .into_iter()
-            .flatten()
-            .find_map(|at| Timestamp::parse(at, &Rfc3339).ok()),
-        call,
-        subject: subject(call, &record["requestParameters"])?,
-        actor: Actor::read(record),
-        event_id: text(record, "eventID").unwrap_or_default().to_owned(),
-    };
-    // `CreateInstanceProfile` alone shows it.
-    let arn = text(&record["responseElements"]["instanceProfile"], "arn").and_then(|arn| ProfileArn::parse(arn).ok());
-    Ok(Event::Trigger(Trigger { account, what: What::Change(change), arn }))
-}
-
-fn subject(call: CallName, parameters: &Value) -> Result<Subject, InvalidEvent> {
-    const PROFILE: &str = "detail.requestParameters.instanceProfileName";
-    const ROLE: &str = "detail.requestParameters.roleName";
-    let role = text(parameters, "roleName")
-        .map(RoleName::new)
-        .transpose()
-        .map_err(|cause| InvalidEvent::Malformed { field: ROLE, cause })?;
-    if call.names_a_profile() {
-        let name = text(parameters, "instanceProfileName").ok_or(InvalidEvent::Missing(PROFILE))?;
-        let name = ProfileName::new(name).map_err(|cause| InvalidEvent::Malformed { field: PROFILE, cause })?;
-        Ok(Subject::Profile(name, role))
-    } else {
-        role.map(Subject::Role).ok_or(InvalidEvent::Missing(ROLE))
-    }
+    Ok(match record::read(record, text(event, "time"))? {
+        Err(ignored) => Event::Ignored(ignored),
+        Ok(change) => {
+            let account = account(text(record, "recipientAccountId").or(text(event, "account")))?;
+            // `CreateInstanceProfile` alone shows it.
+            let shown = text(&record["responseElements"]["instanceProfile"], "arn");
+            let arn = shown.and_then(|arn| ProfileArn::parse(arn).ok());
+            Event::Trigger(Trigger { account, what: What::Change(change), arn })
+        }
+    })
 }
 
 fn account(id: Option<&str>) -> Result<AccountId, InvalidEvent> {

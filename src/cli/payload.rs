@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 
 use super::error::Error;
-use crate::event::{self, Event, InvalidEvent, Payload};
+use crate::event::{self, Event, Ignored, InvalidEvent, Payload};
 
 /// No log file of CloudTrail is larger when unpacked: it cuts them every five minutes.
 const LONGEST: u64 = 512 * 1024 * 1024;
@@ -76,6 +76,7 @@ impl Unpacked {
         }
         match event::parse(value) {
             Ok(Payload::Single(event)) => self.events.push(Ok(event)),
+            Ok(Payload::Notified(events)) => self.events.extend(events.into_iter().map(Ok)),
             Ok(Payload::Batch(messages)) => self.events.extend(messages.into_iter().map(|message| message.event)),
             Err(error) => self.events.push(Err(error)),
         }
@@ -99,8 +100,9 @@ impl Unpacked {
             "detail": record,
         });
         match event::parse(&envelope) {
+            Ok(Payload::Single(Event::Ignored(Ignored::OtherCall { .. }))) => self.others += 1,
             Ok(Payload::Single(event)) => self.events.push(Ok(event)),
-            Ok(Payload::Batch(_)) | Err(InvalidEvent::OtherCall(_)) => self.others += 1,
+            Ok(Payload::Batch(_) | Payload::Notified(_)) => {}
             Err(error) => self.events.push(Err(error)),
         }
     }

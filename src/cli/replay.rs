@@ -121,7 +121,7 @@ pub async fn follow<A: Account>(context: &Context<A>, unpacked: &Unpacked) -> Re
                 replayed.invalid += 1;
                 format!("no event that the Lambda takes: {}", plain(&error.to_string(), 300))
             }
-            Ok(Event::Ignored(why)) => format!("ignored: {}", plain(why, LONG)),
+            Ok(Event::Ignored(why)) => format!("ignored: {}", plain(&why.to_string(), 300)),
             Ok(Event::Trigger(trigger)) if trigger.account != context.account => {
                 format!("{}: ignored: of account {}, not {}", told(trigger), trigger.account, context.account)
             }

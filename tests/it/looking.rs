@@ -1,5 +1,7 @@
 //! What is looked at, what is ignored, and what happens where something can't be read.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reprofile::model::Trust;
@@ -46,21 +48,92 @@ async fn every_handled_event_about_a_stale_profile_leads_to_its_healing() {
 
 #[tokio::test(start_paused = true)]
 async fn radio_silence_for_what_asks_for_nothing() {
-    for name in
-        ["delete-role-failed", "remove-role-from-instance-profile-failed-without-code", "delete-role-other-account"]
-    {
+    for name in [
+        "delete-role-failed",
+        "remove-role-from-instance-profile-failed-without-code",
+        "delete-role-other-account",
+        "tag-role",
+        "replace-association-other-service",
+        "delete-role-without-parameters",
+    ] {
         let aws = stale().await;
-        let answer = Lambda::new(&aws).invoke(&event(name)).await.unwrap();
+        let (answer, tally) = Lambda::new(&aws).invoke_counting(&event(name)).await;
+        let answer = answer.unwrap();
         assert!(answer["ignored"].is_string(), "{name}: {answer}");
-        assert_eq!(aws.calls().len(), 0, "{name}");
+        assert_eq!((aws.calls().len(), tally.ignored), (0, 1), "{name}");
+        let (answer, tally) = Lambda::new(&aws).invoke_counting(&batch(vec![event(name)])).await;
+        assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}), "{name}");
+        assert_eq!((aws.calls().len(), tally.ignored), (0, 1), "{name}");
     }
+}
+
+/// What is logged while the payload is taken.
+async fn logged(payload: &Value) -> String {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    Lambda::new(&stale().await).invoke(payload).await.unwrap();
+    drop(guard);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_say_what_it_changed_is_warned_of_by_its_event_id() {
+    let nameless = event("delete-role-without-parameters");
+    for payload in [nameless.clone(), batch(vec![nameless])] {
+        let log = logged(&payload).await;
+        let warned = log.lines().find(|line| line.contains("\"WARN\"")).unwrap_or_default();
+        assert!(warned.contains("7a1f4c0e-2b9d-4e61-bb53-9d0c6f2e8a04"), "{log}");
+    }
+    assert!(!logged(&event("tag-role")).await.contains("WARN"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_in_an_sns_envelope_is_followed_and_fails_as_a_whole_without_a_queue() {
+    for name in ["sns-event", "sqs-batch-sns"] {
+        let aws = stale().await;
+        Lambda::new(&aws).invoke(&event(name)).await.unwrap();
+        assert_eq!((aws.writes().len(), aws.published().len()), (2, 1), "{name}");
+    }
+    let aws = stale().await;
+    aws.fail_all(Operation::GetInstanceProfile, Fault::THROTTLED);
+    assert!(Lambda::new(&aws).invoke(&event("sns-event")).await.is_err());
+    let mut two = event("sns-event");
+    let mut records = vec![two["Records"][0].clone(), two["Records"][0].clone()];
+    records[1]["Sns"]["Message"] = event("delete-role-failed").to_string().into();
+    two["Records"] = records.into();
+    let aws = stale().await;
+    let (answer, tally) = Lambda::new(&aws).invoke_counting(&two).await;
+    assert_eq!((answer.unwrap()["trigger"].as_str(), tally.ignored), (Some("DeleteInstanceProfile"), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addendum_is_not_listed_as_a_second_change() {
+    let aws = stale().await;
+    let events = ["delete-role", "delete-role-addendum", "delete-role"].map(event);
+    Lambda::new(&aws).invoke(&batch(events.into())).await.unwrap();
+    let alert = &aws.published()[0].message.body;
+    assert_eq!(alert.matches("0418c95b-2573-4115-972a-390580fff6c7").count(), 1, "{alert}");
+    assert!(!alert.contains("9c3a6e20-4d1f-4083-9d75-1f2e8a4a0c09"), "{alert}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_event_is_invalid_without_a_call_and_the_next_one_is_served() {
     let aws = stale().await;
     let lambda = Lambda::new(&aws);
-    for payload in [event("tag-role"), event("delete-role-wrong-detail-type"), json!({}), json!("x")] {
+    for payload in [event("delete-role-wrong-detail-type"), json!({}), json!({"Records": [{"Sns": {}}]}), json!("x")] {
         assert_eq!(lambda.invoke(&payload).await.unwrap_err().name(), "InvalidEvent");
     }
     assert_eq!(aws.calls().len(), 0);

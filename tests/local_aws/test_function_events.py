@@ -12,7 +12,8 @@ import deployment
 
 EVENTS = deployment.PROJECT / "events"
 HANDLED = ("One of each handled event", "Other names, other people", "Odd records that still count")
-IGNORED, REFUSED, BY_QUEUE_OR_CLOCK = "Nothing to do", "No event of Reprofile's", "From the queue, and by the clock"
+IGNORED, REFUSED = "Nothing to do", "No event of Reprofile's"
+BY_QUEUE_OR_CLOCK = "From the queue, from a topic, and by the clock"
 
 
 def headings():
@@ -87,3 +88,21 @@ def test_a_recheck_is_taken_as_a_message_of_the_queue(reprofile):
     answer, error = invoke(reprofile, "sqs-recheck.json")
     assert error is None
     assert list(answer) == ["batchItemFailures"]
+
+
+def test_a_notification_of_a_topic_is_opened(reprofile):
+    answer, error = invoke(reprofile, "sns-event.json")
+    assert error is None
+    assert answer["trigger"] == "DeleteInstanceProfile"
+
+
+def test_a_notification_in_a_message_of_the_queue_is_opened(reprofile):
+    mark = reprofile.aws.mark()
+    assert invoke(reprofile, "sqs-batch-sns.json") == ({"batchItemFailures": []}, None)
+    assert reprofile.looks("web-role", mark) == 1
+
+
+def test_a_call_that_does_not_say_what_it_changed_is_ignored_and_not_tried_again(reprofile):
+    answer, error = invoke(reprofile, "delete-role-without-parameters.json")
+    assert error is None
+    assert "it lacks requestParameters.roleName" in answer["ignored"]

@@ -12,7 +12,7 @@ use crate::aws_model::{AwsModel, Caller, EPOCH};
 fn read(aws: &AwsModel) -> Vec<Event> {
     let event = |payload| match parse(&payload).unwrap() {
         Payload::Single(event) => event,
-        Payload::Batch(_) => unreachable!(),
+        Payload::Notified(_) | Payload::Batch(_) => unreachable!(),
     };
     aws.take_events().into_iter().map(event).collect()
 }
