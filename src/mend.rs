@@ -2,7 +2,7 @@
 //!
 //! Invariant: never in the heat. It is decided only from a recheck, where the same state was read twice with the
 //! configured time between and nothing changed in it; only for a role of the remembered name that exists and surely
-//! trusts EC2; never more often than the brake allows; and it is remembered before it is done. Never a role is created,
+//! trusts EC2 (a person at a terminal may vouch for one that perhaps does); never more often than the brake allows; and it is remembered before it is done. Never a role is created,
 //! never anything deleted.
 
 use std::collections::BTreeMap;
@@ -72,6 +72,8 @@ pub struct Former {
     pub path: Path,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether a person says that EC2 can use the role, where its trust policy leaves that open. Nothing remembered is.
+    pub is_vouched_for: bool,
 }
 
 impl Former {
@@ -86,6 +88,7 @@ impl Former {
             taken_out: (!memory.is_restoring).then(|| role.id.clone()),
             path: binding.arn.path().clone(),
             tags: binding.tags.clone(),
+            is_vouched_for: false,
         })
     }
 }
@@ -198,7 +201,12 @@ pub fn decide(
     if live.is_some() && former.taken_out.as_ref() == Some(&role.id) {
         return Err(Unmended::TakenOut);
     }
-    if role.trust != Trust::Yes {
+    let is_trusted = match role.trust {
+        Trust::Yes => true,
+        Trust::Unsure => former.is_vouched_for,
+        Trust::No => false,
+    };
+    if !is_trusted {
         return Err(Unmended::Trust);
     }
     let role = ChosenRole { name: role.name.clone(), id: role.id.clone() };

@@ -26,7 +26,7 @@ use crate::plan::Step;
 use crate::ports::Account;
 use crate::report::{Failure, Left, Outcome};
 
-/// Shows the plan, asks unless `yes`, and carries it out.
+/// Shows the plan, asks unless `yes`, and carries it out; `events` are those that led to it, for programs.
 ///
 /// # Errors
 /// Where nobody can be asked, or a result cannot be written.
@@ -36,6 +36,7 @@ pub async fn apply<A: Account>(
     yes: bool,
     format: Format,
     console: &Console,
+    events: Option<Vec<Value>>,
 ) -> Result<Exit, Error> {
     show(findings, format, console)?;
     for advice in unread::advice(findings) {
@@ -44,7 +45,7 @@ pub async fn apply<A: Account>(
     let all = findings.steps().count() + findings.mends().count();
     if all == 0 {
         if format == Format::Json {
-            console.print(&json_text::text(&value(findings, &Carried::default())))?;
+            console.print(&json_text::text(&value(findings, &Carried::default(), events)))?;
         }
         return Ok(findings.exit());
     }
@@ -85,7 +86,7 @@ pub async fn apply<A: Account>(
     };
     match format {
         Format::Table => console.print(&format!("\n{}", sum(findings, &carried, console.look)))?,
-        Format::Json => console.print(&json_text::text(&value(findings, &carried)))?,
+        Format::Json => console.print(&json_text::text(&value(findings, &carried, events)))?,
     }
     Ok(exit(findings, &carried))
 }
@@ -219,10 +220,13 @@ pub fn exit(findings: &Findings, carried: &Carried) -> Exit {
     }
 }
 
-/// What was found, and what became of each step.
+/// What was found, and what became of each step; with the events that led to it, where there are any.
 #[must_use]
-pub fn value(findings: &Findings, carried: &Carried) -> Value {
+pub fn value(findings: &Findings, carried: &Carried, events: Option<Vec<Value>>) -> Value {
     let mut value = json::value(findings);
+    if let Some(events) = events {
+        value["events"] = events.into();
+    }
     value["iam_writes"] = carried.written.iter().map(iam_write).collect();
     value["steps"] = carried.done.iter().map(step).collect();
     value

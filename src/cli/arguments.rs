@@ -12,7 +12,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  nothing is wrong, or all of it was done
   2  something is broken, or waits to be done
-  1  an error: a wrong argument, a region that could not be read (and nothing broken elsewhere), a step that failed";
+  1  an error: a wrong argument, a region or an input that could not be read (and nothing broken elsewhere), a step
+     that failed";
 
 /// Find the EC2 instances that have lost their IAM role, and put them back on it
 ///
@@ -36,7 +37,7 @@ pub enum Command {
     Scan(scan::Asked),
     /// Explain one instance or instance profile, in plain words; changes nothing
     Explain(explain::Asked),
-    /// Show what Reprofile would do with an event of CloudTrail or EventBridge
+    /// Show what Reprofile would do with events of CloudTrail, in log files, messages and exports
     Replay(replay::Asked),
     /// Show a plan to put instances back on their role, ask, and carry it out
     Heal(heal::Asked),

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::exit::Exit;
 use super::known::{self, Memories, known};
 use super::prospect::{Known, Prospect, WhyNot, prospect};
+use super::role::Said;
 use super::watched::{Watch, Watched};
 use crate::config::Regions;
 use crate::diagnose::diagnose;
@@ -15,7 +16,7 @@ use crate::event::Change;
 use crate::memory::Memory;
 use crate::mend::{Mend, lacks_something};
 use crate::model::{Affected, Case, Profile, Timestamp, Trust};
-use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
+use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region};
 use crate::observe::{Look, Names, Observation, Observed, Search, Where, observe};
 use crate::pipeline::Context;
 use crate::plan::{Decision, Level, Step};
@@ -66,6 +67,8 @@ pub struct BrokenProfile {
     pub iam: Option<Result<Mend, WhyNot>>,
     /// The profile that took its place.
     pub successor: Option<ProfileName>,
+    /// Whether that puts in a role that EC2 can use by somebody's word alone.
+    pub is_vouched_for: bool,
     /// How it was looked at.
     pub look: Look,
 }
@@ -215,20 +218,21 @@ pub enum Scope {
 pub async fn find<A: Account>(
     context: &Context<A>,
     scope: &Scope,
-    role: Option<&RoleName>,
+    said: Option<&Said>,
     watch: &Watch,
 ) -> Result<Findings, Error> {
-    find_after(context, scope, role, watch, &[]).await
+    find_after(context, scope, said, watch, &[]).await
 }
 
-/// Looks at the account after these changes; `role` is the one that somebody says the profiles that lack one are to have.
+/// Looks at the account after these changes; `said` is what somebody says of the role that the profiles that lack one are to
+/// have.
 ///
 /// # Errors
 /// A region that does not exist; where not even the profiles or the regions could be listed, or the table not be read.
 pub async fn find_after<A: Account>(
     context: &Context<A>,
     scope: &Scope,
-    role: Option<&RoleName>,
+    said: Option<&Said>,
     watch: &Watch,
     changes: &[Change],
 ) -> Result<Findings, Error> {
@@ -248,18 +252,18 @@ pub async fn find_after<A: Account>(
             Err(error) => unread_profiles.push((name, error)),
             Ok(live) if !affected.is_empty() => {
                 let (known, successor) = if lacks_something(live.as_ref()) {
-                    let said = SaidOf { role, changes };
+                    let said = SaidOf { said, changes };
                     known_of(context, &name, said, memories.get(&name), live.as_ref(), &affected).await
                 } else {
                     (Ok(Known::default()), None)
                 };
                 let now = context.aws.clock().now();
-                let Prospect { iam, decisions } =
+                let Prospect { iam, is_vouched_for, decisions } =
                     prospect(&name, live.as_ref(), &affected, &context.config.bounds, &known, now);
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
                 let look = looks.remove(&name).unwrap_or_default();
-                profiles.push(BrokenProfile { name, live, healthy, instances, iam, successor, look });
+                profiles.push(BrokenProfile { name, live, healthy, instances, iam, is_vouched_for, successor, look });
             }
             Ok(_) => {}
         }
@@ -282,7 +286,7 @@ pub async fn find_after<A: Account>(
 /// What somebody says, and what events say, of the profiles.
 #[derive(Debug, Clone, Copy)]
 struct SaidOf<'a> {
-    role: Option<&'a RoleName>,
+    said: Option<&'a Said>,
     changes: &'a [Change],
 }
 
@@ -297,13 +301,14 @@ async fn known_of<A: Account>(
     affected: &[Affected],
 ) -> (Result<Known, WhyNot>, Option<ProfileName>) {
     let may_write = context.config.bounds.level >= Level::Relink;
-    let successor = match known::successor(&context.aws, name, said.role, memory, said.changes).await {
+    let role = said.said.map(|said| &said.role);
+    let successor = match known::successor(&context.aws, name, role, memory, said.changes).await {
         Ok(successor) => successor,
         Err(error) if may_write => return (Err(WhyNot::Unread(error)), None),
         Err(_) => None,
     };
     let known = match &successor {
-        None if may_write => known(&context.aws, said.role, memory, live, affected).await,
+        None if may_write => known(&context.aws, said.said, memory, live, affected).await,
         _ => Ok(Known { successor: successor.clone(), ..Known::default() }),
     };
     (known, successor)

@@ -12,14 +12,14 @@ use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
 use super::findings::{Findings, find};
+use super::role::{self, Said};
 use super::scan::watch;
 use super::session::{Session, config};
 use crate::cli::findings::Scope;
-use crate::config::{Config, Regions};
-use crate::names::{InstanceId, ProfileName, RoleName};
+use crate::config::Regions;
+use crate::names::{InstanceId, ProfileName};
 use crate::observe::{associations, profile_called};
 use crate::pipeline::Context;
-use crate::plan::Level;
 use crate::ports::{Account, Ec2};
 
 /// What `heal` is asked.
@@ -28,10 +28,9 @@ pub struct Asked {
     /// Instance profiles, or instances (i-…); without any, everything that is broken
     #[arg(value_name = "PROFILE|INSTANCE")]
     pub subjects: Vec<String>,
-    /// The role that the one instance profile named is to have, where it has lost it: for levels relink and restore, which
-    /// else need a --table that remembers it
-    #[arg(long, value_name = "ROLE")]
-    pub role: Option<String>,
+    /// What is said of the role, where one instance profile is named.
+    #[command(flatten)]
+    pub role: role::Asked,
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long)]
     pub yes: bool,
@@ -50,14 +49,15 @@ pub struct Subjects {
 /// What kept it from being done.
 pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
     let subjects = Subjects::read(&asked.subjects)?;
-    let role = asked.role.as_deref().map(|role| subjects.role(role, &config(global)?)).transpose()?;
+    let said = asked.role.read(&config(global)?)?;
+    subjects.check_one(said.as_ref())?;
     let Session { context, .. } = Session::open(global).await?;
-    let mut findings = find(&context, &subjects.scope(), role.as_ref(), &watch(console, &context.config)).await?;
+    let mut findings = find(&context, &subjects.scope(), said.as_ref(), &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
     for note in subjects.check_missing(&context, &findings).await? {
         console.note(&note);
     }
-    apply(&context, &findings, asked.yes, global.output, console).await
+    apply(&context, &findings, asked.yes, global.output, console, None).await
 }
 
 impl Subjects {
@@ -80,24 +80,20 @@ impl Subjects {
         Ok(subjects)
     }
 
-    /// Reads the role that was named for the profile.
+    /// Looks whether it is clear what a role is named for.
     ///
     /// # Errors
-    /// Where it is no name of a role, or it is not clear what it is for.
-    pub fn role(&self, role: &str, config: &Config) -> Result<RoleName, Error> {
-        let role = RoleName::new(role).map_err(|wrong| Error::Argument(format!("--role: {wrong}")))?;
-        if self.profiles.len() != 1 || !self.instances.is_empty() {
-            return Err(Error::Argument(format!(
-                "--role {role}: name the one instance profile that it is for, as in `reprofile heal PROFILE --role {role}`"
-            )));
+    /// Where it is not.
+    pub fn check_one(&self, said: Option<&Said>) -> Result<(), Error> {
+        match said {
+            Some(Said { role, .. }) if self.profiles.len() != 1 || !self.instances.is_empty() => {
+                Err(Error::Argument(format!(
+                    "--role {role}: name the one instance profile that it is for, as in `reprofile heal PROFILE --role \
+                     {role}`"
+                )))
+            }
+            _ => Ok(()),
         }
-        if config.bounds.level < Level::Relink {
-            return Err(Error::Argument(format!(
-                "--role {role}: only --level relink (the instance profile has lost its role) and --level restore (it was \
-                 deleted) put a role in"
-            )));
-        }
-        Ok(role)
     }
 
     fn is_empty(&self) -> bool {

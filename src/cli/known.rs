@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::prospect::{Known, WhyNot, named};
+use super::role::Said;
 use crate::event::Change;
 use crate::memory::Memory;
 use crate::mend::Former;
@@ -80,14 +81,16 @@ pub async fn successor<A: Account>(
 /// Why that is of no use.
 pub async fn known<A: Account>(
     account: &A,
-    said: Option<&RoleName>,
+    said: Option<&Said>,
     memory: Option<&Memory>,
     live: Option<&Profile>,
     affected: &[Affected],
 ) -> Result<Known, WhyNot> {
     let remembered = memory.and_then(Former::remembered);
     let former = match (said, remembered) {
-        (Some(said), Some(former)) if former.role == *said => Some(Former { taken_out: None, ..former }),
+        (Some(said), Some(former)) if former.role == said.role => {
+            Some(Former { taken_out: None, is_vouched_for: said.trust_anyway, ..former })
+        }
         (Some(_), Some(former)) => return Err(WhyNot::AnotherRole(former.role)),
         (Some(said), None) => Some(named(said, live, affected)?),
         (None, remembered) => remembered,

@@ -100,6 +100,11 @@ fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
     if let Some(mend) = profile.mend() {
         let ChosenRole { name, id } = mend.role();
         lines.push(format!("    {plus} put the role {name} ({id}) into it"));
+        if profile.is_vouched_for {
+            let vouched =
+                "      its trust policy leaves open whether EC2 can use it; you vouch that it can (--trust-anyway)";
+            lines.push(look.paint(Ink::Yellow, &look.wrap(6, vouched)));
+        }
     }
     lines
 }

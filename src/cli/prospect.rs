@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::alert::plain::{MESSAGE, plain};
+use crate::cli::role::Said;
 use crate::diagnose::diagnose;
 use crate::mend::{Former, Mend, Unmended, decide, lacks_something, needed};
-use crate::model::{Affected, Case, Profile, Role, Timestamp};
+use crate::model::{Affected, Case, Profile, Role, Timestamp, Trust};
 use crate::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
 use crate::plan::{Bounds, Decision, Level, OLD_ENOUGH, plan};
 use crate::reason::AwsError;
@@ -32,6 +33,8 @@ pub enum WhyNot {
     NeedsLevel(Level),
     /// The rules say so.
     Unmended(Unmended),
+    /// It is left open whether EC2 can use the role, and nobody vouched for it.
+    TrustUnsure,
     /// The table remembers this role in it, and not the one that was named.
     AnotherRole(RoleName),
     /// Another profile, this one, took the role up with the break.
@@ -53,7 +56,7 @@ impl WhyNot {
             Self::Unmended(Unmended::NothingRemembered) => "role-unknown",
             Self::Unmended(Unmended::NoRole) => "no-role",
             Self::Unmended(Unmended::TakenOut) => "taken-out",
-            Self::Unmended(Unmended::Trust) => "trust",
+            Self::Unmended(Unmended::Trust) | Self::TrustUnsure => "trust",
             // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
             Self::Unmended(Unmended::NotYetSure | Unmended::Braked | Unmended::OnNotice) => "later",
             Self::Unmended(Unmended::Succeeded) | Self::Succeeded(_) => "successor",
@@ -79,6 +82,10 @@ impl fmt::Display for WhyNot {
             Self::Unmended(Unmended::TakenOut) => f.write_str(
                 "the role that was in it still exists, so somebody took it out, perhaps on purpose; `reprofile heal PROFILE \
                  --role ROLE` puts it back all the same",
+            ),
+            Self::TrustUnsure => f.write_str(
+                "the role's trust policy does not clearly let EC2 use it; where you know that it does, `reprofile heal PROFILE \
+                 --role ROLE --trust-anyway` puts it in",
             ),
             Self::Unmended(why) => why.fmt(f),
             Self::AnotherRole(role) => write!(
@@ -106,6 +113,8 @@ impl fmt::Display for WhyNot {
 pub struct Prospect {
     /// What is put right in IAM before anything else, or why nothing is; `None` where no instance waits for that.
     pub iam: Option<Result<Mend, WhyNot>>,
+    /// Whether the role that is put in is one that EC2 can use by somebody's word alone.
+    pub is_vouched_for: bool,
     /// For each affected instance, in their order, what is done (after that, where something is), and whether it waits for
     /// IAM.
     pub decisions: Vec<(Decision, bool)>,
@@ -125,7 +134,11 @@ pub fn prospect(
     let then_old_enough = now + OLD_ENOUGH;
     let today = plan(name, live, affected, bounds, then_old_enough).decisions;
     if !(lacks_something(live) && today.iter().any(Decision::waits_for_iam)) {
-        return Prospect { iam: None, decisions: today.into_iter().map(|decision| (decision, false)).collect() };
+        return Prospect {
+            iam: None,
+            is_vouched_for: false,
+            decisions: today.into_iter().map(|decision| (decision, false)).collect(),
+        };
     }
     let mend = known.as_ref().map_err(Clone::clone).and_then(|known| {
         if let Some(successor) = &known.successor {
@@ -133,6 +146,9 @@ pub fn prospect(
         }
         decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| match why {
             Unmended::Level => WhyNot::NeedsLevel(needed(live)),
+            Unmended::Trust if known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure) => {
+                WhyNot::TrustUnsure
+            }
             why => WhyNot::Unmended(why),
         })
     });
@@ -147,7 +163,9 @@ pub fn prospect(
         let waits = today.waits_for_iam();
         (if waits { follows(name, then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
     });
-    Prospect { decisions: decisions.collect(), iam: Some(mend) }
+    let is_unsure = |known: &Known| known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure);
+    let is_vouched_for = mend.is_ok() && known.as_ref().is_ok_and(is_unsure);
+    Prospect { decisions: decisions.collect(), iam: Some(mend), is_vouched_for }
 }
 
 /// What is done for an instance once IAM is right; `None` where that is all it needs.
@@ -191,14 +209,15 @@ fn as_it_will_be(
 ///
 /// # Errors
 /// Where they hold it under several.
-pub fn named(role: &RoleName, live: Option<&Profile>, affected: &[Affected]) -> Result<Former, WhyNot> {
+pub fn named(said: &Said, live: Option<&Profile>, affected: &[Affected]) -> Result<Former, WhyNot> {
     let held: BTreeSet<&Path> = affected.iter().map(|one| one.association.arn.path()).collect();
     let path = match (live, held.iter().next()) {
         (Some(live), _) => live.path().clone(),
         (None, Some(path)) if held.len() == 1 => (*path).clone(),
         (None, _) => return Err(WhyNot::PathUnknown),
     };
-    Ok(Former { role: role.clone(), taken_out: None, path, tags: BTreeMap::new() })
+    let Said { role, trust_anyway } = said;
+    Ok(Former { role: role.clone(), taken_out: None, path, tags: BTreeMap::new(), is_vouched_for: *trust_anyway })
 }
 
 #[cfg(test)]

@@ -1,12 +1,25 @@
-//! `reprofile replay`: what the Lambda would do with an event, as a plan.
+//! `reprofile replay`: what the Lambda would do with events, as a plan.
 //!
 //! Invariant: where an event leads is decided by the pipeline, as for the Lambda; without `--apply` nothing is changed.
+//! What could not be understood is named, and nothing then passes for fine.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+pub mod account;
+mod csv;
+mod decode;
+mod envelopes;
+pub mod follow;
+mod inputs;
+mod looks_like;
+pub mod sightings;
+mod spelling;
+mod tables;
+mod values;
+mod yaml;
+
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::apply::{self, apply};
 use super::arguments::{Format, Global};
@@ -15,25 +28,32 @@ use super::console::{Console, Ink};
 use super::error::Error;
 use super::exit::Exit;
 use super::findings::find_after;
-use super::json;
-use super::payload::{Unpacked, unpack};
+use super::json as json_text;
+use super::role::{self, Said};
 use super::scan::watch;
-use super::session::Session;
-use crate::alert::plain::{LONG, count, plain, second};
+use super::session::{Session, config};
+use crate::alert::plain::plain;
 use crate::cli::findings::Scope;
-use crate::event::{Change, Event, Subject, Trigger, What};
-use crate::names::ProfileName;
-use crate::pipeline::Context;
-use crate::ports::Account;
-use crate::reach::{Reach, reach};
+use follow::{Replayed, follow};
+use sightings::{Sight, Sighting};
+
+/// How many of what could not be understood are named one by one.
+const NAMED: usize = 20;
 
 /// What `replay` is asked.
 #[derive(Debug, Args)]
 pub struct Asked {
-    /// A CloudTrail record or log file (also gzipped), an EventBridge event, an SQS batch, or what `aws cloudtrail
-    /// lookup-events` prints; - reads stdin
-    #[arg(value_name = "EVENT.json")]
-    pub file: PathBuf,
+    /// Files, folders (all files in them), or - for stdin: log files of CloudTrail as they are in the bucket, what `aws
+    /// cloudtrail lookup-events`, `aws sqs receive-message` or `aws logs filter-log-events` print, events of EventBridge,
+    /// rows of Athena or CloudTrail Lake, exports of other tools
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Read the records of other accounts as ones of yours, as for a log that was taken elsewhere
+    #[arg(long)]
+    pub any_account: bool,
+    /// What is said of the role, where the events lead to one instance profile.
+    #[command(flatten)]
+    pub role: role::Asked,
     /// Carry the plan out, after asking
     #[arg(long)]
     pub apply: bool,
@@ -47,141 +67,113 @@ pub struct Asked {
 /// # Errors
 /// What kept it from being done.
 pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
-    let unpacked = unpack(&read(&asked.file)?)?;
-    let is_from_stdin = asked.file.as_os_str() == "-";
+    let said = asked.role.read(&config(global)?)?;
+    let sources = inputs::sources(&asked.files)?;
+    let is_from_stdin = sources.contains(&inputs::Source::Stdin);
+    let mut sightings = Vec::new();
+    for source in sources {
+        let file = source.name();
+        sightings.extend(match source.read()? {
+            Ok(bytes) => read(&file, &bytes),
+            Err(why) => vec![Sighting { file, place: String::new(), what: Sight::Bad(why) }],
+        });
+    }
+    check(&sightings)?;
     let Session { context, .. } = Session::open(global).await?;
-    let replayed = follow(&context, &unpacked).await?;
-    let lines = replayed.lines.join("\n");
+    let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, asked.any_account).await?;
+    tell(&bad, console);
+    let lines = lines.join("\n");
     match global.output {
+        Format::Table if lines.is_empty() => {}
         Format::Table => console.print(&format!("{lines}\n\n"))?,
         Format::Json => console.note(&lines),
     }
-    let bad = if replayed.invalid == 0 { None } else { Some(Exit::Error) };
-    let Some(scope) = replayed.scope else {
-        let nothing = "Nothing to look at: the Lambda would do nothing.";
+    // Something that could not be understood may be what matters: only what is broken goes before it.
+    let end = |exit| if exit == Exit::Fine && !bad.is_empty() { Exit::Error } else { exit };
+    let Some(scope) = scope else {
         match global.output {
-            Format::Table => console.print(&console.look.paint(Ink::Bold, nothing))?,
+            Format::Table => {
+                let nothing = "Nothing to look at: the Lambda would do nothing.";
+                console.print(&console.look.paint(Ink::Bold, nothing))?;
+            }
             Format::Json => {
-                console.print(&json::text(
-                    &serde_json::json!({"version": 1, "profiles": [], "iam_writes": [], "steps": []}),
-                ))?;
+                let nothing = json!({"version": 1, "profiles": [], "iam_writes": [], "steps": [], "events": events});
+                console.print(&json_text::text(&nothing))?;
             }
         }
-        return Ok(bad.unwrap_or(Exit::Fine));
+        return Ok(end(Exit::Fine));
     };
-    let watch = watch(console, &context.config);
-    let findings = find_after(&context, &scope, None, &watch, &replayed.changes).await?;
-    let exit = if asked.apply {
+    check_one(said.as_ref(), &scope)?;
+    let findings = find_after(&context, &scope, said.as_ref(), &watch(console, &context.config), &changes).await?;
+    if asked.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
-        apply(&context, &findings, asked.yes, global.output, &console).await?
-    } else {
-        apply::show(&findings, global.output, console)?;
-        if global.output == Format::Json {
-            console.print(&json::text(&apply::value(&findings, &Carried::default())))?;
+        return apply(&context, &findings, asked.yes, global.output, &console, Some(events)).await.map(end);
+    }
+    apply::show(&findings, global.output, console)?;
+    if global.output == Format::Json {
+        console.print(&json_text::text(&apply::value(&findings, &Carried::default(), Some(events))))?;
+    }
+    Ok(end(findings.exit()))
+}
+
+/// Everything that is found in the bytes of one file.
+#[must_use]
+pub fn read(file: &str, bytes: &[u8]) -> Vec<Sighting> {
+    let bad = |why| Sighting { file: file.to_owned(), place: String::new(), what: Sight::Bad(why) };
+    match decode::decode(bytes) {
+        Err(why) => vec![bad(why)],
+        Ok(decode::Decoded { text, cut }) => {
+            let mut found = envelopes::find(file, &text);
+            found.extend(cut.map(bad));
+            found
         }
-        findings.exit()
-    };
-    Ok(bad.unwrap_or(exit))
+    }
 }
 
-fn read(file: &PathBuf) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let read = if file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
-    } else {
-        std::fs::read(file).map(|read| bytes = read)
-    };
-    read.map_err(|cause| Error::Unreadable { what: file.display().to_string(), cause })?;
-    Ok(bytes)
-}
-
-/// Where events lead.
-#[derive(Debug, Default)]
-pub struct Replayed {
-    /// A line for each event.
-    pub lines: Vec<String>,
-    /// All that they lead to; `None`: nothing.
-    pub scope: Option<Scope>,
-    /// The changes among them.
-    pub changes: Vec<Change>,
-    /// How many are no events that the Lambda takes.
-    pub invalid: usize,
-}
-
-/// Follows each event to the profiles that the Lambda would look at.
+/// Whether anything at all was understood.
 ///
 /// # Errors
-/// Where that could not be read.
-pub async fn follow<A: Account>(context: &Context<A>, unpacked: &Unpacked) -> Result<Replayed, Error> {
-    let mut replayed = Replayed::default();
-    for event in &unpacked.events {
-        let line = match event {
-            Err(error) => {
-                replayed.invalid += 1;
-                format!("no event that the Lambda takes: {}", plain(&error.to_string(), 300))
-            }
-            Ok(Event::Ignored(why)) => format!("ignored: {}", plain(&why.to_string(), 300)),
-            Ok(Event::Trigger(trigger)) if trigger.account != context.account => {
-                format!("{}: ignored: of account {}, not {}", told(trigger), trigger.account, context.account)
-            }
-            Ok(Event::Trigger(trigger)) => {
-                let scope = match reach(&context.aws, &trigger.what).await? {
-                    Reach::Everything => Some(Scope::Everything),
-                    Reach::Profiles(names) if names.is_empty() => None,
-                    Reach::Profiles(names) => Some(Scope::Profiles(names)),
-                };
-                let line = format!("{}: {}", told(trigger), leads_to(scope.as_ref()));
-                replayed.changes.extend(match &trigger.what {
-                    What::Change(change) => Some(change.clone()),
-                    What::Recheck(_) | What::Sweep => None,
-                });
-                replayed.scope = union(replayed.scope.take(), scope);
-                line
-            }
-        };
-        replayed.lines.push(line);
-    }
-    if unpacked.others > 0 {
-        let records = count(unpacked.others, "record of another call", "records of other calls");
-        replayed.lines.push(format!("{records}, which the rule would not let through"));
-    }
-    Ok(replayed)
-}
-
-/// `2026-11-21 12:01:00 UTC DeleteRole web-role by arn:aws:iam::111122223333:user/alice`.
-fn told(trigger: &Trigger) -> String {
-    let What::Change(change) = &trigger.what else { return "the sweep".to_owned() };
-    let subject = match &change.subject {
-        Subject::Profile(profile, Some(role)) => format!("{profile} (role {role})"),
-        Subject::Profile(profile, None) => profile.to_string(),
-        Subject::Role(role) => role.to_string(),
+/// Nothing was; the text says of each why.
+pub fn check(sightings: &[Sighting]) -> Result<(), Error> {
+    let why = |one: &Sighting| match &one.what {
+        Sight::Bad(why) => Some(match (one.file.as_str(), one.place.as_str()) {
+            ("stdin", "") => plain(why, 1500),
+            _ => format!("{}: {}", follow::found_at(one), plain(why, 1500)),
+        }),
+        _ => None,
     };
-    let at = change.at.map(|at| format!("{} ", second(at))).unwrap_or_default();
-    format!("{at}{} {subject} by {}", change.call.as_str(), plain(&change.actor.principal, LONG))
-}
-
-fn leads_to(scope: Option<&Scope>) -> String {
-    match scope {
-        None => "leads to no instance profile".to_owned(),
-        Some(Scope::Everything) => "looks at everything".to_owned(),
-        Some(Scope::Profiles(names)) => {
-            let names: Vec<&str> = names.keys().map(ProfileName::as_str).collect();
-            format!("looks at {}", names.join(", "))
-        }
+    let bad: Vec<String> = sightings.iter().filter_map(why).collect();
+    match bad.len() {
+        0 if sightings.is_empty() => Err(Error::Input("there is no event in the input".to_owned())),
+        number if number == sightings.len() => Err(Error::Input(listed(&bad).join("\n       "))),
+        _ => Ok(()),
     }
 }
 
-fn union(one: Option<Scope>, other: Option<Scope>) -> Option<Scope> {
-    match (one, other) {
-        (Some(Scope::Everything), _) | (_, Some(Scope::Everything)) => Some(Scope::Everything),
-        (Some(Scope::Profiles(mut all)), Some(Scope::Profiles(more))) => {
-            let more: BTreeMap<ProfileName, bool> = more;
-            for (name, even_if_gone) in more {
-                *all.entry(name).or_default() |= even_if_gone;
-            }
-            Some(Scope::Profiles(all))
-        }
-        (one, other) => one.or(other),
+/// Names what could not be understood.
+fn tell(bad: &[String], console: &Console) {
+    for one in listed(bad) {
+        console.note(&format!("{} {one}", console.look_of_notes.paint(Ink::Red, "error:")));
+    }
+}
+
+fn listed(bad: &[String]) -> Vec<String> {
+    let mut listed: Vec<String> = bad.iter().take(NAMED).cloned().collect();
+    if let Some(more) = bad.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        listed.push(format!("and {more} more that could not be understood"));
+    }
+    listed
+}
+
+/// A role is named for one instance profile.
+fn check_one(said: Option<&Said>, scope: &Scope) -> Result<(), Error> {
+    let is_one = matches!(scope, Scope::Profiles(names) if names.len() == 1);
+    match said {
+        Some(Said { role, .. }) if !is_one => Err(Error::Argument(format!(
+            "--role {role}: the events do not lead to one instance profile alone; name it: `reprofile heal PROFILE --role \
+             {role}`"
+        ))),
+        _ => Ok(()),
     }
 }

@@ -80,10 +80,19 @@ async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend) -> Res
             Some("the instance profile was created or deleted since".to_owned())
         }
         (Some(Profile { role: Some(role), .. }), _) => Some(format!("the role {} was put into it since", role.name)),
-        (_, Some(role)) if role.id == mend.role().id && role.trust == Trust::Yes => None,
+        (_, Some(role)) if role.id == mend.role().id && is_trusted(role.trust, shown) => None,
         (_, Some(_)) => Some(format!("the role {} was changed since", mend.role().name)),
         (_, None) => Some(format!("the role {} was deleted since", mend.role().name)),
     })
+}
+
+/// Whether the role still lets EC2 in as surely as what was shown stands on.
+fn is_trusted(trust: Trust, shown: &BrokenProfile) -> bool {
+    match trust {
+        Trust::Yes => true,
+        Trust::Unsure => shown.is_vouched_for,
+        Trust::No => false,
+    }
 }
 
 /// Waits until IAM shows the profile with the role. That counts also where a call failed, for its answer may have been lost;

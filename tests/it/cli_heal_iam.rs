@@ -9,6 +9,7 @@ use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, Scope, find};
 use reprofile::cli::interrupt::UnderWay;
 use reprofile::cli::plan_text;
+use reprofile::cli::role::Said;
 use reprofile::cli::scan::json;
 use reprofile::cli::watched::Watch;
 use reprofile::cli::write_iam::Fate;
@@ -44,9 +45,16 @@ fn delete_profile_and_recreate_role(aws: &AwsModel) {
 
 async fn planned(context: &Context<AwsModel>, role: Option<&str>) -> Findings {
     tokio::time::sleep(Duration::from_mins(5)).await;
-    let role = role.map(|role| RoleName::new(role).unwrap());
+    planned_as(context, role.map(|role| said(role, false))).await
+}
+
+fn said(role: &str, trust_anyway: bool) -> Said {
+    Said { role: RoleName::new(role).unwrap(), trust_anyway }
+}
+
+async fn planned_as(context: &Context<AwsModel>, said: Option<Said>) -> Findings {
     let scope = Scope::Profiles([(ProfileName::new("web").unwrap(), true)].into());
-    find(context, &scope, role.as_ref(), &Watch::on(&QUIET, None)).await.unwrap()
+    find(context, &scope, said.as_ref(), &Watch::on(&QUIET, None)).await.unwrap()
 }
 
 async fn carried(context: &Context<AwsModel>, findings: &Findings) -> Carried {
@@ -86,7 +94,7 @@ async fn a_deleted_profile_is_created_again_at_its_path_with_the_role_named_and_
     assert!(matches!(carried.written[0].fate, Fate::Done(_)), "{carried:?}");
     assert!(instances.iter().all(|instance| aws.is_whole(instance)), "{carried:?}");
     assert_eq!(apply::exit(&findings, &carried), Exit::Fine);
-    let value = apply::value(&findings, &carried);
+    let value = apply::value(&findings, &carried, None);
     insta::assert_snapshot!(reprofile::cli::json::text(&value["iam_writes"]), @r#"
     [
       {
@@ -178,6 +186,54 @@ async fn only_a_role_that_exists_and_surely_trusts_ec2_is_put_in() {
     }
     aws.fail_all(Operation::GetRole, Fault::ACCESS_DENIED);
     assert_eq!(why_not(&planned(&context, Some("web-role")).await), "unread");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_may_vouch_for_a_trust_that_is_unsure_and_never_for_one_that_surely_excludes_ec2() {
+    let (aws, instances) = account();
+    delete_profile_and_recreate_role(&aws);
+    let context = context(&aws, RESTORE);
+    let vouched = || Some(said("web-role", true));
+    aws.update_assume_role_policy("web-role", Trust::No).unwrap();
+    assert_eq!(why_not(&planned_as(&context, vouched()).await), "trust");
+    aws.update_assume_role_policy("web-role", Trust::Unsure).unwrap();
+    let without = planned(&context, Some("web-role")).await;
+    assert!(plan(&without).contains("--role ROLE --trust-anyway"), "{}", plan(&without));
+    let findings = planned_as(&context, vouched()).await;
+    insta::assert_snapshot!(plan(&findings), @"
+    Plan for account 111122223333 at level restore:
+
+      web  not in IAM
+        gone: the instance profile was deleted, and the instance gets no credentials
+        + create the instance profile again, at path /app/, with the tag reprofile:restored
+        + put the role web-role (AROAEXAMPLE0000000002) into it
+          its trust policy leaves open whether EC2 can use it; you vouch that it can (--trust-anyway)
+        ~ i-00000000000000001  eu-west-1  running  gone  web-1
+            replace the association: AIPAEXAMPLE0000000001 -> the id that AWS gives it
+        ~ i-00000000000000002  us-east-1  stopped  gone  web-2
+            take the association off, and make one: AIPAEXAMPLE0000000001 -> the id that AWS gives it
+
+    Plan: 1 instance profile to create again with its role, 2 instances to re-associate, 0 left alone.
+    ");
+    assert_eq!(json::value(&findings)["profiles"][0]["iam"]["vouched_for"], true);
+    let carried = carried(&context, &findings).await;
+    assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{carried:?}");
+    assert!(instances.iter().all(|instance| aws.is_whole(instance)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vouched_role_whose_trust_excludes_ec2_since_the_plan_is_not_put_in() {
+    let (aws, _) = account();
+    aws.remove_role_from_instance_profile("web", "web-role").unwrap();
+    aws.update_assume_role_policy("web-role", Trust::Unsure).unwrap();
+    let context = context(&aws, RELINK);
+    let findings = planned_as(&context, Some(said("web-role", true))).await;
+    assert!(findings.profiles[0].mend().is_some(), "{}", plan(&findings));
+    aws.update_assume_role_policy("web-role", Trust::No).unwrap();
+    aws.forget_calls();
+    let carried = carried(&context, &findings).await;
+    assert!(matches!(carried.written[0].fate, Fate::Skipped(_)), "{carried:?}");
+    assert_eq!(aws.writes().len(), 0);
 }
 
 /// An account whose function has seen the profile.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use reprofile::cli::arguments::Format;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, Scope, find, find_after};
-use reprofile::cli::payload::unpack;
-use reprofile::cli::replay::follow;
+use reprofile::cli::replay::follow::follow;
+use reprofile::cli::replay::read;
+use reprofile::cli::role::Said;
 use reprofile::cli::scan::{json, text};
 use reprofile::cli::watched::Watch;
 use reprofile::cli::{html, plan_text};
@@ -207,9 +208,9 @@ async fn a_successor_that_is_gone_again_is_none_any_more() {
 }
 
 async fn plan(aws: &AwsModel, variables: &[(&str, &str)], role: Option<&str>) -> Findings {
-    let role = role.map(|role| RoleName::new(role).unwrap());
+    let said = role.map(|role| Said { role: RoleName::new(role).unwrap(), trust_anyway: false });
     let scope = Scope::Profiles([(ProfileName::new("old_profile_name").unwrap(), true)].into());
-    find(&context(aws, variables), &scope, role.as_ref(), &Watch::on(&QUIET, None)).await.unwrap()
+    find(&context(aws, variables), &scope, said.as_ref(), &Watch::on(&QUIET, None)).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +266,7 @@ async fn replaying_the_events_of_a_renaming_names_the_successor() {
     let records: Vec<Value> = aws.take_events().into_iter().map(|event| event["detail"].clone()).collect();
     let file = serde_json::json!({ "Records": records }).to_string();
     let context = context(&aws, RESTORE_BY_HAND);
-    let replayed = follow(&context, &unpack(file.as_bytes()).unwrap()).await.unwrap();
+    let replayed = follow(&context, &read("trail.json", file.as_bytes()), false).await.unwrap();
     let watch = Watch::on(&QUIET, None);
     let findings = find_after(&context, &replayed.scope.unwrap(), None, &watch, &replayed.changes).await.unwrap();
     assert_eq!(findings.profiles[0].successor.as_ref().unwrap().as_str(), "new_profile_name");

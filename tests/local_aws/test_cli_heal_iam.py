@@ -1,5 +1,7 @@
 """`reprofile heal` at the levels that write IAM, the real binary, against the local AWS."""
 
+import json
+
 import pytest
 
 import deployment
@@ -85,6 +87,31 @@ def test_a_role_that_was_taken_out_goes_back_in_where_it_is_named(account):
     assert "[1/1] web: the role web-role is in it again" in ended.out
     assert "credentials by themselves; that can take up to an hour" in ended.out
     assert writes(account, mark) == ["AddRoleToInstanceProfile"]
+
+
+def test_a_person_may_vouch_for_a_trust_that_is_unsure(account):
+    iam = account.client("iam")
+    iam.remove_role_from_instance_profile(InstanceProfileName="web", RoleName="web-role")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(RoleName="web-role", PolicyDocument=json.dumps({"Statement": [trust]}))
+    arguments = ["heal", "web", "--level", "relink", "--role", "web-role", "--yes"]
+    without = account.cli.run(*arguments)
+    assert (without.code, "--trust-anyway" in without.out) == (2, True)
+    mark = account.mark()
+    ended = account.cli.run(*arguments, "--trust-anyway")
+    assert (ended.code, ended.err) == (0, "")
+    assert "you vouch that it can (--trust-anyway)" in ended.out
+    assert writes(account, mark) == ["AddRoleToInstanceProfile"]
+
+
+def test_nobody_can_vouch_for_a_trust_that_surely_excludes_ec2(account):
+    iam = account.client("iam")
+    iam.remove_role_from_instance_profile(InstanceProfileName="web", RoleName="web-role")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(RoleName="web-role", PolicyDocument=json.dumps({"Statement": [trust]}))
+    mark = account.mark()
+    ended = account.cli.run("heal", "web", "--level", "relink", "--role", "web-role", "--trust-anyway", "--yes")
+    assert (ended.code, writes(account, mark)) == (2, [])
 
 
 def test_a_table_that_remembers_the_role_stands_in_for_its_name(tmp_path):

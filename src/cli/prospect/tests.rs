@@ -35,12 +35,14 @@ fn any_profile() -> impl Strategy<Value = Option<Profile>> {
 }
 
 fn any_known() -> impl Strategy<Value = Known> {
-    let former = proptest::option::weighted(0.8, proptest::option::of(0..2usize)).prop_map(|taken_out| {
+    let taken_out = proptest::option::weighted(0.8, proptest::option::of(0..2usize));
+    let former = (taken_out, any::<bool>()).prop_map(|(taken_out, is_vouched_for)| {
         Some(Former {
             role: RoleName::new("web-role").unwrap(),
             taken_out: taken_out?.map(|id| RoleId::new(ROLES[id]).unwrap()),
             path: Path::new("/app/").unwrap(),
             tags: BTreeMap::new(),
+            is_vouched_for,
         })
     });
     let successor = proptest::option::weighted(0.2, Just(ProfileName::new("web-2").unwrap()));
@@ -100,7 +102,7 @@ proptest! {
         let everything = Globs::parse("*").unwrap();
         let bounds = Bounds { level, ignore: Globs::none(), scope: everything, may_swap: true };
         let name = ProfileName::new("web").unwrap();
-        let Prospect { iam, decisions } = prospect(&name, live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
+        let Prospect { iam, is_vouched_for, decisions } = prospect(&name, live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
         prop_assert_eq!(decisions.len(), affected.len());
         let waits = decisions.iter().any(|(_, waits)| *waits);
         prop_assert_eq!(iam.is_some(), waits);
@@ -109,7 +111,8 @@ proptest! {
             let (former, role) = (known.former.unwrap(), known.role.unwrap());
             prop_assert_eq!(&mend.role().name, &former.role);
             prop_assert_eq!(&mend.role().id, &role.id);
-            prop_assert_eq!(role.trust, Trust::Yes);
+            prop_assert!(role.trust == Trust::Yes || role.trust == Trust::Unsure && former.is_vouched_for);
+            prop_assert_eq!(is_vouched_for, role.trust == Trust::Unsure);
             prop_assert!(live.as_ref().is_none_or(|live| live.role.is_none()));
             prop_assert!(live.is_none() || former.taken_out.as_ref() != Some(&role.id));
             let needed = if live.is_some() { Level::Relink } else { Level::Restore };
@@ -135,7 +138,7 @@ fn instances_that_hold_it_under_several_paths_do_not_tell_where_it_was() {
         one.association.arn = ProfileArn::parse(&arn).unwrap();
         one
     };
-    let role = RoleName::new("web-role").unwrap();
-    assert_eq!(named(&role, None, &[one("/app/"), one("/app/")]).unwrap().path.as_str(), "/app/");
-    assert_eq!(named(&role, None, &[one("/app/"), one("/")]), Err(WhyNot::PathUnknown));
+    let said = Said { role: RoleName::new("web-role").unwrap(), trust_anyway: false };
+    assert_eq!(named(&said, None, &[one("/app/"), one("/app/")]).unwrap().path.as_str(), "/app/");
+    assert_eq!(named(&said, None, &[one("/app/"), one("/")]), Err(WhyNot::PathUnknown));
 }

@@ -68,7 +68,13 @@ fn profile(profile: &BrokenProfile) -> Value {
         "profile": profile.name,
         "live": live,
         "healthy": profile.healthy,
-        "iam": profile.iam.as_ref().filter(|_| profile.told().any(|one| one.waits_for_iam)).map(iam),
+        "iam": profile.iam.as_ref().filter(|_| profile.told().any(|one| one.waits_for_iam)).map(|planned| {
+            let mut value = iam(planned);
+            if profile.is_vouched_for {
+                value["vouched_for"] = true.into();
+            }
+            value
+        }),
         "successor": profile.successor,
         "instances": profile.instances.iter().map(|one| instance(profile, one)).collect::<Vec<_>>(),
     })
