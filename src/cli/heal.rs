@@ -30,7 +30,7 @@ pub struct Asked {
     pub subjects: Vec<String>,
     /// What is said of the role, where one instance profile is named.
     #[command(flatten)]
-    pub role: role::Asked,
+    pub role: role::Options,
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long)]
     pub yes: bool,

@@ -53,7 +53,7 @@ pub struct Asked {
     pub any_account: bool,
     /// What is said of the role, where the events lead to one instance profile.
     #[command(flatten)]
-    pub role: role::Asked,
+    pub role: role::Options,
     /// Carry the plan out, after asking
     #[arg(long)]
     pub apply: bool,

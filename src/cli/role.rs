@@ -11,7 +11,7 @@ use crate::plan::Level;
 
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Asked {
+pub struct Options {
     /// The role that the one instance profile is to have, where it has lost it: for levels relink and restore, which
     /// else need a --table that remembers it
     #[arg(long, value_name = "ROLE")]
@@ -31,7 +31,7 @@ pub struct Said {
     pub trust_anyway: bool,
 }
 
-impl Asked {
+impl Options {
     /// Reads the options.
     ///
     /// # Errors

@@ -140,17 +140,16 @@ impl<'a, A: Account> Following<'a, A> {
             self.seen.insert((change.call, &change.event_id), sighting);
         }
         let key = (&change.subject, change.call);
-        let scope = match self.asked.get(&key) {
-            Some(scope) => scope.clone(),
-            None => {
-                let scope = match reach(&self.context.aws, &What::Change(change.clone())).await? {
-                    Reach::Everything => Some(Scope::Everything),
-                    Reach::Profiles(names) if names.is_empty() => None,
-                    Reach::Profiles(names) => Some(Scope::Profiles(names)),
-                };
-                self.asked.insert(key, scope.clone());
-                scope
-            }
+        let scope = if let Some(scope) = self.asked.get(&key) {
+            scope.clone()
+        } else {
+            let scope = match reach(&self.context.aws, &What::Change(change.clone())).await? {
+                Reach::Everything => Some(Scope::Everything),
+                Reach::Profiles(names) if names.is_empty() => None,
+                Reach::Profiles(names) => Some(Scope::Profiles(names)),
+            };
+            self.asked.insert(key, scope.clone());
+            scope
         };
         let leads_to = scope.is_some().then_some("profiles");
         self.replayed.changes.push(change.clone());
@@ -158,12 +157,12 @@ impl<'a, A: Account> Following<'a, A> {
         Ok(())
     }
 
-    /// What is to be said of an event of the caller's account, or that is read as one; `None` where it is another's, which
-    /// is said.
-    fn own(&mut self, sighting: &Sighting, account: &Whose, told: &str, event: Value) -> Option<Option<String>> {
+    /// The note on an event of the caller's account, or that is read as one, null where there is none; `None` where it is
+    /// another's, which is said.
+    fn own(&mut self, sighting: &Sighting, account: &Whose, told: &str, event: Value) -> Option<Value> {
         match account.read(&self.context.account, self.any_account) {
-            Reading::Own => Some(None),
-            Reading::TakenForOwn(note) => Some(Some(plain(&note, REASON))),
+            Reading::Own => Some(Value::Null),
+            Reading::TakenForOwn(note) => Some(plain(&note, REASON).into()),
             Reading::Another(account) => {
                 let why = format!(
                     "of account {}, not {}; --any-account reads it as one of yours",
@@ -205,7 +204,8 @@ pub(super) fn found_at(Sighting { file, place, .. }: &Sighting) -> String {
 }
 
 fn about(About { call, time, event_id }: &About) -> Value {
-    json!({"call": call, "time": time, "event_id": event_id})
+    let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    json!({"call": said(call), "time": said(time), "event_id": said(event_id)})
 }
 
 /// An object with the fields of another besides its own.

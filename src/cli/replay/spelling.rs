@@ -96,7 +96,7 @@ pub(super) fn record(object: &Map<String, Value>) -> Value {
         // What is flattened has the names of both in one: `requestParameters.roleName`.
         let parts = object.iter().filter_map(|(key, value)| {
             let (outer, inner) = key.split_once('.')?;
-            (is_object && plain(outer) == plain(name)).then(|| (inner, value))
+            (is_object && plain(outer) == plain(name)).then_some((inner, value))
         });
         let mut parts = parts.peekable();
         let value = match whole {

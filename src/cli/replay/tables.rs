@@ -45,13 +45,14 @@ pub(super) fn athena(result_set: &Map<String, Value>) -> Option<Result<Vec<Map<S
     let rows: Option<Vec<Vec<Value>>> = rows.iter().map(cells).collect();
     let mut rows = rows?.into_iter().peekable();
     let metadata = get(result_set, "resultsetmetadata").and_then(|metadata| get(metadata.as_object()?, "columninfo"));
-    let name = |column: &Value| column.as_object().and_then(|column| get(column, "name")).unwrap_or_default();
-    let named: Option<Vec<Value>> = metadata.and_then(|columns| Some(columns.as_array()?.iter().map(name).collect()));
+    let name_of = |column: &Value| column.as_object().and_then(|column| get(column, "name")).unwrap_or_default();
+    let in_metadata: Option<Vec<Value>> =
+        metadata.and_then(|columns| Some(columns.as_array()?.iter().map(name_of).collect()));
     let is_header = |row: &Vec<Value>| {
-        named.as_ref().is_some_and(|named| named == row)
+        in_metadata.as_ref().is_some_and(|names| names == row)
             || row.iter().filter_map(Value::as_str).any(|cell| COLUMNS.contains(&plain(cell).as_str()))
     };
-    let header = rows.next_if(is_header).or(named);
+    let header = rows.next_if(is_header).or(in_metadata);
     let Some(names) = header else {
         return rows
             .peek()

@@ -133,16 +133,9 @@ impl<'a> Reader<'a> {
     fn skip_to_object_at_next_line(&mut self) -> bool {
         let is_at_line_start = self.text[..self.at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty());
         let next = self.rest().find('\n').map(|end| end + 1);
-        match next.filter(|next| is_at_line_start && self.rest()[*next..].starts_with('{')) {
-            Some(next) => {
-                self.advance(next);
-                true
-            }
-            None => {
-                self.advance(1);
-                false
-            }
-        }
+        let next = next.filter(|next| is_at_line_start && self.rest()[*next..].starts_with('{'));
+        self.advance(next.unwrap_or(1));
+        next.is_some()
     }
 }
 

@@ -12,14 +12,14 @@ use reprofile::event::{CallName, Subject};
 use serde_json::{Map, Value, json};
 
 #[derive(Debug, Clone)]
-struct Call {
+struct Told {
     call: CallName,
     profile: String,
     role: String,
     id: String,
 }
 
-impl Call {
+impl Told {
     fn record(&self) -> Value {
         let role = matches!(self.call, CallName::DeleteRole | CallName::CreateRole | CallName::UpdateAssumeRolePolicy);
         let parameters = match (role, self.call) {
@@ -48,9 +48,9 @@ impl Call {
     }
 }
 
-fn any_call() -> impl Strategy<Value = Call> {
+fn any_call() -> impl Strategy<Value = Told> {
     let name = "[a-zA-Z0-9_+=,.@-]{1,40}";
-    (0..7usize, name, name, "[0-9a-f]{8}-[0-9a-f]{12}").prop_map(|(call, profile, role, id)| Call {
+    (0..7usize, name, name, "[0-9a-f]{8}-[0-9a-f]{12}").prop_map(|(call, profile, role, id)| Told {
         call: CallName::ALL[call],
         profile,
         role,
@@ -62,7 +62,7 @@ fn any_call() -> impl Strategy<Value = Call> {
 fn of_record(shape: usize, record: &Value) -> Value {
     let text = record.to_string();
     let event = json!({
-        "version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam", "account": "111122223333",
+        "version": "0", "detail-type": "AWS API Told via CloudTrail", "source": "aws.iam", "account": "111122223333",
         "time": "2026-11-21T12:00:01Z", "detail": record,
     });
     // A table has a column for each field, and a text in each cell.
@@ -92,7 +92,7 @@ fn of_record(shape: usize, record: &Value) -> Value {
                 .map(|(_, value)| if value.is_null() { json!({}) } else { json!({"VarCharValue": value}) });
             json!({"ResultSet": {"Rows": [{"Data": header}, {"Data": cells.collect::<Vec<_>>()}]}})
         }
-        9 => json!({"Entries": [{"Source": "x", "DetailType": "AWS API Call via CloudTrail", "Detail": text}]}),
+        9 => json!({"Entries": [{"Source": "x", "DetailType": "AWS API Told via CloudTrail", "Detail": text}]}),
         10 => columns.into_iter().collect::<Map<_, _>>().into(),
         _ => flat(record),
     }
@@ -158,11 +158,12 @@ fn written(form: usize, values: &[Value]) -> String {
     match form {
         0 => compact.concat(),
         1 => compact.join("\r\n") + "\r\n",
-        2 => values.iter().map(|value| format!("{value:#}\n")).collect(),
+        2 => values.iter().map(|value| format!("{value:#}\n")).collect::<Vec<_>>().concat(),
         3 => compact
             .iter()
             .map(|text| format!("2026-11-21T12:00:01+00:00 [INFO] stream_1 {text}\t1\tDeleteRole\n"))
-            .collect(),
+            .collect::<Vec<_>>()
+            .concat(),
         4 => compact.iter().map(|text| Value::from(text.as_str()).to_string() + "\n").collect(),
         _ => format!("[{}]", compact.join(",\n")),
     }
@@ -201,7 +202,7 @@ proptest! {
         encoding in 0..6usize,
         packing in 0..4usize,
     ) {
-        let wrapped = |(call, shape, envelopes): &(Call, usize, Vec<usize>)| {
+        let wrapped = |(call, shape, envelopes): &(Told, usize, Vec<usize>)| {
             let value = envelopes.iter().fold(of_record(*shape, &call.record()), |value, envelope| in_envelope(*envelope, &value));
             respelled(spelling, value)
         };

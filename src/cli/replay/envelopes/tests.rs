@@ -19,6 +19,7 @@ fn told(text: &str) -> Vec<String> {
     find("x", text).into_iter().map(told).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what is given is made for it")]
 fn of(value: Value) -> Vec<String> {
     told(&value.to_string())
 }
