@@ -2,8 +2,8 @@
 //!
 //! Invariant: never in the heat. It is decided only from a recheck, where the same state was read twice with the
 //! configured time between and nothing changed in it; only for a role of the remembered name that exists and surely
-//! trusts EC2 (a person at a terminal may vouch for one that perhaps does); never more often than the brake allows; and it is remembered before it is done. Never a role is created,
-//! never anything deleted.
+//! trusts EC2 (a person at a terminal may vouch for one that perhaps does); never more often than the brake allows; and
+//! it is remembered before it is done. Never a role is created, never anything deleted.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -189,7 +189,7 @@ async fn only_a_role_that_exists_and_surely_trusts_ec2_is_put_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_may_vouch_for_a_trust_that_is_unsure_and_never_for_one_that_surely_excludes_ec2() {
+async fn a_person_may_vouch_for_an_unsure_trust_and_never_for_one_that_excludes_ec2() {
     let (aws, instances) = account();
     delete_profile_and_recreate_role(&aws);
     let context = context(&aws, RESTORE);

@@ -90,8 +90,8 @@ fn log_file(object: &Map<String, Value>) -> Option<String> {
 }
 
 /// What to do about a record that lacks `requestParameters` altogether: CloudTrail writes the field into each.
-pub(super) const WITHOUT_PARAMETERS: &str = "it is a row or an excerpt without requestParameters, and so does not say which role \
-    or profile it is about; give the whole record: `aws cloudtrail lookup-events` without --query (each row has it in \
+pub(super) const WITHOUT_PARAMETERS: &str = "it is a row or an excerpt without requestParameters, and so does not say \
+    which role or profile it is about; give the whole record: `aws cloudtrail lookup-events` without --query (each row has it in \
     CloudTrailEvent), a query that selects requestParameters as well, or the console's \"Download as JSON\"";
 
 /// What a text looks like that has no JSON in it.

@@ -21,6 +21,8 @@ pub(super) fn pieces(text: &str, is_event: impl Fn(&Value) -> bool) -> Vec<Piece
     let mut pieces = Vec::new();
     // Whether other text, or a value that broke off, stands before.
     let (mut is_amid_text, mut is_amid_ruins) = (false, false);
+    // Whether the end of the text is known to be missing: what reaches to it breaks off for that reason as well.
+    let mut is_cut = false;
     while reader.skip_to_something() {
         let rest = reader.rest();
         let line = reader.line;
@@ -52,9 +54,11 @@ pub(super) fn pieces(text: &str, is_event: impl Fn(&Value) -> bool) -> Vec<Piece
             }
             Err(error) => {
                 // Text that merely looks like JSON is left out; where nothing else is found, the caller says so.
-                if !is_amid_ruins && (!is_amid_text || speaks_of_an_event(rest)) {
-                    let value = Err(located(&error, line));
+                let is_said_before = is_amid_ruins || (is_cut && error.is_eof());
+                if !is_said_before && (!is_amid_text || speaks_of_an_event(rest)) {
+                    let value = Err(reader.located(&error));
                     pieces.push(Piece { line, value });
+                    is_cut |= error.is_eof();
                 }
                 is_amid_ruins = !reader.skip_to_object_at_next_line();
             }
@@ -89,13 +93,6 @@ fn speaks_of_an_event(text: &str) -> bool {
     line.contains("eventname") || line.contains("detail-type")
 }
 
-/// What serde says, with the line counted from the beginning of the text.
-fn located(error: &serde_json::Error, line: usize) -> String {
-    let text = error.to_string();
-    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    format!("it is no JSON: {what} at line {}, column {}", line + error.line().saturating_sub(1), error.column())
-}
-
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -111,6 +108,15 @@ impl<'a> Reader<'a> {
     fn advance(&mut self, bytes: usize) {
         self.line += self.rest()[..bytes].matches('\n').count();
         self.at += bytes;
+    }
+
+    /// What serde says of the value that begins here, with lines and columns counted from the beginning of the text.
+    fn located(&self, error: &serde_json::Error) -> String {
+        let text = error.to_string();
+        let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+        let before = self.text[..self.at].rsplit('\n').next().map_or(0, str::len);
+        let column = if error.line() > 1 { error.column() } else { before + error.column() };
+        format!("it is no JSON: {what} at line {}, column {column}", self.line + error.line().saturating_sub(1))
     }
 
     /// Skips what may stand between values: white space, the mark of a file that was appended, a record separator, and

@@ -62,7 +62,7 @@ fn any_call() -> impl Strategy<Value = Told> {
 fn of_record(shape: usize, record: &Value) -> Value {
     let text = record.to_string();
     let event = json!({
-        "version": "0", "detail-type": "AWS API Told via CloudTrail", "source": "aws.iam", "account": "111122223333",
+        "version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.iam", "account": "111122223333",
         "time": "2026-11-21T12:00:01Z", "detail": record,
     });
     // A table has a column for each field, and a text in each cell.
@@ -92,7 +92,7 @@ fn of_record(shape: usize, record: &Value) -> Value {
                 .map(|(_, value)| if value.is_null() { json!({}) } else { json!({"VarCharValue": value}) });
             json!({"ResultSet": {"Rows": [{"Data": header}, {"Data": cells.collect::<Vec<_>>()}]}})
         }
-        9 => json!({"Entries": [{"Source": "x", "DetailType": "AWS API Told via CloudTrail", "Detail": text}]}),
+        9 => json!({"Entries": [{"Source": "x", "DetailType": "AWS API Call via CloudTrail", "Detail": text}]}),
         10 => columns.into_iter().collect::<Map<_, _>>().into(),
         _ => flat(record),
     }

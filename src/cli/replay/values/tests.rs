@@ -66,6 +66,15 @@ fn what_is_whole_in_a_list_that_breaks_off_is_found() {
     );
 }
 
+#[test]
+fn where_the_end_is_missing_that_is_said_once() {
+    let whole = "{\"Records\":[{\"event\":1},{\"event\":2},{\"event\":3,\"eventName\":\"x\"}]}";
+    let told = told(&whole[..whole.len() - 5]);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told[0], "1: it is no JSON: EOF while parsing a string at line 1, column 60");
+    assert_eq!(self::told("{} {\"a\": x}")[1], "1: it is no JSON: expected value at line 1, column 10");
+}
+
 proptest! {
     #[test]
     fn whatever_stands_there_reading_ends(text in "[\\[\\]{}\":,a \n0\u{feff}]{0,60}") {
