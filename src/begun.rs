@@ -167,12 +167,10 @@ pub async fn recover<A: Account>(
     let mut recovered = Recovered::default();
     for (region, begun) in remembered(memory) {
         let ids: Vec<InstanceId> = begun.iter().map(|one| one.instance.clone()).collect();
-        let read = match unread.contains(region) {
-            true => None,
-            false => match read(account, region, &ids).await {
-                Err(error) if error.reason.passes() => None,
-                read => Some(read?),
-            },
+        let is_unread = unread.contains(region);
+        let read = match if is_unread { None } else { Some(read(account, region, &ids).await) } {
+            Some(Err(error)) if !error.reason.passes() => return Err(error),
+            read => read.and_then(Result::ok),
         };
         let Some((held, mut instances)) = read else {
             recovered.unseen.push(region.clone());

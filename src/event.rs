@@ -136,7 +136,7 @@ pub struct Trigger {
     /// What happened.
     pub what: What,
     /// The ARN that the event shows for its instance profile, if any.
-    pub arn: Option<ProfileArn>,
+    pub arn: Option<Box<ProfileArn>>,
 }
 
 /// What happened.
@@ -315,7 +315,7 @@ fn change(event: &Value) -> Result<Event, InvalidEvent> {
             let account = account(text(record, "recipientAccountId").or(text(event, "account")))?;
             // `CreateInstanceProfile` alone shows it.
             let shown = text(&record["responseElements"]["instanceProfile"], "arn");
-            let arn = shown.and_then(|arn| ProfileArn::parse(arn).ok());
+            let arn = shown.and_then(|arn| ProfileArn::parse(arn).ok()).map(Box::new);
             Event::Trigger(Trigger { account, what: What::Change(change), arn })
         }
     })

@@ -134,7 +134,7 @@ pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<
             let wanted = all.entry(name.clone()).or_default();
             wanted.is_named |= is_named;
             wanted.spellings.push(name.clone());
-            wanted.arns.extend(trigger.arn.clone().filter(|arn| arn.name() == name));
+            wanted.arns.extend(trigger.arn.as_deref().filter(|arn| arn.name() == name).cloned());
             match &trigger.what {
                 What::Change(change) => {
                     wanted.changes.insert(change.clone());

@@ -263,7 +263,7 @@ pub async fn find_after<A: Account>(
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
                 let look = looks.remove(&name).unwrap_or_default();
-                profiles.push(BrokenProfile { name, live, healthy, instances, iam, is_vouched_for, successor, look });
+                profiles.push(BrokenProfile { name, live, healthy, instances, iam, successor, is_vouched_for, look });
             }
             Ok(_) => {}
         }

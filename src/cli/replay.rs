@@ -27,13 +27,17 @@ use super::carry_out::Carried;
 use super::console::{Console, Ink};
 use super::error::Error;
 use super::exit::Exit;
-use super::findings::find_after;
+use super::findings::{Findings, find_after};
 use super::json as json_text;
 use super::role::{self, Said};
 use super::scan::watch;
 use super::session::{Session, config};
 use crate::alert::plain::plain;
 use crate::cli::findings::Scope;
+use crate::names::ProfileName;
+use crate::observe::profile_called;
+use crate::pipeline::Context;
+use crate::ports::Account;
 use follow::{Replayed, follow};
 use sightings::{Sight, Sighting};
 
@@ -105,6 +109,12 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
     };
     check_one(said.as_ref(), &scope)?;
     let findings = find_after(&context, &scope, said.as_ref(), &watch(console, &context.config), &changes).await?;
+    for unknown in unknown_profiles(&context, &scope, &findings).await? {
+        console.note(&format!(
+            "{unknown}: IAM has no instance profile of this role's name, and no instance holds one. Which profile held the \
+             role is not known. Run `reprofile scan` to look at all of them."
+        ));
+    }
     if asked.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
@@ -129,6 +139,30 @@ pub fn read(file: &str, bytes: &[u8]) -> Vec<Sighting> {
             found
         }
     }
+}
+
+/// The names of roles that led to no instance profile: none has the name, and the events name none.
+///
+/// # Errors
+/// Where that could not be read.
+pub async fn unknown_profiles<A: Account>(
+    context: &Context<A>,
+    scope: &Scope,
+    findings: &Findings,
+) -> Result<Vec<ProfileName>, Error> {
+    let Scope::Profiles(names) = scope else { return Ok(Vec::new()) };
+    let is_found = |name: &ProfileName| findings.profiles.iter().any(|profile| profile.name == *name);
+    let mut unknown = Vec::new();
+    for (name, is_named) in names {
+        if *is_named || is_found(name) {
+            continue;
+        }
+        let live = profile_called(&context.aws, name).await;
+        if live.map_err(|cause| Error::aws(format!("reading the instance profile {name}"), cause))?.is_none() {
+            unknown.push(name.clone());
+        }
+    }
+    Ok(unknown)
 }
 
 /// Whether anything at all was understood.

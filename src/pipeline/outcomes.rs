@@ -16,7 +16,7 @@ use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileRep
 /// Why regions that were not read fail the invocation: a region that is closed to us is told, and one that is down is
 /// looked at again by rechecks, where `comes_back` says that there are any. Any other has to be tried again.
 pub(super) fn unread_errors(unread: &[UnreadRegion], regions: usize, comes_back: bool) -> Vec<Error> {
-    let open = unread.iter().filter(|region| !region.is_closed() && !(comes_back && region.error.reason.passes()));
+    let open = unread.iter().filter(|region| !(region.is_closed() || comes_back && region.error.reason.passes()));
     let mut errors: Vec<Error> = open
         .map(|UnreadRegion { region, error }| Error::RegionUnread { region: region.clone(), cause: error.clone() })
         .collect();

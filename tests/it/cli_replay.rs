@@ -5,13 +5,15 @@ mod shapes;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use reprofile::cli::findings::Scope;
+use reprofile::cli::findings::{Scope, find_after};
 use reprofile::cli::replay::follow::{Replayed, follow};
-use reprofile::cli::replay::{check, read};
+use reprofile::cli::replay::{check, read, unknown_profiles};
+use reprofile::cli::watched::Watch;
+use reprofile::names::ProfileName;
 use serde_json::{Value, json};
 
 use crate::aws_model::AwsModel;
-use crate::cli_scan::context;
+use crate::cli_scan::{QUIET, context};
 
 fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -331,4 +333,28 @@ async fn every_file_that_people_have_in_hand_is_read_or_named() {
     yaml-output.yaml
       2026-11-21 12:00:00 UTC DeleteRole web-role by arn:aws:iam::111122223333:user/alice: looks at web-role
     ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_role_alone_shows_a_gone_profile_and_names_one_that_is_not_known() {
+    let event = std::fs::read(file("events/delete-role.json")).unwrap();
+    for (profile, is_found) in [("web-role", true), ("app-profile", false)] {
+        let aws = AwsModel::new();
+        aws.profile_with_role("/", profile, "web-role");
+        aws.running("eu-west-1", profile, "a");
+        aws.remove_role_from_instance_profile(profile, "web-role").unwrap();
+        if is_found {
+            aws.delete_instance_profile(profile).unwrap();
+        }
+        aws.delete_role("web-role").unwrap();
+        let context = context(&aws, &[]);
+        let replayed = follow(&context, &read("stdin", &event), false).await.unwrap();
+        let scope = replayed.scope.unwrap();
+        let watch = Watch::on(&QUIET, None);
+        let findings = find_after(&context, &scope, None, &watch, &replayed.changes).await.unwrap();
+        let unknown = unknown_profiles(&context, &scope, &findings).await.unwrap();
+        let unknown: Vec<&str> = unknown.iter().map(ProfileName::as_str).collect();
+        assert_eq!(findings.told().count(), usize::from(is_found), "{profile}");
+        assert_eq!(unknown, if is_found { vec![] } else { vec!["web-role"] }, "{profile}");
+    }
 }

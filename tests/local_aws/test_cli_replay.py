@@ -128,3 +128,16 @@ def test_a_role_is_named_for_the_one_profile_that_events_lead_to(account):
     assert "--role web-role: the events do not lead to one instance profile alone" in ended.err
     ended = account.cli.run("replay", "-", "--trust-anyway", stdin=both)
     assert (ended.code, "--role <ROLE>" in ended.err) == (1, True)
+
+
+def test_a_delete_role_alone_shows_what_it_left_behind(account):
+    account.console_create_role("gone-role")
+    account.run_instance("gone-role")
+    account.console_delete_role("gone-role")
+    event = json.loads(json.dumps(EVENT).replace("web-role", "gone-role"))
+    ended = account.cli.run("replay", "-", stdin=json.dumps(event).encode())
+    assert ended.code == 2 and "gone" in ended.out, ended.out
+    unknown = json.loads(json.dumps(EVENT).replace("web-role", "never-a-profile"))
+    ended = account.cli.run("replay", "-", stdin=json.dumps(unknown).encode())
+    assert ended.code == 0 and "Which profile held the role is not known" in ended.err, ended.err
+    assert "reprofile scan" in ended.err
