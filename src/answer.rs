@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::event::{Event, Ignored, Message, Payload, Trigger, parse};
 use crate::metrics::Tally;
-use crate::pipeline::{Context, Invocation, Run, run};
+use crate::pipeline::context::{Context, Invocation};
+use crate::pipeline::run;
+use crate::pipeline::summary::Run;
 use crate::ports::Account;
 use crate::report::{InstanceReport, ProfileReport};
 

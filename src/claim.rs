@@ -8,13 +8,14 @@ use std::time::Duration as StdDuration;
 
 use time::Duration;
 
+use crate::diagnose::Look;
 use crate::error::Error;
-use crate::event::{CallName, Change};
-use crate::incident::Occasion;
+use crate::event::{Change, add_changes};
+use crate::incident::{Occasion, occasion};
 use crate::memory::{Lease, Memory};
+use crate::model::Search;
 use crate::model::Timestamp;
 use crate::names::{AccountId, ProfileName};
-use crate::observe::{Look, Search};
 use crate::ports::{Account, Clock, Queue, Stored, Table, Version, WriteError};
 use crate::reach::Wanted;
 use crate::recheck::Recheck;
@@ -113,7 +114,7 @@ pub async fn claim<A: Account>(
             return Ok(None);
         }
         let mut all = std::mem::take(&mut memory.waiting);
-        Memory::add(&mut all, changes.clone());
+        add_changes(&mut all, changes.clone());
         let until = worker.deadline.map_or(now + UNKNOWN_END, |deadline| deadline + GRACE);
         memory.lease = Some(Lease { owner: worker.name.to_owned(), until });
         match table.remember(&memory, version, now).await {
@@ -129,23 +130,6 @@ pub async fn claim<A: Account>(
     Err(Error::Contended(name.clone()))
 }
 
-fn occasion(changes: &[Change], swept: bool) -> Occasion {
-    let takes_away = |change: &Change| {
-        matches!(
-            change.call,
-            CallName::DeleteRole
-                | CallName::DeleteInstanceProfile
-                | CallName::RemoveRoleFromInstanceProfile
-                | CallName::UpdateAssumeRolePolicy
-        )
-    };
-    match (changes.is_empty(), swept) {
-        (false, _) => Occasion::Change { breaking: changes.iter().any(takes_away) },
-        (true, true) => Occasion::Sweep,
-        (true, false) => Occasion::Recheck,
-    }
-}
-
 /// Leaves changes for the holder of the lease; `false` where the document changed meanwhile.
 async fn leave<T: Table>(
     table: &T,
@@ -157,7 +141,7 @@ async fn leave<T: Table>(
     if changes.is_empty() {
         return Ok(true);
     }
-    Memory::add(&mut memory.waiting, changes.iter().cloned());
+    add_changes(&mut memory.waiting, changes.iter().cloned());
     match table.remember(memory, version, now).await {
         Ok(_) => Ok(true),
         Err(WriteError::Conflict) => Ok(false),

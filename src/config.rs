@@ -2,6 +2,7 @@
 //!
 //! Invariant: a setting that cannot be carried out is an error, never silently without effect.
 
+use crate::iam_repair::Brake;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -71,15 +72,6 @@ pub struct Config {
     pub brake: Brake,
     /// Whether a schedule sweeps the account, as far as is known.
     pub sweeps: bool,
-}
-
-/// The brake on IAM writes: `count` per profile within `within`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Brake {
-    /// How many.
-    pub count: u32,
-    /// In how long.
-    pub within: Duration,
 }
 
 /// One thing that is wrong with the configuration.

@@ -128,6 +128,22 @@ impl Ord for Change {
     }
 }
 
+/// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
+pub const MOST_CHANGES: usize = 40;
+
+/// Adds changes that led here, each once, oldest first.
+pub fn add_changes(changes: &mut Vec<Change>, more: impl IntoIterator<Item = Change>) {
+    for change in more {
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    changes.sort();
+    while changes.len() > MOST_CHANGES {
+        changes.remove(MOST_CHANGES / 2);
+    }
+}
+
 /// What set a run off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {

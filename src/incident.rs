@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::event::Change;
+use crate::event::{CallName, Change, add_changes};
+use crate::iam_repair::{Mended, Reading};
 use crate::losses::{Count, Counts, Losses, by_region, stored as stored_counts};
-use crate::memory::{LISTED, MOST_IDS, Memory, is_false};
-use crate::mend::{Mended, Reading};
+use crate::losses::{LISTED, MOST_IDS};
+use crate::model::Search;
+use crate::model::Sought;
 use crate::model::{Affected, Case, Timestamp};
 use crate::names::{InstanceId, ProfileId, ProfileName, Region};
-use crate::observe::Search;
 use crate::plan::Action;
 use crate::report::{InstanceReport, Outcome, ProfileReport, Reference, Status};
-use crate::successor::Sought;
 
 mod stored;
 
@@ -75,10 +75,10 @@ pub struct Incident {
     /// What was read when IAM lacked something.
     pub reading: Option<Reading>,
     /// Whether IAM's list was searched for the profile, without regard to case, and did not have it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_missing_from_list: bool,
     /// Whether it was found by the account's first sweep, whose digest gave notice: nothing is repaired before the next one.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_on_notice: bool,
     /// What came of looking for a profile that took this one's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +132,25 @@ pub enum Occasion {
     Recheck,
     /// The sweep passed.
     Sweep,
+}
+
+/// Why a profile is looked at, by what led to it.
+#[must_use]
+pub fn occasion(changes: &[Change], swept: bool) -> Occasion {
+    let takes_away = |change: &Change| {
+        matches!(
+            change.call,
+            CallName::DeleteRole
+                | CallName::DeleteInstanceProfile
+                | CallName::RemoveRoleFromInstanceProfile
+                | CallName::UpdateAssumeRolePolicy
+        )
+    };
+    match (changes.is_empty(), swept) {
+        (false, _) => Occasion::Change { breaking: changes.iter().any(takes_away) },
+        (true, true) => Occasion::Sweep,
+        (true, false) => Occasion::Recheck,
+    }
 }
 
 /// What to do after a look.
@@ -208,7 +227,7 @@ impl Incident {
 
     /// Takes in what a look found and did: what was healed is kept for telling, as many as an alert lists, and a count.
     fn take_in(&mut self, report: &ProfileReport, healed: Vec<Healed>, now: Timestamp) {
-        Memory::add(&mut self.changes, report.changes.iter().cloned());
+        add_changes(&mut self.changes, report.changes.iter().cloned());
         self.losses.see(report, &self.changes, now);
         self.was_changed |= !report.mended.is_empty() || report.instances.iter().any(InstanceReport::may_have_changed);
         self.mended.extend(report.mended.iter().cloned());
@@ -302,7 +321,7 @@ fn come_back_soon(incident: &Incident, report: &ProfileReport, now: Timestamp) -
 
 /// Waits for the settling.
 fn watch(mut incident: Incident, report: &ProfileReport, settle: Duration) -> Next {
-    Memory::add(&mut incident.changes, report.changes.iter().cloned());
+    add_changes(&mut incident.changes, report.changes.iter().cloned());
     incident.sequence += 1;
     incident.rechecks = 0;
     Next { incident: Some(incident), tell: None, recheck: Some(settle) }

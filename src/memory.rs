@@ -3,6 +3,10 @@
 //! Invariant: absence never overwrites what was seen: a profile that is gone, or holds no role, keeps its last usable
 //! binding. The document is written only on the version that was read, so that no one's event, lease or swap is lost.
 
+use crate::diagnose::Look;
+use crate::iam_repair::Former;
+use crate::model::KnownRole;
+use crate::model::OnItsWay;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -36,20 +40,11 @@ pub const SHAPE: u16 = 1;
 //
 // `tests/it/stored/size.rs` fills a document with 20,000 instances.
 
-/// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
-pub const MOST_CHANGES: usize = 40;
-
 /// Of the associations that are on their way, at most so many are kept.
 const MOST_ON_THEIR_WAY: usize = 100;
 
 /// Of instances whose association was stuck, at most so many are swapped in an incident; the others are told.
 pub const MOST_SWAPPED: usize = 200;
-
-/// So many instances are kept one by one, as many as an alert lists; the rest is counted.
-pub const LISTED: usize = 20;
-
-/// Of instances that are only counted, the ids of so many are kept, to be known again.
-pub const MOST_IDS: usize = 1000;
 
 /// So many swaps may be under way, or unfinished, at the same time. What is beyond is begun by the next run, at once.
 pub const MOST_DETACHING: usize = 300;
@@ -141,7 +136,7 @@ pub struct Memory {
     #[serde(with = "times")]
     pub recreated: Vec<Timestamp>,
     /// Whether the last look that read every region saw no live instance hold the profile.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unused: bool,
     /// The associations that were seen on their way where EC2 does not say since when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -155,11 +150,6 @@ pub struct Memory {
     /// The replaces that were begun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacing: Vec<Replacing>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-pub(crate) fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What a profile was when it was last seen with a usable role.
@@ -189,17 +179,6 @@ pub enum Tags {
     Unread,
 }
 
-/// A role that was seen in a profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownRole {
-    /// Its name.
-    pub name: RoleName,
-    /// Its id.
-    pub id: RoleId,
-    /// The id of the profile that it was seen in.
-    pub profile: ProfileId,
-}
-
 /// A step that was begun: were its invocation to end before it could say what came of it, this is all that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
@@ -216,20 +195,6 @@ pub struct Begun {
     /// Whether it was begun because the association was stuck.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_stuck: bool,
-}
-
-/// An association that is not in force yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnItsWay {
-    /// The association.
-    pub association: AssociationId,
-    /// The instance.
-    pub instance: InstanceId,
-    /// Where the instance is.
-    pub region: Region,
-    /// When it was seen so first.
-    #[serde(with = "time::serde::rfc3339")]
-    pub since: Timestamp,
 }
 
 /// Instances of a region whose association was to be replaced.
@@ -496,16 +461,36 @@ impl Memory {
         }
     }
 
-    /// Adds changes that led here, each once, oldest first.
-    pub fn add(changes: &mut Vec<Change>, more: impl IntoIterator<Item = Change>) {
-        for change in more {
-            if !changes.contains(&change) {
-                changes.push(change);
-            }
-        }
-        changes.sort();
-        while changes.len() > MOST_CHANGES {
-            changes.remove(MOST_CHANGES / 2);
+    /// What is remembered; `None` where no role was ever seen in the profile.
+    #[must_use]
+    pub fn former(&self) -> Option<Former> {
+        let binding = self.binding.as_ref()?;
+        let role = binding.role.as_ref()?;
+        Some(Former {
+            role: role.name.clone(),
+            // A profile that we restored and could not yet put its role into may get the old one.
+            taken_out: (!self.is_restoring).then(|| role.id.clone()),
+            path: binding.arn.path().clone(),
+            tags: binding.tags.clone(),
+            is_vouched_for: false,
+        })
+    }
+
+    /// How to look at the profile, by what is remembered of it.
+    #[must_use]
+    pub fn look(&self, even_if_gone: bool) -> Look {
+        let known = self.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role));
+        let arn = self.binding.as_ref().map(|known| known.arn.clone());
+        Look {
+            even_if_gone,
+            spellings: arn.iter().map(|arn| arn.name().clone()).collect(),
+            arns: arn.into_iter().collect(),
+            is_known_used: !self.is_unused,
+            is_missing_from_list: self.incident.as_ref().is_some_and(|open| open.is_missing_from_list),
+            roles: known.cloned().collect(),
+            forced: self.forced.clone(),
+            associating: self.associating.clone(),
+            swapped: self.swapped.clone(),
         }
     }
 }

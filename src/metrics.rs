@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::model::Timestamp;
-use crate::pipeline::Run;
+use crate::pipeline::summary::Run;
 use crate::report::Outcome;
 
 /// What is counted.

@@ -298,3 +298,48 @@ pub struct Affected {
     /// The diagnosis.
     pub case: Case,
 }
+
+/// A role that was seen in a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRole {
+    /// Its name.
+    pub name: RoleName,
+    /// Its id.
+    pub id: RoleId,
+    /// The id of the profile that it was seen in.
+    pub profile: ProfileId,
+}
+
+/// An association that is not in force yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnItsWay {
+    /// The association.
+    pub association: AssociationId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Where the instance is.
+    pub region: Region,
+    /// When it was seen so first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: Timestamp,
+}
+
+/// What came of looking for a successor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sought {
+    /// When the profiles of the role were listed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+    /// The successor, if there is one.
+    pub successor: Option<ProfileName>,
+}
+
+/// How the instances that hold a profile are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Search {
+    /// Every association of every region is read.
+    #[default]
+    Paged,
+    /// EC2 is asked for the instances that hold one of the profile's known ARNs.
+    ByArn,
+}

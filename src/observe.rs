@@ -9,6 +9,8 @@
 //! that the table vouches for, and paging is the proof: rechecks, sweeps and the command line page, and nothing is closed
 //! by a look that did not.
 
+use crate::diagnose::Look;
+use crate::model::Search;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,10 +18,9 @@ use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
 use crate::config::Regions;
-use crate::diagnose::{diagnose, is_stuck, may_be_stuck};
-use crate::memory::{KnownRole, Memory, OnItsWay};
+use crate::diagnose::diagnose;
 use crate::model::{Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Timestamp};
-use crate::names::{InstanceId, Path, ProfileArn, ProfileName, Region, RoleId, RoleName};
+use crate::names::{InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
 use crate::ports::{Account, Clock, Ec2, Holder, Iam, MAX_FILTER_LENGTH, MAX_FILTER_VALUES};
 use crate::reason::{AwsError, Reason};
 use crate::report::UnreadRegion;
@@ -31,111 +32,6 @@ const PROFILES_AT_ONCE: usize = 8;
 
 /// Which profiles to look at, and how.
 pub type Names = BTreeMap<ProfileName, Look>;
-
-/// How the instances that hold a profile are found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Search {
-    /// Every association of every region is read.
-    #[default]
-    Paged,
-    /// EC2 is asked for the instances that hold one of the profile's known ARNs.
-    ByArn,
-}
-
-/// How to look at a profile.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
-    /// Whether to look also where IAM has no profile of that name (any more).
-    pub even_if_gone: bool,
-    /// The spellings by which IAM may know the profile, besides its name: whether IAM minds their case is not documented.
-    pub spellings: Vec<ProfileName>,
-    /// The ARNs that instances may show, besides the one that IAM has now.
-    pub arns: Vec<ProfileArn>,
-    /// Whether the table knows the profile as held by an instance: one that the filter does not find is then looked for by
-    /// paging.
-    pub is_known_used: bool,
-    /// Whether IAM's list was searched for the profile before, without regard to case, and did not have it.
-    pub is_missing_from_list: bool,
-    /// The roles that were seen in it.
-    pub roles: Vec<KnownRole>,
-    /// The instances that were made to take up a role, each once.
-    pub forced: Vec<(InstanceId, RoleId)>,
-    /// The associations that were seen on their way, and since when.
-    pub associating: Vec<OnItsWay>,
-    /// The instances whose association was stuck and that were swapped for it.
-    pub swapped: Vec<InstanceId>,
-}
-
-impl Look {
-    /// A look by what is remembered of the profile.
-    #[must_use]
-    pub fn by(memory: &Memory, even_if_gone: bool) -> Self {
-        let known = memory.binding.iter().flat_map(|known| known.role.iter().chain(&known.former_role));
-        let arn = memory.binding.as_ref().map(|known| known.arn.clone());
-        Self {
-            even_if_gone,
-            spellings: arn.iter().map(|arn| arn.name().clone()).collect(),
-            arns: arn.into_iter().collect(),
-            is_known_used: !memory.is_unused,
-            is_missing_from_list: memory.incident.as_ref().is_some_and(|open| open.is_missing_from_list),
-            roles: known.cloned().collect(),
-            forced: memory.forced.clone(),
-            associating: memory.associating.clone(),
-            swapped: memory.swapped.clone(),
-        }
-    }
-
-    /// Takes in the spellings that the profile was called by elsewhere.
-    pub fn also_spelt(&mut self, spellings: impl IntoIterator<Item = ProfileName>) {
-        for spelling in spellings {
-            if !self.spellings.iter().any(|known| known.as_str() == spelling.as_str()) {
-                self.spellings.push(spelling);
-            }
-        }
-    }
-
-    /// What is wrong with an instance that has this association.
-    #[must_use]
-    pub fn case(&self, live: Option<&Profile>, association: &Association, instance: &Instance, now: Timestamp) -> Case {
-        let case = match diagnose(live, &association.held, &self.roles, now) {
-            Case::RoleReplaced if !self.is_behind(instance, live) => Case::Healthy,
-            case => case,
-        };
-        if case == Case::Healthy && self.is_stuck(association, instance, now) { Case::Stuck } else { case }
-    }
-
-    /// Whether the association is stuck. One that was swapped for it, and is not in force since, is so from the start.
-    fn is_stuck(&self, association: &Association, instance: &Instance, now: Timestamp) -> bool {
-        let seen = self.associating.iter().find(|one| one.association == association.id).map(|one| one.since);
-        is_stuck(association, instance.state, seen, now)
-            || (instance.state == InstanceState::Running && self.is_still_on_its_way(association))
-    }
-
-    fn is_still_on_its_way(&self, association: &Association) -> bool {
-        association.state == AssociationState::Associating && self.swapped.contains(&association.instance)
-    }
-
-    /// Whether the association of the instance was not in force when it was seen last.
-    fn was_on_its_way(&self, instance: &InstanceId) -> bool {
-        self.swapped.contains(instance) || self.associating.iter().any(|one| one.instance == *instance)
-    }
-
-    /// Whether the association alone shows that nothing is wrong.
-    fn is_surely_well(&self, live: Option<&Profile>, association: &Association, now: Timestamp) -> bool {
-        diagnose(live, &association.held, &self.roles, now) == Case::Healthy
-            && !may_be_stuck(association, now)
-            && !self.is_still_on_its_way(association)
-    }
-
-    /// Whether the instance has been running with the role before, and was not made to take up the new one yet. One that
-    /// is stopped takes up what there is when it is started.
-    fn is_behind(&self, instance: &Instance, live: Option<&Profile>) -> bool {
-        let Some(role) = live.and_then(|live| live.role.as_ref()) else { return false };
-        let is_forced = self.forced.iter().any(|(id, forced)| *id == instance.id && *forced == role.id);
-        let was_running = instance.launched.is_some_and(|launched| launched < role.created);
-        was_running && instance.state == InstanceState::Running && !is_forced
-    }
-}
 
 /// One profile and the instances that hold one of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,157 +4,48 @@
 //! Invariant: data goes one way, and planning never sees a trigger. Whatever fails, an affected instance is healed, or in
 //! an alert, or in a recheck, or its trigger fails so that it is tried again.
 
+pub mod context;
 mod outcomes;
 mod overview;
 mod succession;
+pub mod summary;
+mod underway;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
+use self::context::{Context, Invocation};
 use self::outcomes::{instance_reports, read_iam_again, unread_errors};
-use self::overview::{Sweeping, account_memory, not_told_yet, sweep_all, tell_overview};
+use self::overview::{account_memory, not_told_yet, sweep_all, tell_overview};
 use self::succession::seek_successors;
-use crate::act::{Pace, act};
-use crate::begun::{Place, Recovered, intents, next_turn, put_off, recover};
+use self::summary::Run;
+use self::underway::{PROFILES_AT_ONCE, Underway};
+use crate::act::act;
+use crate::begun::{Recovered, intents, next_turn, put_off, recover};
 use crate::claim::{Claim, Known, Worker, claim, keep, read_memory, release};
-use crate::conclude::{Conclusion, Manner, conclude};
-use crate::config::Config;
+use crate::conclude::conclude;
 use crate::error::Error;
 use crate::event::Trigger;
-use crate::incident::{Incident, Timing};
+use crate::iam_repair::{Unmended, lacks_something, needed};
+use crate::incident::Incident;
 use crate::memory::{Begun, MOST_SWAPPED, Memory};
-use crate::mend::{Caution, Mending, Unmended, lacks_something, mend, needed};
-use crate::model::{Affected, Timestamp};
-use crate::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
-use crate::observe::{Observation, Observed, RegionCache, Search, Where, observe};
-use crate::plan::{Bounds, Decision, Hindrance, Plan, Step, plan};
+use crate::mend::{Caution, mend};
+use crate::model::Search;
+use crate::names::{ProfileName, Region};
+use crate::observe::{Observation, Observed, observe};
+use crate::plan::{Decision, Hindrance, Step, plan};
 use crate::ports::{Account, Clock, Queue, Stored};
 use crate::reach::{Reach, Wanted, reach, wanted};
 use crate::recheck::Recheck;
-use crate::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, UnreadRegion};
+use crate::report::{InstanceReport, ProfileReport, UnreadRegion};
 
 /// What is kept back of an invocation's time for reading IAM again, telling and remembering.
 const RESERVE: Duration = Duration::seconds(15);
 
 /// When to look after swaps that were begun, should this invocation not end them.
 const FINISH_SWAPS: std::time::Duration = std::time::Duration::from_mins(2);
-
-/// How many profiles are claimed or concluded at the same time.
-const PROFILES_AT_ONCE: usize = 8;
-
-/// What a run needs: built one way by the bins, and another way by the tests.
-#[derive(Debug)]
-pub struct Context<A> {
-    /// The account that is looked after.
-    pub account: AccountId,
-    /// Its partition.
-    pub partition: Partition,
-    /// Its IAM, EC2, topic, table, queue and clock.
-    pub aws: A,
-    /// How to work.
-    pub config: Config,
-    /// EC2's rates, kept between runs.
-    pub pace: Pace,
-    /// The enabled regions, kept between runs.
-    pub regions: RegionCache,
-}
-
-impl<A: Account> Context<A> {
-    /// A context with nothing kept yet.
-    #[must_use]
-    pub fn new(account: AccountId, partition: Partition, aws: A, config: Config) -> Self {
-        Self { account, partition, aws, config, pace: Pace::default(), regions: RegionCache::default() }
-    }
-
-    /// What bounds plans. A swap is only begun where it would be remembered and come back.
-    fn bounds(&self) -> Bounds {
-        Bounds { may_swap: self.comes_back(), ..self.config.bounds.clone() }
-    }
-
-    /// Whether what is left can be come back to, and what it was is remembered.
-    fn comes_back(&self) -> bool {
-        self.aws.table().is_some() && self.aws.queue().is_some()
-    }
-
-    /// The regions to read; `last_seen` are those that were listed last.
-    fn places<'a>(&'a self, last_seen: &'a [Region]) -> Where<'a> {
-        Where { last_seen, ..Where::new(&self.config.regions, &self.regions) }
-    }
-
-    /// The ARN of a profile of this name without a path.
-    fn root_arn(&self, name: &ProfileName) -> ProfileArn {
-        ProfileArn::new(self.partition.clone(), self.account.clone(), Path::root(), name.clone())
-    }
-
-    /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
-    /// queue nothing to come back by: then it is told at once.
-    fn manner(&self, is_first_sweep: bool) -> Manner {
-        let settle = self.comes_back().then_some(self.config.settle);
-        Manner {
-            is_first_sweep,
-            format: self.config.format,
-            timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm },
-        }
-    }
-}
-
-/// What an invocation is known by, and when it ends.
-#[derive(Debug, Clone, Copy)]
-pub struct Invocation<'a> {
-    /// Its id: another one for each.
-    pub id: &'a str,
-    /// When it ends; `None`: not known.
-    pub deadline: Option<Timestamp>,
-}
-
-/// What came of a run.
-#[derive(Debug, Default)]
-pub struct Run {
-    /// The profiles that were looked at.
-    pub profiles: Vec<ProfileReport>,
-    /// The regions that could not be read.
-    pub unread: Vec<UnreadRegion>,
-    /// How many alerts were sent, or logged where there is no topic.
-    pub alerts: usize,
-    /// What failed for some profile, or for all.
-    pub errors: Vec<Error>,
-    /// What failed for the sweep alone.
-    pub sweep_errors: Vec<Error>,
-    /// The incident of each profile that has one.
-    pub incidents: BTreeMap<ProfileName, String>,
-    /// The sweep, as long as it has something to tell of the account.
-    sweeping: Option<Sweeping>,
-    /// Whether this is the first sweep of the account.
-    is_first_sweep: bool,
-    /// Where each trigger led, in their order.
-    reach: Vec<Result<Reach, Error>>,
-}
-
-impl Run {
-    /// Why the trigger at `index` is to be tried again; `None` if all of it is done, told, or in a recheck.
-    #[must_use]
-    pub fn failure(&self, index: usize) -> Option<&Error> {
-        let reach = match self.reach.get(index)? {
-            Ok(reach) => reach,
-            Err(error) => return Some(error),
-        };
-        let of_sweep = self.sweep_errors.iter().filter(|_| *reach == Reach::Everything);
-        let concerns = |error: &&Error| error.profile().is_none_or(|profile| reach.includes(profile));
-        self.errors.iter().filter(concerns).chain(of_sweep).next()
-    }
-
-    fn take_in(&mut self, report: ProfileReport, conclusion: Conclusion) {
-        if report.is_out_of_time() && !conclusion.is_rechecked {
-            self.errors.push(Error::OutOfTime(report.profile.clone()));
-        }
-        self.alerts += conclusion.alerts;
-        self.errors.extend(conclusion.errors);
-        self.incidents.extend(conclusion.incident.map(|incident| (report.profile.clone(), incident)));
-        self.profiles.push(report);
-    }
-}
 
 /// Goes the whole way for the triggers of one invocation. They share one observation.
 ///
@@ -303,22 +194,6 @@ async fn claims<A: Account>(
     claims
 }
 
-/// One profile on its way through the run.
-struct Underway {
-    claim: Claim,
-    plan: Plan,
-    report: ProfileReport,
-    affected: Vec<Affected>,
-    /// The steps that are left to the next run: there are too many to be remembered at once.
-    put_off: BTreeSet<Place>,
-    /// What an earlier invocation had done and could not tell.
-    done: Vec<InstanceReport>,
-    /// What putting IAM right means for the instances that waited for it.
-    mended_as: Option<Outcome>,
-    /// Whether it could not be read who took the profile's place.
-    succession_is_unread: bool,
-}
-
 async fn look_and_act<A: Account>(
     context: &Context<A>,
     worker: Worker<'_>,
@@ -364,21 +239,6 @@ async fn look_and_act<A: Account>(
     let underway = mend_all(context, worker, underway, run).await;
     let underway = begin(context, worker, underway, run).await;
     take_steps(context, worker, underway, run).await;
-}
-
-impl Underway {
-    /// Takes in what came of putting IAM right: the instances are seen to next, or told what AWS refused.
-    fn take_in(&mut self, mending: Mending) {
-        let Mending { mended, unmended, refused, reading } = mending;
-        self.mended_as = match (&mended, refused) {
-            (Some(_), _) => Some(Outcome::Deferred(Deferral::Mended)),
-            (None, Some(error)) => Some(Outcome::Failed(Failure::Refused(error))),
-            (None, None) => None,
-        };
-        self.report.mended.extend(mended);
-        self.report.unmended = unmended;
-        self.report.reading = reading;
-    }
 }
 
 /// Takes in what an earlier invocation began, and plans.

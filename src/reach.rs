@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::diagnose::Look;
 use crate::error::Error;
 use crate::event::{CallName, Change, Subject, Trigger, What};
 use crate::memory::Memory;
 use crate::names::{ProfileArn, ProfileName, RoleName};
-use crate::observe::{Look, profiles_of_role};
+use crate::observe::profiles_of_role;
 use crate::ports::{Account, Table};
 use crate::recheck::Recheck;
 
@@ -116,7 +117,7 @@ impl Wanted {
     /// How to look at the profile: by what is remembered of it, and by what leads to it.
     #[must_use]
     pub fn look(&self, memory: &Memory, even_if_gone: bool) -> Look {
-        let mut look = Look::by(memory, even_if_gone);
+        let mut look = memory.look(even_if_gone);
         look.also_spelt(self.spellings.iter().cloned());
         look.arns.extend(self.arns.iter().cloned());
         look.is_missing_from_list |= self.is_missing_from_list;

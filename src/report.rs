@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnose::also_untrusted;
 use crate::event::Change;
+use crate::iam_repair::{Mended, Reading, Unmended, lacks_something};
 use crate::losses::Losses;
-use crate::mend::{Mended, Reading, Unmended, lacks_something};
+use crate::model::Search;
+use crate::model::Sought;
 use crate::model::{Affected, Case, Profile, Timestamp};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
-use crate::observe::Search;
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};
-use crate::successor::Sought;
 
 /// What became of one affected instance.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,32 +3,18 @@
 //! Invariant: a successor holds the role now, took it up with this break, and was not known with it before. Whatever is
 //! less sure is no successor, and nothing is said of it. Nothing here writes.
 
-use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use crate::event::{CallName, Change, Subject};
 use crate::memory::Memory;
 use crate::model::{Profile, Timestamp};
 use crate::names::{ProfileName, RoleName};
-use crate::observe::profiles_of_role;
-use crate::ports::{Account, Iam, Table};
-use crate::reason::AwsError;
 
 /// A profile that was created so long before the break, or later, was created for it: tools that replace create first.
 const CREATED_WITHIN: Duration = Duration::hours(1);
 
 /// What the table learned so long before the break, or later, it learned from the same replacement.
 const LEARNED_WITHIN: Duration = Duration::minutes(10);
-
-/// What came of looking for a successor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sought {
-    /// When the profiles of the role were listed.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: Timestamp,
-    /// The successor, if there is one.
-    pub successor: Option<ProfileName>,
-}
 
 /// A profile that broke, as far as that matters for who took its place.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +36,8 @@ impl Break<'_> {
     }
 
     /// When the profile took the role up, if that was with this break.
-    fn taken_up(&self, by: &Profile) -> Option<Timestamp> {
+    #[must_use]
+    pub fn taken_up(&self, by: &Profile) -> Option<Timestamp> {
         let holds = by.role.as_ref().is_some_and(|role| role.name == *self.role);
         if !holds || by.name() == self.profile {
             return None;
@@ -112,43 +99,6 @@ pub fn role_of<'a>(profile: &ProfileName, memory: &'a Memory, changes: &'a [Chan
         _ => None,
     });
     memory.last_role().or(named)
-}
-
-/// Lists the profiles of the role, and finds the successor among them.
-///
-/// # Errors
-/// The read that failed: whether there is one is not known then.
-pub async fn seek<A: Account>(account: &A, of: Break<'_>) -> Result<Option<ProfileName>, AwsError> {
-    let holders = profiles_of_role(account, of.role).await?;
-    among(account, of, holders).await
-}
-
-/// Finds the successor among the profiles of these names, as IAM has them now.
-///
-/// # Errors
-/// The read that failed.
-pub async fn seek_among<A: Account>(
-    account: &A,
-    of: Break<'_>,
-    names: &[ProfileName],
-) -> Result<Option<ProfileName>, AwsError> {
-    let mut holders = Vec::new();
-    for name in names {
-        holders.extend(account.iam().instance_profile(name).await?);
-    }
-    among(account, of, holders).await
-}
-
-async fn among<A: Account>(account: &A, of: Break<'_>, holders: Vec<Profile>) -> Result<Option<ProfileName>, AwsError> {
-    let mut remembered = Vec::new();
-    for holder in holders.into_iter().filter(|holder| of.taken_up(holder).is_some()) {
-        let memory = match account.table() {
-            Some(table) => table.memory(holder.name()).await?.map(|stored| stored.document),
-            None => None,
-        };
-        remembered.push((holder, memory));
-    }
-    Ok(successor(of, &remembered))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use super::document::{Line, Section};
 use super::facts::{Facts, Standing};
 use super::plain::{MESSAGE, SHORT, code, count, listed, minute, quoted};
-use crate::mend::{Mended, Unmended};
+use crate::iam_repair::{Mended, Unmended};
 use crate::model::Case;
 use crate::plan::{Action, Hindrance};
 use crate::reason::{AwsError, Reason};

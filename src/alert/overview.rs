@@ -9,7 +9,7 @@ use super::document::{Document, Line, Section, Step};
 use super::facts::{Facts, Standing};
 use super::plain::{code, count, minute};
 use super::{Format, Severity, deeds, text};
-use crate::mend::Unmended;
+use crate::iam_repair::Unmended;
 use crate::model::{Case, Timestamp};
 use crate::names::{AccountId, Partition, Region};
 use crate::plan::{Hindrance, Level};

@@ -10,7 +10,7 @@ use reprofile::config::Config;
 use reprofile::error::Error;
 use reprofile::invocation::{self, Invoked};
 use reprofile::metrics::Tally;
-use reprofile::pipeline::{Context, Invocation};
+use reprofile::pipeline::context::{Context, Invocation};
 use reprofile::ports::Clock;
 use serde_json::Value;
 use tokio::sync::OnceCell;

@@ -12,7 +12,7 @@ use super::interrupt::UnderWay;
 use super::write_iam::{self, Written, write_iam};
 use crate::act::act;
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::plan::{OLD_ENOUGH, Step};
 use crate::ports::{Account, Clock};
 use crate::report::{Failure, Left, Outcome};

@@ -11,14 +11,16 @@ use super::prospect::{Known, Prospect, WhyNot, prospect};
 use super::role::Said;
 use super::watched::{Watch, Watched};
 use crate::config::Regions;
+use crate::diagnose::Look;
 use crate::diagnose::diagnose;
 use crate::event::Change;
+use crate::iam_repair::{Mend, lacks_something};
 use crate::memory::Memory;
-use crate::mend::{Mend, lacks_something};
+use crate::model::Search;
 use crate::model::{Affected, Case, Profile, Timestamp, Trust};
 use crate::names::{AccountId, Partition, ProfileId, ProfileName, Region};
-use crate::observe::{Look, Names, Observation, Observed, Search, Where, observe};
-use crate::pipeline::Context;
+use crate::observe::{Names, Observation, Observed, Where, observe};
+use crate::pipeline::context::Context;
 use crate::plan::{Decision, Level, Step};
 use crate::ports::{Account, Clock, Ec2};
 use crate::reason::{AwsError, Reason};
@@ -331,7 +333,7 @@ struct Looked {
 fn looks(memories: &Memories, names: impl IntoIterator<Item = ProfileName>) -> Names {
     let look = |name: ProfileName| {
         let blank = Look { even_if_gone: true, ..Look::default() };
-        let look = memories.get(&name).map_or(blank, |memory| Look::by(memory, true));
+        let look = memories.get(&name).map_or(blank, |memory| memory.look(true));
         (name, look)
     };
     names.into_iter().map(look).collect()
@@ -354,7 +356,7 @@ async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope:
             let mut swept = sweep(watched, places).await.map_err(read)?;
             let now = context.aws.clock().now();
             swept.suspects.extend(swept.profiles.values().filter_map(|live| {
-                let look = Look::by(memories.get(live.name())?, true);
+                let look = memories.get(live.name())?.look(true);
                 (diagnose(Some(live), &live.id, &look.roles, now) != Case::Healthy).then(|| live.name().clone())
             }));
             let mut looks = looks(&memories, swept.suspects);

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carry_out::Fate;
+use crate::diagnose::Look;
 use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::observe::{Look, associations, instances};
-use crate::pipeline::Context;
+use crate::observe::{associations, instances};
+use crate::pipeline::context::Context;
 use crate::plan::{Decision, Step, plan};
 use crate::ports::{Account, Clock, Iam};
 use crate::reason::AwsError;

@@ -19,7 +19,7 @@ use crate::cli::findings::Scope;
 use crate::config::Regions;
 use crate::names::{InstanceId, ProfileName};
 use crate::observe::{associations, profile_called};
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::ports::{Account, Ec2};
 
 /// What `heal` is asked.

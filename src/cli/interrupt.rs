@@ -8,7 +8,7 @@ use std::io;
 
 use super::console::Console;
 use crate::alert::commands::{self, Home};
-use crate::mend::Mend;
+use crate::iam_repair::Mend;
 use crate::names::{Partition, ProfileName};
 use crate::plan::Step;
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: reads only. The table is the function's; the command line never writes it.
 
+use crate::event::add_changes;
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -9,13 +10,14 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::prospect::{Known, WhyNot, named};
 use super::role::Said;
 use crate::event::Change;
+use crate::iam_repair::Former;
 use crate::memory::Memory;
-use crate::mend::Former;
 use crate::model::{Affected, Profile};
 use crate::names::{ProfileName, RoleName};
 use crate::ports::{Account, Clock, Iam, Table};
 use crate::reason::AwsError;
-use crate::successor::{Break, role_of, seek};
+use crate::succession::seek;
+use crate::successor::{Break, role_of};
 
 /// How many documents are read at the same time.
 const READS_AT_ONCE: usize = 8;
@@ -68,7 +70,7 @@ pub async fn successor<A: Account>(
     let memory = memory.unwrap_or(&blank);
     let open = memory.incident.as_ref();
     let mut all: Vec<Change> = open.map(|open| open.changes.clone()).unwrap_or_default();
-    Memory::add(&mut all, changes.iter().cloned());
+    add_changes(&mut all, changes.iter().cloned());
     let Some(role) = said.or_else(|| role_of(profile, memory, &all)) else { return Ok(None) };
     let at_latest = open.map_or_else(|| account.clock().now(), |open| open.opened);
     seek(account, Break { profile, role, changes: &all, at_latest }).await
@@ -86,7 +88,7 @@ pub async fn known<A: Account>(
     live: Option<&Profile>,
     affected: &[Affected],
 ) -> Result<Known, WhyNot> {
-    let remembered = memory.and_then(Former::remembered);
+    let remembered = memory.and_then(Memory::former);
     let former = match (said, remembered) {
         (Some(said), Some(former)) if former.role == said.role => {
             Some(Former { taken_out: None, is_vouched_for: said.trust_anyway, ..former })

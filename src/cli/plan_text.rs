@@ -10,7 +10,7 @@ use crate::cli::console::{Ink, Look};
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::scan::text::{meaning, name};
 use crate::cli::unread;
-use crate::mend::{ChosenRole, Mend, RESTORED};
+use crate::iam_repair::{ChosenRole, Mend, RESTORED};
 use crate::model::Case;
 use crate::plan::{Action, Decision, Step};
 

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::alert::plain::{MESSAGE, plain};
 use crate::cli::role::Said;
 use crate::diagnose::diagnose;
-use crate::mend::{Former, Mend, Unmended, decide, lacks_something, needed};
+use crate::iam_repair::{Former, Mend, Unmended, decide, lacks_something, needed};
 use crate::model::{Affected, Case, Profile, Role, Timestamp, Trust};
 use crate::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
 use crate::plan::{Bounds, Decision, Level, OLD_ENOUGH, plan};

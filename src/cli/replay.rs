@@ -36,7 +36,7 @@ use crate::alert::plain::plain;
 use crate::cli::findings::Scope;
 use crate::names::ProfileName;
 use crate::observe::profile_called;
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::ports::Account;
 use follow::{Replayed, follow};
 use sightings::{Sight, Sighting};

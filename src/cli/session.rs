@@ -10,7 +10,7 @@ use crate::aws::{self, AwsAccount, Resources};
 use crate::config::{Config, InvalidConfig};
 use crate::invocation::Invoked;
 use crate::names::Region;
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::reason::AwsError;
 
 /// An account that is reached, and how to work on it.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::findings::BrokenProfile;
 use super::interrupt::UnderWay;
-use crate::mend::{Mend, RESTORED, put_right};
+use crate::iam_repair::{Mend, RESTORED};
+use crate::mend::put_right;
 use crate::model::{Profile, Trust};
 use crate::names::ProfileName;
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::ports::{Account, Clock, Iam};
 use crate::reason::{AwsError, Reason};
 

@@ -1,5 +1,13 @@
 //! Since when, how it ended and how many, look by look.
 
+use crate::event::CallName;
+use crate::event::Change;
+use crate::event::Subject;
+use crate::names::ProfileName;
+use crate::report::InstanceReport;
+use crate::report::Left;
+use crate::report::Outcome;
+use crate::report::ProfileReport;
 use time::Duration;
 use time::macros::datetime;
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Context;
+use super::context::Context;
 use crate::begun::Place;
 use crate::error::Error;
 use crate::model::{Affected, Profile};

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::Duration;
 
-use super::{Context, Run, unread_errors};
+use super::context::Context;
+use super::outcomes::unread_errors;
+use super::summary::{Run, Sweeping};
 use crate::alert::{self, RegionNews};
-use crate::claim::Claim;
 use crate::conclude::send_message;
 use crate::error::Error;
-use crate::incident::Occasion;
 use crate::memory::AccountMemory;
 use crate::model::Timestamp;
 use crate::names::{ProfileName, Region};
@@ -42,42 +42,6 @@ pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<O
     match context.aws.table() {
         Some(table) => table.account().await.map(Some).map_err(Error::AccountMemory),
         None => Ok(None),
-    }
-}
-
-/// A sweep under way, and what is remembered of the account.
-#[derive(Debug)]
-pub(super) struct Sweeping {
-    account: Stored<AccountMemory>,
-    began: Timestamp,
-    /// Whether IAM's list and every region that is open to us were read.
-    is_whole: bool,
-    regions: Vec<Region>,
-}
-
-impl Run {
-    /// Whether nothing is repaired yet: the account's first sweep found what is broken, and a person is to read that before
-    /// it is repaired. An event on the profile ends that, and so does the first sweep that begins late enough.
-    pub(super) fn is_on_notice(&self, claim: &mut Claim) -> bool {
-        let open = claim.memory.incident.as_mut();
-        let is_old = open.as_ref().is_none_or(|open| open.is_on_notice);
-        let was_on_notice = open.is_some() && is_old;
-        match claim.occasion {
-            Occasion::Change { .. } => false,
-            Occasion::Recheck => was_on_notice,
-            Occasion::Sweep if self.is_first_sweep => is_old,
-            Occasion::Sweep => was_on_notice && !self.sweeping.as_ref().is_some_and(Sweeping::ends_the_notice),
-        }
-    }
-}
-
-impl Sweeping {
-    /// How long after the digest a sweep has to begin to count as the next one: a schedule that is delivered twice, or a
-    /// retry of Lambda's, is not.
-    const NOTICE: Duration = Duration::minutes(15);
-
-    fn ends_the_notice(&self) -> bool {
-        self.account.document.noticed.is_none_or(|at| self.began - at >= Self::NOTICE)
     }
 }
 

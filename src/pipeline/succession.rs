@@ -3,18 +3,21 @@
 //! Invariant: the profiles of a role are listed once an incident, when the break has settled. After that only the names
 //! that it knows are read again. Where that cannot be read, IAM is not written either.
 
+use crate::event::add_changes;
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
-use super::{Context, PROFILES_AT_ONCE, Underway};
+use super::context::Context;
+use super::underway::{PROFILES_AT_ONCE, Underway};
 use crate::event::Change;
+use crate::iam_repair::lacks_something;
 use crate::incident::Occasion;
-use crate::memory::Memory;
-use crate::mend::lacks_something;
+use crate::model::Sought;
 use crate::plan::{Decision, Hindrance};
 use crate::ports::{Account, Clock};
 use crate::reason::AwsError;
-use crate::successor::{Break, Sought, put_into, role_of, seek, seek_among};
+use crate::succession::{seek, seek_among};
+use crate::successor::{Break, put_into, role_of};
 
 /// Looks, for those that instances hold and that people are told of.
 pub(super) async fn seek_successors<A: Account>(context: &Context<A>, underway: &mut [Underway]) {
@@ -41,7 +44,7 @@ async fn look<A: Account>(context: &Context<A>, one: &Underway) -> Result<Option
     let (claim, profile) = (&one.claim, &one.report.profile);
     let open = claim.memory.incident.as_ref();
     let mut changes: Vec<Change> = open.map(|open| open.changes.clone()).unwrap_or_default();
-    Memory::add(&mut changes, claim.changes.iter().cloned());
+    add_changes(&mut changes, claim.changes.iter().cloned());
     let before = one.report.sought.clone();
     let Some(role) = role_of(profile, &claim.memory, &changes) else { return Ok(before) };
     let now = context.aws.clock().now();

@@ -7,7 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::diagnose::diagnose;
-use crate::memory::KnownRole;
+use crate::model::KnownRole;
 use crate::model::{Association, Instance, Role, Trust};
 use crate::names::{RoleId, RoleName};
 
@@ -203,7 +203,7 @@ fn a_stuck_association_is_only_what_is_wrong_where_all_else_is_well() {
         let mut one = affected(live.as_ref(), held, InstanceState::Running);
         one.association.state = AssociationState::Associating;
         one.association.since = Some(NOW - Duration::hours(2));
-        crate::observe::Look::default().case(live.as_ref(), &one.association, &one.instance, NOW)
+        crate::diagnose::Look::default().case(live.as_ref(), &one.association, &one.instance, NOW)
     };
     assert_eq!(case(None, OLD), Case::Gone);
     assert_eq!(case(Some(live("/web-role", None)), NEW), Case::RoleLess);

@@ -4,7 +4,8 @@ use time::macros::datetime;
 
 use super::*;
 use crate::actor::Actor;
-use crate::memory::{Binding, Indexed, KnownRole};
+use crate::memory::{Binding, Indexed};
+use crate::model::KnownRole;
 use crate::model::{Role, Trust};
 use crate::names::{ProfileArn, ProfileId, RoleId};
 

@@ -19,7 +19,7 @@ use reprofile::config::Config;
 use reprofile::evidence::{MAX_PINGED, Ping, PingStatus, Ssm, Trail};
 use reprofile::model::{InstanceState, Timestamp, Trust};
 use reprofile::names::{InstanceId, Partition, Region};
-use reprofile::pipeline::Context;
+use reprofile::pipeline::context::Context;
 use reprofile::ports::{Clock, Page};
 use reprofile::reason::AwsError;
 use serde_json::Value;

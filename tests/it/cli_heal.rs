@@ -14,7 +14,7 @@ use reprofile::cli::interrupt::UnderWay;
 use reprofile::cli::plan_text;
 use reprofile::cli::watched::Watch;
 use reprofile::names::InstanceId;
-use reprofile::pipeline::Context;
+use reprofile::pipeline::context::Context;
 use reprofile::report::{Left, Outcome};
 
 use crate::aws_model::{AwsModel, Fault, Operation, Propagation};

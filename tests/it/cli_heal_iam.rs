@@ -15,7 +15,7 @@ use reprofile::cli::watched::Watch;
 use reprofile::cli::write_iam::Fate;
 use reprofile::model::Trust;
 use reprofile::names::{InstanceId, ProfileName, RoleName};
-use reprofile::pipeline::Context;
+use reprofile::pipeline::context::Context;
 
 use crate::aws_model::{AwsModel, Fault, Operation};
 use crate::cli_scan::{QUIET, context};

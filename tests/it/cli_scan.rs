@@ -12,7 +12,7 @@ use reprofile::cli::watched::Watch;
 use reprofile::config::Config;
 use reprofile::model::Trust;
 use reprofile::names::Partition;
-use reprofile::pipeline::Context;
+use reprofile::pipeline::context::Context;
 
 use crate::aws_model::{AwsModel, Fault, Operation};
 

@@ -10,7 +10,7 @@ use reprofile::config::Config;
 use reprofile::error::Error;
 use reprofile::metrics::Tally;
 use reprofile::names::Partition;
-use reprofile::pipeline::{Context, Invocation};
+use reprofile::pipeline::context::{Context, Invocation};
 use reprofile::ports::Clock;
 use serde_json::{Value, json};
 

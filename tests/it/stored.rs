@@ -12,17 +12,16 @@ use std::path::{Path, PathBuf};
 
 use reprofile::actor::Actor;
 use reprofile::event::{CallName, Change, Subject};
+use reprofile::iam_repair::{ChosenRole, Mended, Reading};
 use reprofile::incident::{Healed, Incident, Told};
 use reprofile::losses::{Count, End, Ending, Loss, Losses, Since};
-use reprofile::memory::{
-    AccountMemory, Begun, Binding, Indexed, KnownRole, Lease, Memory, OnItsWay, Replacing, SHAPE, Turn,
-};
-use reprofile::mend::{ChosenRole, Mended, Reading};
+use reprofile::memory::{AccountMemory, Begun, Binding, Indexed, Lease, Memory, Replacing, SHAPE, Turn};
+use reprofile::model::Sought;
 use reprofile::model::{Affected, Association, AssociationState, Case, Hold, Instance, InstanceState, Timestamp};
+use reprofile::model::{KnownRole, OnItsWay};
 use reprofile::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use reprofile::plan::Action;
 use reprofile::report::Status;
-use reprofile::successor::Sought;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -7,7 +7,7 @@ use crate::alert::document::{Line, Section};
 use crate::alert::facts::Facts;
 use crate::alert::plain::{code, listed};
 use crate::cli::prospect::{Prospect, WhyNot};
-use crate::mend::Mend;
+use crate::iam_repair::Mend;
 use crate::plan::{Decision, Hindrance, Level};
 
 /// How many instances are named in one line.

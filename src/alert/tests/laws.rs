@@ -10,13 +10,13 @@ use super::scene::*;
 use crate::actor::Actor;
 use crate::alert::{Format, message};
 use crate::event::{CallName, Change, Subject};
+use crate::model::Sought;
 use crate::model::{Case, InstanceState, Profile, Trust, TrustPart};
 use crate::names::{Partition, Path, ProfileArn, ProfileName};
 use crate::plan::Hindrance;
 use crate::ports::Message;
 use crate::reason::AwsError;
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, Status, UnreadRegion};
-use crate::successor::Sought;
 
 /// A letter that our own words never hold, in every foreign text.
 const MARK: char = 'Ж';

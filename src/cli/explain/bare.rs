@@ -11,7 +11,7 @@ use crate::cli::arguments::Format;
 use crate::cli::error::Error;
 use crate::model::Instance;
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::ports::Clock;
 use crate::report::UnreadRegion;
 

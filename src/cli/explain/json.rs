@@ -12,7 +12,7 @@ use crate::cli::error::Error;
 use crate::cli::prospect::Prospect;
 use crate::cli::scan::json as scan;
 use crate::event::{Change, Subject};
-use crate::mend::Mend;
+use crate::iam_repair::Mend;
 use crate::model::{Affected, AssociationState, Timestamp, Trust};
 use crate::names::InstanceId;
 use crate::plan::Decision;

@@ -10,7 +10,7 @@ use crate::error::Error as CoreError;
 use crate::memory::Memory;
 use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
-use crate::observe::{self, Look};
+use crate::observe;
 use crate::ports::{Account, Clock, Ec2};
 use crate::reason::AwsError;
 use crate::report::UnreadRegion;
@@ -109,7 +109,7 @@ pub async fn look<A: Account>(account: &A, subject: &Subject, wanted: &Regions) 
 async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]) -> Result<Sight, Error> {
     let live = live(account, name).await?;
     let memory = memory(account, name).await?;
-    let look = memory.as_ref().map(|memory| Look::by(memory, true)).unwrap_or_default();
+    let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
     let (held, unread) = in_regions(regions, |region| async move { held(account, &region, name).await }).await?;
     let mut instances = Vec::new();
     for (region, held) in held {
@@ -182,7 +182,7 @@ async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) 
     let profile = association.arn.name().clone();
     let live = live(account, &profile).await?;
     let memory = memory(account, &profile).await?;
-    let look = memory.as_ref().map(|memory| Look::by(memory, true)).unwrap_or_default();
+    let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
     let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
     // It was found: the other regions do not matter any more.
     let instances = vec![Affected { region, instance, association, case }];

@@ -15,7 +15,7 @@ use crate::cli::error::Error;
 use crate::cli::findings::Scope;
 use crate::event::{CallName, Change, Ignored, Subject, What};
 use crate::names::ProfileName;
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::ports::Account;
 use crate::reach::{Reach, reach};
 

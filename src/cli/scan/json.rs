@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::prospect::WhyNot;
-use crate::mend::{ChosenRole, Mend};
+use crate::iam_repair::{ChosenRole, Mend};
 use crate::model::{Role, Timestamp};
 use crate::plan::Decision;
 

@@ -10,7 +10,7 @@ use crate::alert::plain::{SHORT, count, minute, plain};
 use crate::cli::console::{Ink, Look};
 use crate::cli::findings::{BrokenProfile, Finding, Findings};
 use crate::cli::unread;
-use crate::mend::Mend;
+use crate::iam_repair::Mend;
 use crate::model::{Case, Trust};
 use crate::names::ProfileName;
 use crate::plan::Decision;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proptest::prop_assert;
 use proptest::test_runner::TestCaseError;
 use reprofile::glob::Globs;
-use reprofile::mend::{Former, decide};
+use reprofile::iam_repair::decide;
 use reprofile::model::{Association, Hold, InstanceState, Profile, Timestamp};
 use reprofile::names::{InstanceId, ProfileArn, ProfileName};
 use reprofile::plan::Level;
@@ -178,7 +178,7 @@ impl Trial<'_> {
     /// What IAM lacks is not put back because it may not be.
     fn iam_is_beyond_help(&self, profile: &ProfileName, live: Option<&Profile>) -> Judgement {
         let Some(memory) = self.aws.remembered(profile.as_str()) else { return Ok(()) };
-        let former = Former::remembered(&memory);
+        let former = memory.former();
         let role = former.as_ref().and_then(|former| self.aws.role_called(&former.role));
         let decided = decide(live, former.as_ref(), role.as_ref(), self.level);
         let is_braked = memory.iam_writes.len() >= 3;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reprofile::actor::Actor;
 use reprofile::begun::{intents, next_turn, put_off};
-use reprofile::event::{CallName, Change, Subject};
+use reprofile::event::{CallName, Change, Subject, add_changes};
 use reprofile::glob::Globs;
 use reprofile::incident::{Next, Occasion, Timing, advance};
 use reprofile::memory::{MOST_DETACHING, MOST_FORCED, MOST_REPLACING, MOST_SWAPPED, Memory, Tags};
@@ -105,7 +105,7 @@ fn changes() -> Vec<Change> {
         event_id: format!("11111111-2222-4333-8444-{number:012}"),
     };
     let mut changes = Vec::new();
-    Memory::add(&mut changes, (0..60).map(change));
+    add_changes(&mut changes, (0..60).map(change));
     changes
 }
 

@@ -3,8 +3,8 @@
 use time::Duration;
 
 use super::*;
+use crate::iam_repair::{ChosenRole, Mended};
 use crate::losses::Losses;
-use crate::mend::{ChosenRole, Mended};
 use crate::report::{Reference, Status};
 
 #[test]

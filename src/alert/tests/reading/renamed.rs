@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::event::Subject;
-use crate::mend::Unmended;
-use crate::successor::Sought;
+use crate::iam_repair::Unmended;
+use crate::model::Sought;
 
 fn renamed() -> ProfileReport {
     let mut report = gone();
