@@ -11,6 +11,7 @@ use reprofile::cli::arguments::Arguments;
 use reprofile::cli::console::{Console, Ink};
 use reprofile::cli::error::Error;
 use reprofile::cli::exit::Exit;
+use reprofile::cli::session::Sdk;
 use tracing::Level;
 
 fn main() -> ExitCode {
@@ -41,7 +42,7 @@ fn run(arguments: &Arguments, console: &Console) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    Ok(runtime.block_on(cli::run(arguments, console))?)
+    Ok(runtime.block_on(cli::run(arguments, console, &Sdk))?)
 }
 
 /// The error, and what to do about it.

@@ -1,11 +1,11 @@
-//! The definition of the command line: subcommands and the options that all of them take. Completions and the man page
-//! are made from it.
+//! The definition of the command line: its subcommands, and the options that all of them take. Completions and the man
+//! page are made from it.
 //!
-//! Invariant: an option that stands for a `REPROFILE_*` variable is a text here; the rules for its value are those of
-//! `config`, written once.
+//! Invariant: it joins what each command declares, and declares no option of its own.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
+use super::options::Global;
 use super::{completions, explain, heal, man_page, permissions, replay, scan};
 
 const EXIT_CODES: &str = "\
@@ -51,53 +51,12 @@ pub enum Command {
     Man(man_page::Asked),
 }
 
-/// The options of every subcommand.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Options of every command")]
-pub struct Global {
-    /// AWS profile to take credentials from, as in the AWS CLI (also: AWS_PROFILE)
-    #[arg(long, global = true, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// Region that the first calls go to, as in the AWS CLI (also: AWS_REGION); where to look is --regions
-    #[arg(long, global = true, value_name = "REGION")]
-    pub region: Option<String>,
-    /// Regions to look at: all (that are enabled), or a list such as "eu-west-1 us-east-1" [default: all]
-    #[arg(long, global = true, value_name = "LIST", env = "REPROFILE_REGIONS", hide_env_values = true)]
-    pub regions: Option<String>,
-    /// How far to go: alert (change nothing), reassociate (instances), relink (also put a role back into its instance
-    /// profile) or restore (also create a deleted instance profile again) [default: reassociate]
-    #[arg(long, global = true, value_name = "LEVEL", env = "REPROFILE_LEVEL", hide_env_values = true)]
-    pub level: Option<String>,
-    /// Globs of instance profiles to leave alone and not to report; "" for none [default: /karpenter/*
-    /// /aws-service-role/* /aws-reserved/*]
-    #[arg(long, global = true, value_name = "GLOBS", env = "REPROFILE_IGNORE", hide_env_values = true)]
-    pub ignore: Option<String>,
-    /// Globs of instance profiles that may be changed [default: *]
-    #[arg(long, global = true, value_name = "GLOBS", env = "REPROFILE_SCOPE", hide_env_values = true)]
-    pub scope: Option<String>,
-    /// DynamoDB table in which the Lambda remembers which role a profile had; only read. It is in --region
-    #[arg(long, global = true, value_name = "NAME", env = "REPROFILE_TABLE", hide_env_values = true)]
-    pub table: Option<String>,
-    /// How results are written
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    pub output: Format,
-}
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::cli::options::Format;
 
     #[test]
     fn the_definition_holds_together() {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::findings::{BrokenProfile, Finding, Findings};
-use super::ground::{Ground, Lives, Looks, lives};
+use super::ground::{Fate, Ground, Lives, Looks, lives};
 use super::interrupt::UnderWay;
 use super::write_iam::{self, Written, write_iam};
 use crate::act::act;
@@ -19,15 +19,6 @@ use crate::report::{Failure, Left, Outcome};
 
 /// How many steps of a region are read again and taken together: few, so that little time lies between the two.
 const HANDFUL: usize = 10;
-
-/// What became of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// It was taken, or had become needless.
-    Taken(Outcome),
-    /// What it stood on has changed since it was shown; the text says how.
-    Skipped(String),
-}
 
 /// A step, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! `reprofile completions SHELL`: completions, made from the definition of the command line.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 
-use super::arguments::Arguments;
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
@@ -15,32 +14,33 @@ pub struct Asked {
     pub shell: clap_complete::Shell,
 }
 
-/// Does it.
+/// Does it, for the command line that `command` defines.
 ///
 /// # Errors
 /// What kept it from being done.
-pub fn run(asked: &Asked, console: &Console) -> Result<Exit, Error> {
-    console.print(&script(asked.shell))?;
+pub fn run(asked: &Asked, command: Command, console: &Console) -> Result<Exit, Error> {
+    console.print(&script(asked.shell, command))?;
     Ok(Exit::Fine)
 }
 
-fn script(shell: clap_complete::Shell) -> String {
+fn script(shell: clap_complete::Shell, mut command: Command) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "reprofile", &mut script);
+    clap_complete::generate(shell, &mut command, "reprofile", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
+    use clap::{CommandFactory, ValueEnum};
     use clap_complete::Shell;
 
     use super::*;
+    use crate::cli::arguments::Arguments;
 
     #[test]
     fn every_shell_knows_every_command() {
         for shell in Shell::value_variants() {
-            let script = script(*shell);
+            let script = script(*shell, Arguments::command());
             for command in ["scan", "explain", "replay", "heal", "permissions"] {
                 assert!(script.contains(command), "{shell}: {command}");
             }

@@ -8,16 +8,15 @@ use std::collections::BTreeMap;
 use clap::Args;
 use futures_util::stream::{self, StreamExt};
 
-use super::arguments::{Format, Global};
+use super::connect::{Connect, Connected};
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
 use super::known::{known, successor};
+use super::options::{Format, Global};
 use super::prospect::{Known, WhyNot, prospect};
-use super::session::Session;
 use crate::alert::commands::Home;
 use crate::alert::explanation::{self, Explanation, Looked, Pings};
-use crate::aws::{CloudTrailApi, SsmApi};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use crate::glob::Globs;
 use crate::iam_repair::lacks_something;
@@ -59,14 +58,13 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
+pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let question = Question { subject: Subject::parse(&asked.subject)?, history: asked.history, output: global.output };
-    let session = Session::open(global).await?;
+    let Connected { context, ssm, trail } = connect.connect(global).await?;
     if asked.history && console.is_watched {
         console.note("Asking CloudTrail, which takes two questions a second: this can take a while.");
     }
-    let (ssm, trail) = (SsmApi::new(&session.sdk), CloudTrailApi::new(&session.sdk));
-    let (text, exit) = explain(&session.context, &ssm, &trail, &question).await?;
+    let (text, exit) = explain(&context, &ssm, &trail, &question).await?;
     console.print(&text)?;
     Ok(exit)
 }

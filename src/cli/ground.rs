@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carry_out::Fate;
 use crate::diagnose::Look;
 use crate::model::{Affected, Association, Case, Instance, Profile};
 use crate::names::{InstanceId, ProfileName, Region};
@@ -14,6 +13,15 @@ use crate::plan::{Decision, Step, plan};
 use crate::ports::{Account, Clock, Iam};
 use crate::reason::AwsError;
 use crate::report::{Left, Outcome};
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was taken, or had become needless.
+    Taken(Outcome),
+    /// What it stood on has changed since it was shown; the text says how.
+    Skipped(String),
+}
 
 /// How each profile was looked at when the plan was made.
 pub(super) type Looks = BTreeMap<ProfileName, Look>;

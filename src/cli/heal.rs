@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 
 use super::apply::apply;
-use super::arguments::Global;
+use super::connect::{Connect, Connected};
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
 use super::findings::{Findings, find};
+use super::options::{Global, config};
 use super::role::{self, Said};
-use super::scan::watch;
-use super::session::{Session, config};
+use super::watched::watch;
 use crate::cli::findings::Scope;
 use crate::config::Regions;
 use crate::names::{InstanceId, ProfileName};
@@ -47,11 +47,11 @@ pub struct Subjects {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
+pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let subjects = Subjects::read(&asked.subjects)?;
     let said = asked.role.read(&config(global)?)?;
     subjects.check_one(said.as_ref())?;
-    let Session { context, .. } = Session::open(global).await?;
+    let Connected { context, .. } = connect.connect(global).await?;
     let mut findings = find(&context, &subjects.scope(), said.as_ref(), &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
     for note in subjects.check_missing(&context, &findings).await? {

@@ -4,9 +4,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 
-use super::arguments::Arguments;
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
@@ -19,35 +18,38 @@ pub struct Asked {
     pub folder: Option<PathBuf>,
 }
 
-/// Does it.
+/// Does it, for the command line that `command` defines.
 ///
 /// # Errors
 /// A folder that cannot be written to.
-pub fn run(asked: &Asked, console: &Console) -> Result<Exit, Error> {
+pub fn run(asked: &Asked, command: Command, console: &Console) -> Result<Exit, Error> {
     match &asked.folder {
-        None => console.print(&first_page().map_err(Error::Unwritten)?)?,
+        None => console.print(&first_page(command).map_err(Error::Unwritten)?)?,
         Some(folder) => {
             std::fs::create_dir_all(folder)
-                .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+                .and_then(|()| clap_mangen::generate_to(command, folder))
                 .map_err(Error::Unwritten)?;
         }
     }
     Ok(Exit::Fine)
 }
 
-fn first_page() -> std::io::Result<String> {
+fn first_page(command: Command) -> std::io::Result<String> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+    clap_mangen::Man::new(command).render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::arguments::Arguments;
 
     #[test]
     fn the_page_names_the_commands_and_the_exit_codes() {
-        let page = first_page().unwrap();
+        let page = first_page(Arguments::command()).unwrap();
         for text in [".TH reprofile 1", "explain", "permissions", "Exit codes"] {
             assert!(page.contains(text), "{text}");
         }

@@ -6,11 +6,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::arguments::Global;
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
-use super::session;
+use super::options::{self, Global};
 use crate::names::{AccountId, Partition};
 use crate::plan::Level;
 
@@ -60,7 +59,7 @@ pub enum Who {
 /// # Errors
 /// A level or an account that is none.
 pub fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
-    let config = session::config(global)?;
+    let config = options::config(global)?;
     console.print(&answer(asked, config.bounds.level, config.table.as_deref())?)?;
     Ok(Exit::Fine)
 }

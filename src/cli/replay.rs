@@ -22,16 +22,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::apply::{self, apply};
-use super::arguments::{Format, Global};
 use super::carry_out::Carried;
+use super::connect::{Connect, Connected};
 use super::console::{Console, Ink};
 use super::error::Error;
 use super::exit::Exit;
 use super::findings::{Findings, find_after};
 use super::json as json_text;
+use super::options::{Format, Global, config};
 use super::role::{self, Said};
-use super::scan::watch;
-use super::session::{Session, config};
+use super::watched::watch;
 use crate::alert::plain::plain;
 use crate::cli::findings::Scope;
 use crate::names::ProfileName;
@@ -70,7 +70,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
+pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let said = asked.role.read(&config(global)?)?;
     let sources = inputs::sources(&asked.files)?;
     let is_from_stdin = sources.contains(&inputs::Source::Stdin);
@@ -83,7 +83,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
         });
     }
     check(&sightings)?;
-    let Session { context, .. } = Session::open(global).await?;
+    let Connected { context, .. } = connect.connect(global).await?;
     let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, asked.any_account).await?;
     tell(&bad, console);
     let lines = lines.join("\n");

@@ -7,17 +7,16 @@ pub mod text;
 
 use clap::Args;
 
-use super::arguments::{Format, Global};
+use super::connect::{Connect, Connected};
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
 use super::findings::{Findings, find};
 use super::html;
-use super::session::Session;
+use super::options::{Format, Global};
 use super::unread;
-use super::watched::Watch;
+use super::watched::watch;
 use crate::cli::findings::Scope;
-use crate::config::{Config, Regions};
 
 /// What `scan` is asked.
 #[derive(Debug, Args)]
@@ -31,8 +30,8 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
-    let Session { context, .. } = Session::open(global).await?;
+pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+    let Connected { context, .. } = connect.connect(global).await?;
     let findings = find(&context, &Scope::Everything, None, &watch(console, &context.config)).await?;
     console.print(&match global.output {
         Format::Table => text::write(&findings, console.look),
@@ -43,16 +42,6 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Ex
     }
     advise(&findings, console);
     Ok(findings.exit())
-}
-
-/// Shows what is read while it is.
-#[must_use]
-pub fn watch(console: &Console, config: &Config) -> Watch {
-    let regions = match &config.regions {
-        Regions::All => None,
-        Regions::Only(regions) => Some(regions.len()),
-    };
-    Watch::on(console, regions)
 }
 
 /// What to do about what could not be read, on stderr.

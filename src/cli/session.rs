@@ -1,33 +1,27 @@
 //! Whose account is looked at, and how: the context of the core, made from the options.
 //!
-//! Invariant: the account is the one that the credentials belong to; AWS was asked.
+//! Invariant: the account is the one that the credentials belong to; AWS was asked. No other file of the command line
+//! names the adapters.
 
-use aws_config::SdkConfig;
-
-use super::arguments::Global;
+use super::connect::{Connect, Connected};
 use super::error::Error;
-use crate::aws::{self, AwsAccount, Resources};
-use crate::config::{Config, InvalidConfig};
+use super::options::{Global, config};
+use crate::aws::{self, AwsAccount, CloudTrailApi, Resources, SsmApi};
 use crate::invocation::Invoked;
 use crate::names::Region;
 use crate::pipeline::context::Context;
 use crate::reason::AwsError;
 
-/// An account that is reached, and how to work on it.
-#[derive(Debug)]
-pub struct Session {
-    /// The core's context.
-    pub context: Context<AwsAccount>,
-    /// The SDK's configuration, for clients that only the command line has.
-    pub sdk: SdkConfig,
-}
+/// The account that the AWS SDK's own credentials lead to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sdk;
 
-impl Session {
-    /// Reads the options, loads credentials, and asks AWS whose they are.
-    ///
-    /// # Errors
-    /// Wrong options; credentials that are missing or not valid.
-    pub async fn open(global: &Global) -> Result<Self, Error> {
+impl Connect for Sdk {
+    type Account = AwsAccount;
+    type Ssm = SsmApi;
+    type Trail = CloudTrailApi;
+
+    async fn connect(&self, global: &Global) -> Result<Connected<AwsAccount, SsmApi, CloudTrailApi>, Error> {
         let config = config(global)?;
         let region = global
             .region
@@ -37,7 +31,8 @@ impl Session {
         let Invoked { account, partition } = aws::caller(&sdk).await.map_err(|cause| not_known(global, cause))?;
         let resources = Resources { table: config.table.as_deref(), ..Resources::default() };
         let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
-        Ok(Self { context: Context::new(account, partition, aws, config), sdk })
+        let context = Context::new(account, partition, aws, config);
+        Ok(Connected { context, ssm: SsmApi::new(&sdk), trail: CloudTrailApi::new(&sdk) })
     }
 }
 
@@ -52,20 +47,4 @@ fn not_known(global: &Global, cause: AwsError) -> Error {
         }
         _ => Error::aws("finding out whose credentials these are", cause),
     }
-}
-
-/// The configuration that the options ask for. Variables that no option stands for (the topic, the queue, …) are the
-/// Lambda's alone.
-///
-/// # Errors
-/// Every option that is wrong.
-pub fn config(global: &Global) -> Result<Config, InvalidConfig> {
-    Config::read_attended(|variable| match variable {
-        "REPROFILE_LEVEL" => global.level.clone(),
-        "REPROFILE_REGIONS" => global.regions.clone(),
-        "REPROFILE_IGNORE" => global.ignore.clone(),
-        "REPROFILE_SCOPE" => global.scope.clone(),
-        "REPROFILE_TABLE" => global.table.clone(),
-        _ => None,
-    })
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::console::{Console, Ink};
+use crate::config::{Config, Regions};
 use crate::model::{Association, Instance, Profile, Role};
 use crate::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
 use crate::ports::{Account, Ec2, Holder, Iam, Page};
@@ -73,6 +74,16 @@ impl Seen {
         let now = if under_way.is_empty() { String::new() } else { format!("; reading {}", under_way.join(" ")) };
         format!("{}{of} regions read, {} instances with a profile{now}", self.read.len(), self.instances)
     }
+}
+
+/// Shows what is read while it is.
+#[must_use]
+pub fn watch(console: &Console, config: &Config) -> Watch {
+    let regions = match &config.regions {
+        Regions::All => None,
+        Regions::Only(regions) => Some(regions.len()),
+    };
+    Watch::on(console, regions)
 }
 
 /// The account behind a [`Watch`].

@@ -10,11 +10,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reprofile::cli::arguments::Format;
 use reprofile::cli::error::Error;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::explain::look::Subject;
 use reprofile::cli::explain::{Question, explain};
+use reprofile::cli::options::Format;
 use reprofile::config::Config;
 use reprofile::evidence::{MAX_PINGED, Ping, PingStatus, Ssm, Trail};
 use reprofile::model::{InstanceState, Timestamp, Trust};

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reprofile::cli::apply;
-use reprofile::cli::carry_out::{Carried, Done, Fate, News, carry_out};
+use reprofile::cli::carry_out::{Carried, Done, News, carry_out};
 use reprofile::cli::console::Look;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, find};
+use reprofile::cli::ground::Fate;
 use reprofile::cli::heal::Subjects;
 use reprofile::cli::interrupt::UnderWay;
 use reprofile::cli::plan_text;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reprofile::cli::arguments::Format;
 use reprofile::cli::carry_out::carry_out;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, Scope, find};
 use reprofile::cli::interrupt::UnderWay;
+use reprofile::cli::options::Format;
 use reprofile::cli::scan::{json, text};
 use reprofile::cli::watched::Watch;
 use reprofile::cli::{apply, html};

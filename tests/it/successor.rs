@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use reprofile::cli::arguments::Format;
 use reprofile::cli::exit::Exit;
 use reprofile::cli::findings::{Findings, Scope, find, find_after};
+use reprofile::cli::options::Format;
 use reprofile::cli::replay::follow::follow;
 use reprofile::cli::replay::read;
 use reprofile::cli::role::Said;

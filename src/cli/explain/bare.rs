@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::alert::commands;
 use crate::alert::plain::{SHORT, count, listed, plain};
-use crate::cli::arguments::Format;
 use crate::cli::error::Error;
+use crate::cli::options::Format;
 use crate::model::Instance;
 use crate::names::{InstanceId, ProfileName, Region};
 use crate::pipeline::context::Context;

@@ -54,7 +54,7 @@ fn calls(folder: &Path, calls: &mut BTreeSet<String>) {
 fn print(line: &str) -> Result<String, Error> {
     let arguments = Arguments::parse_from(format!("reprofile permissions {line}").split_whitespace());
     let Command::Permissions(asked) = arguments.command else { unreachable!() };
-    let config = session::config(&arguments.global)?;
+    let config = options::config(&arguments.global)?;
     answer(&asked, config.bounds.level, config.table.as_deref())
 }
 
