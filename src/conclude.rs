@@ -9,9 +9,10 @@ use std::time::Duration as StdDuration;
 
 use time::Duration;
 
-use crate::alert;
+use crate::alert::message::message;
 use crate::begun::unfinished;
 use crate::claim::{Claim, Worker, release};
+use crate::config::Format;
 use crate::error::Error;
 use crate::event::Subject;
 use crate::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
@@ -28,7 +29,7 @@ use crate::report::{InstanceReport, Outcome, ProfileReport, Status, UnreadRegion
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     /// How they are written.
-    pub format: alert::Format,
+    pub format: Format,
     /// When they are told.
     pub timing: Timing,
     /// Whether this is the account's first sweep: what it finds is told in one message, not one by one.
@@ -179,9 +180,9 @@ async fn publish<A: Account>(
     account: &A,
     report: &ProfileReport,
     unread: &[UnreadRegion],
-    format: alert::Format,
+    format: Format,
 ) -> Result<(), Error> {
-    let message = alert::message(report, unread, format);
+    let message = message(report, unread, format);
     let sent = send_message(account, &message, &report.profile).await;
     sent.map_err(|cause| Error::AlertNotDelivered { profile: report.profile.clone(), cause })
 }

@@ -8,7 +8,6 @@ use std::ops::RangeInclusive;
 
 use time::Duration;
 
-use crate::alert::Format;
 use crate::glob::Globs;
 use crate::names::{Malformed, Region};
 use crate::plan::{Bounds, Level};
@@ -45,6 +44,15 @@ impl TopicArn {
             _ => None,
         }
     }
+}
+
+/// How an alert is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Plain text, for mail.
+    Text,
+    /// The schema of Amazon Q Developer in chat applications (AWS Chatbot), for Slack and Microsoft Teams.
+    Chat,
 }
 
 /// How Reprofile is to work: section by section of the README's table.

@@ -12,7 +12,7 @@ use super::deeds::INSTANCES;
 use super::document::{Document, Line, Section};
 use super::facts::Facts;
 use super::plain::{code, shorten};
-use super::summary;
+use super::subject::summary;
 use crate::names::{InstanceId, Region};
 
 /// Characters, by the page's parameter table.

@@ -9,13 +9,14 @@ use crate::names::{AssociationId, InstanceId, Partition, Path, ProfileArn, Profi
 
 /// Where IAM's commands and events go: a region of the account's partition.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(String);
+pub struct Home(String);
 
 impl Home {
     /// The region of the partition in which IAM's control plane is, and whose `CloudTrail` has its events; where it is
     /// not known, any region of the partition.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/disaster-recovery-resiliency.html>
-    pub(crate) fn of(partition: &Partition, any: Option<&Region>) -> Self {
+    #[must_use]
+    pub fn of(partition: &Partition, any: Option<&Region>) -> Self {
         let region = match (partition.as_str(), any) {
             ("aws-cn", _) => "cn-north-1",
             ("aws-us-gov", _) => "us-gov-west-1",
@@ -26,33 +27,38 @@ impl Home {
     }
 
     /// The region.
-    pub(crate) fn region(&self) -> &str {
+    #[must_use]
+    pub fn region(&self) -> &str {
         &self.0
     }
 
     /// The policies of a role: those attached to it, and those written into it.
-    pub(crate) fn list_policies(&self, role: &RoleName) -> [String; 2] {
+    #[must_use]
+    pub fn list_policies(&self, role: &RoleName) -> [String; 2] {
         let name = flag("--role-name", role.as_str());
         ["list-attached-role-policies", "list-role-policies"]
             .map(|command| format!("aws iam {command} --region {} {name} --output text", self.0))
     }
 
     /// What IAM has under the name: its id, and its role.
-    pub(crate) fn show_profile(&self, profile: &ProfileName) -> String {
+    #[must_use]
+    pub fn show_profile(&self, profile: &ProfileName) -> String {
         let name = flag("--instance-profile-name", profile.as_str());
         let query = "--query 'InstanceProfile.[InstanceProfileId,Roles[0].RoleName]' --output text";
         format!("aws iam get-instance-profile --region {} {name} {query}", self.0)
     }
 
     /// Makes a profile of the name and path that the ARN has.
-    pub(crate) fn create_profile(&self, arn: &ProfileArn) -> String {
+    #[must_use]
+    pub fn create_profile(&self, arn: &ProfileArn) -> String {
         let name = flag("--instance-profile-name", arn.name().as_str());
         let path = if arn.path().as_str() == "/" { String::new() } else { format!(" --path {}", quote(arn.path())) };
         format!("aws iam create-instance-profile --region {} {name}{path}", self.0)
     }
 
     /// Puts the role into the profile; asks for its name where it is not known.
-    pub(crate) fn add_role(&self, profile: &ProfileName, role: Option<&RoleName>) -> String {
+    #[must_use]
+    pub fn add_role(&self, profile: &ProfileName, role: Option<&RoleName>) -> String {
         let name = flag("--instance-profile-name", profile.as_str());
         let command = format!("aws iam add-role-to-instance-profile --region {} {name}", self.0);
         match role {
@@ -62,13 +68,15 @@ impl Home {
     }
 
     /// Whether the role exists, and who may use it.
-    pub(crate) fn show_trust(&self, role: &RoleName) -> String {
+    #[must_use]
+    pub fn show_trust(&self, role: &RoleName) -> String {
         let name = flag("--role-name", role.as_str());
         format!("aws iam get-role --region {} {name} --query Role.AssumeRolePolicyDocument", self.0)
     }
 
     /// Replaces the role's trust policy by one that lets EC2, and nobody else, use it.
-    pub(crate) fn trust_ec2(&self, partition: &Partition, role: &RoleName) -> String {
+    #[must_use]
+    pub fn trust_ec2(&self, partition: &Partition, role: &RoleName) -> String {
         let ec2 = if partition.as_str() == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
         let policy = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{ec2}"}},"Action":"sts:AssumeRole"}}]}}"#
@@ -78,7 +86,8 @@ impl Home {
     }
 
     /// Finds in `CloudTrail` (90 days) who took which role out of the profile.
-    pub(crate) fn find_role(&self, profile: &ProfileName) -> String {
+    #[must_use]
+    pub fn find_role(&self, profile: &ProfileName) -> String {
         let event = "AttributeKey=EventName,AttributeValue=RemoveRoleFromInstanceProfile";
         let query = "--query 'Events[].[CloudTrailEvent]' --output text";
         let home = &self.0;
@@ -89,13 +98,15 @@ impl Home {
 }
 
 /// Points a running instance at the profile of that name, whatever its id is now.
-pub(crate) fn replace(region: &Region, association: &AssociationId, profile: &ProfileName) -> String {
+#[must_use]
+pub fn replace(region: &Region, association: &AssociationId, profile: &ProfileName) -> String {
     let association = format!("--association-id {association}");
     format!("{} {association} {}", ec2("replace-iam-instance-profile-association", region), by_name(profile))
 }
 
 /// The same, where the association may be another one by now: looks its id up first.
-pub(crate) fn replace_present(region: &Region, instance: &InstanceId, profile: &ProfileName) -> String {
+#[must_use]
+pub fn replace_present(region: &Region, instance: &InstanceId, profile: &ProfileName) -> String {
     let look_up = format!(
         "{} --filters Name=instance-id,Values={instance} Name=state,Values=associated \
          --query 'IamInstanceProfileAssociations[0].AssociationId' --output text",
@@ -106,17 +117,20 @@ pub(crate) fn replace_present(region: &Region, instance: &InstanceId, profile: &
 }
 
 /// Takes the profile off an instance.
-pub(crate) fn disassociate(region: &Region, association: &AssociationId) -> String {
+#[must_use]
+pub fn disassociate(region: &Region, association: &AssociationId) -> String {
     format!("{} --association-id {association}", ec2("disassociate-iam-instance-profile", region))
 }
 
 /// Puts the profile on an instance that has none.
-pub(crate) fn associate(region: &Region, instance: &InstanceId, profile: &ProfileName) -> String {
+#[must_use]
+pub fn associate(region: &Region, instance: &InstanceId, profile: &ProfileName) -> String {
     format!("{} --instance-id {instance} {}", ec2("associate-iam-instance-profile", region), by_name(profile))
 }
 
 /// Moves an instance to the profile of that name: in one go where it runs, else off and on.
-pub(crate) fn move_to(found: &Affected, profile: &ProfileName) -> Vec<String> {
+#[must_use]
+pub fn move_to(found: &Affected, profile: &ProfileName) -> Vec<String> {
     let Affected { region, instance, association, .. } = found;
     match instance.state {
         InstanceState::Stopped | InstanceState::Stopping => {
@@ -127,7 +141,8 @@ pub(crate) fn move_to(found: &Affected, profile: &ProfileName) -> Vec<String> {
 }
 
 /// Puts a profile on an instance that has none; asks for its name.
-pub(crate) fn associate_asking(region: &Region, instance: &InstanceId) -> String {
+#[must_use]
+pub fn associate_asking(region: &Region, instance: &InstanceId) -> String {
     format!(
         "printf 'Name of the instance profile: '; read -r PROFILE; {} --instance-id {instance} \
          --iam-instance-profile \"Name=$PROFILE\"",
@@ -136,7 +151,8 @@ pub(crate) fn associate_asking(region: &Region, instance: &InstanceId) -> String
 }
 
 /// Finds in `CloudTrail` (90 days) who took a profile off an instance; its records name the instance.
-pub(crate) fn who_took_it_off(region: &Region, instance: &InstanceId) -> String {
+#[must_use]
+pub fn who_took_it_off(region: &Region, instance: &InstanceId) -> String {
     format!(
         "aws cloudtrail lookup-events --region {region} --lookup-attributes \
          AttributeKey=EventName,AttributeValue=DisassociateIamInstanceProfile --query 'Events[].[CloudTrailEvent]' \
@@ -145,7 +161,8 @@ pub(crate) fn who_took_it_off(region: &Region, instance: &InstanceId) -> String 
 }
 
 /// Lists the instances of a region that hold a profile of that name, with association id, state and held profile id.
-pub(crate) fn list(region: &Region, profile: &ProfileName) -> String {
+#[must_use]
+pub fn list(region: &Region, profile: &ProfileName) -> String {
     format!(
         "{} --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,\
          IamInstanceProfile.Arn]' --output text | grep -i '/{profile}$'",
@@ -154,7 +171,8 @@ pub(crate) fn list(region: &Region, profile: &ProfileName) -> String {
 }
 
 /// Tags an instance so that Reprofile neither touches nor tells of it.
-pub(crate) fn mute(region: &Region, instance: &InstanceId) -> String {
+#[must_use]
+pub fn mute(region: &Region, instance: &InstanceId) -> String {
     format!("{} --resources {instance} --tags Key=reprofile,Value=ignore", ec2("create-tags", region))
 }
 

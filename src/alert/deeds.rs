@@ -14,10 +14,11 @@ use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome, Status};
 mod endings;
 
 /// How many instances are listed.
-pub(super) const INSTANCES: usize = 20;
+pub const INSTANCES: usize = 20;
 
 /// What was done to each instance; once it is over, how it ended for each.
-pub(super) fn what_was_done(facts: &Facts) -> Option<Section> {
+#[must_use]
+pub fn what_was_done(facts: &Facts) -> Option<Section> {
     let (lines, heading) = match facts.status {
         Status::Resolved => (endings::instances(facts), "What was cut off, and for how long"),
         Status::Healed => (endings::instances(facts), HEADING),
@@ -71,7 +72,9 @@ fn besides(facts: &Facts) -> Vec<Line> {
     lines
 }
 
-pub(super) fn instance(one: &InstanceReport) -> String {
+/// One instance in few words: its id, region, state and name.
+#[must_use]
+pub fn instance(one: &InstanceReport) -> String {
     let found = &one.found;
     let name = quoted(found.instance.name.as_deref().unwrap_or_default(), SHORT, "(no name)");
     format!("{} {} {} {name}", code(&found.instance.id), found.region, found.instance.state)
@@ -187,7 +190,8 @@ fn deed(outcome: &Outcome) -> String {
 }
 
 /// An error of AWS in words, and as AWS said it.
-pub(super) fn refusal(error: &AwsError) -> String {
+#[must_use]
+pub fn refusal(error: &AwsError) -> String {
     let why = match error.reason {
         Reason::Denied => "Reprofile lacks the permission",
         Reason::Throttled => "too many calls at a time",

@@ -5,31 +5,31 @@
 
 /// An alert, with the answer first.
 #[derive(Debug)]
-pub(super) struct Document {
+pub struct Document {
     /// What is broken, what was done, whether somebody has to act.
-    pub(super) headline: String,
+    pub headline: String,
     /// A name and a value each.
-    pub(super) key_facts: Vec<(&'static str, String)>,
+    pub key_facts: Vec<(&'static str, String)>,
     /// What comes before the steps.
-    pub(super) before: Vec<Section>,
+    pub before: Vec<Section>,
     /// What to do now.
-    pub(super) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// What comes after the steps, the less needed the later.
-    pub(super) after: Vec<Section>,
+    pub after: Vec<Section>,
 }
 
 /// A heading and what stands under it.
 #[derive(Debug)]
-pub(super) struct Section {
+pub struct Section {
     /// The heading.
-    pub(super) heading: &'static str,
+    pub heading: &'static str,
     /// What stands under it.
-    pub(super) lines: Vec<Line>,
+    pub lines: Vec<Line>,
 }
 
 /// A line, which a writer may wrap unless it is a command.
 #[derive(Debug)]
-pub(super) enum Line {
+pub enum Line {
     /// A paragraph.
     Say(String),
     /// One of a list.
@@ -42,16 +42,17 @@ pub(super) enum Line {
 
 /// Something to do, and the commands for it.
 #[derive(Debug)]
-pub(super) struct Step {
+pub struct Step {
     /// What to do, and what to mind; at most 300 characters, so that a chat takes it whole.
-    pub(super) say: String,
+    pub say: String,
     /// How.
-    pub(super) commands: Vec<String>,
+    pub commands: Vec<String>,
 }
 
 impl Section {
     /// A section, unless there is nothing to stand in it.
-    pub(super) fn of(heading: &'static str, lines: Vec<Line>) -> Option<Self> {
+    #[must_use]
+    pub fn of(heading: &'static str, lines: Vec<Line>) -> Option<Self> {
         (!lines.is_empty()).then_some(Self { heading, lines })
     }
 }

@@ -14,7 +14,7 @@ use crate::report::{Failure, InstanceReport, Left, Outcome, ProfileReport, Statu
 
 /// How an instance stands after the run, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub enum Standing {
     /// A repair was tried and is not done, or not confirmed.
     Failed,
     /// Broken, and not touched.
@@ -42,7 +42,7 @@ impl Standing {
 
 /// Since when something has been broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
+pub enum Since {
     /// An event says so.
     At(Timestamp),
     /// It broke then, or before.
@@ -53,19 +53,21 @@ pub(super) enum Since {
 
 /// A report, looked at from the side of those who are told.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
+pub struct Facts<'a> {
     /// The report.
-    pub(super) report: &'a ProfileReport,
+    pub report: &'a ProfileReport,
     /// The told instances, the worst first.
-    pub(super) told: Vec<(Standing, &'a InstanceReport)>,
+    pub told: Vec<(Standing, &'a InstanceReport)>,
     /// The status.
-    pub(super) status: Status,
+    pub status: Status,
     /// The instances that were cut off, over the incident's whole life.
-    pub(super) losses: Cow<'a, Losses>,
+    pub losses: Cow<'a, Losses>,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(report: &'a ProfileReport) -> Self {
+    /// Reads them out of a report.
+    #[must_use]
+    pub fn of(report: &'a ProfileReport) -> Self {
         let mut told: Vec<_> = report.told().map(|one| (Standing::of(&one.outcome), one)).collect();
         told.sort_by_key(|(standing, _)| *standing);
         let (status, losses) = match &report.incident {
@@ -76,76 +78,91 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether it is over: nothing is broken any more.
-    pub(super) fn is_over(&self) -> bool {
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         matches!(self.status, Status::Healed | Status::Resolved)
     }
 
     /// The case to tell: the gravest of the told; where all of them are over, the gravest that there was.
-    pub(super) fn case(&self) -> Case {
+    #[must_use]
+    pub fn case(&self) -> Case {
         match self.report.case() {
             Case::Healthy if self.is_over() => self.losses.case().unwrap_or(Case::Healthy),
             case => case,
         }
     }
 
-    pub(super) fn live(&self) -> Option<&'a Profile> {
+    /// The profile as IAM has it; `None` where it has none.
+    #[must_use]
+    pub fn live(&self) -> Option<&'a Profile> {
         self.report.live.as_ref()
     }
 
-    pub(super) fn count(&self, standing: Standing) -> usize {
+    /// How many instances stand so, those healed included that are only counted.
+    #[must_use]
+    pub fn count(&self, standing: Standing) -> usize {
         let more = if standing == Standing::Healed { self.report.more_healed } else { 0 };
         more + self.told.iter().filter(|(one, _)| *one == standing).count()
     }
 
     /// How many instances this is about, those included that were healed and are only counted.
-    pub(super) fn all(&self) -> usize {
+    #[must_use]
+    pub fn all(&self) -> usize {
         self.told.len() + self.report.more_healed
     }
 
     /// The instances that are still broken.
-    pub(super) fn open(&self) -> impl Iterator<Item = (Standing, &'a InstanceReport)> {
+    pub fn open(&self) -> impl Iterator<Item = (Standing, &'a InstanceReport)> {
         self.told.iter().copied().filter(|(standing, _)| *standing < Standing::Healed)
     }
 
     /// Whether an instance that is still broken may be running, so that something fails, or will.
-    pub(super) fn open_and_running(&self) -> bool {
+    #[must_use]
+    pub fn open_and_running(&self) -> bool {
         self.open().any(|(_, one)| may_run(one))
     }
 
     /// Whether EC2 held another profile id for it than IAM has.
-    pub(super) fn is_stale(&self, one: &InstanceReport) -> bool {
+    #[must_use]
+    pub fn is_stale(&self, one: &InstanceReport) -> bool {
         self.live().is_some_and(|live| live.id != one.found.association.held)
     }
 
     /// What the trust policy of the role in the profile says of EC2.
-    pub(super) fn trust(&self) -> Option<Trust> {
+    #[must_use]
+    pub fn trust(&self) -> Option<Trust> {
         self.role_in_it().map(|role| role.trust)
     }
 
     /// The role in the profile.
-    pub(super) fn role_in_it(&self) -> Option<&'a Role> {
+    #[must_use]
+    pub fn role_in_it(&self) -> Option<&'a Role> {
         self.live()?.role.as_ref()
     }
 
     /// The role in the profile, where it is not known whether EC2 may use it.
-    pub(super) fn doubtful_role(&self) -> Option<&'a Role> {
+    #[must_use]
+    pub fn doubtful_role(&self) -> Option<&'a Role> {
         self.role_in_it().filter(|role| role.trust == Trust::Unsure)
     }
 
     /// Whether the healed are of no use yet: the role in the profile does not let EC2 use it.
-    pub(super) fn healed_but_untrusted(&self) -> bool {
+    #[must_use]
+    pub fn healed_but_untrusted(&self) -> bool {
         !self.is_over() && self.trust() == Some(Trust::No) && self.count(Standing::Healed) > 0
     }
 
     /// The changes made by this call to the profile itself, oldest first.
-    pub(super) fn of_profile(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
+    #[must_use]
+    pub fn of_profile(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
         let name = &self.report.profile;
         let is_it = move |change: &&Change| matches!(&change.subject, Subject::Profile(of, _) if of == name);
         self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
     }
 
     /// The changes made by this call to the role that the profile holds or held; to any role where that is not known.
-    pub(super) fn of_role(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
+    #[must_use]
+    pub fn of_role(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
         let name = self.role();
         let is_it = move |change: &&Change| match &change.subject {
             Subject::Role(role) => name.is_none_or(|name| name == role),
@@ -155,7 +172,8 @@ impl<'a> Facts<'a> {
     }
 
     /// The role in the profile; where it holds none, the one that the changes say was in it last, or that is remembered.
-    pub(super) fn role(&self) -> Option<&'a RoleName> {
+    #[must_use]
+    pub fn role(&self) -> Option<&'a RoleName> {
         let in_it = self.live().and_then(|live| live.role.as_ref()).map(|role| &role.name);
         let changed = || {
             self.report.changes.iter().rev().find_map(|change| match &change.subject {
@@ -167,7 +185,8 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the role was deleted, as far as the changes tell, and not made again since.
-    pub(super) fn role_is_deleted(&self) -> bool {
+    #[must_use]
+    pub fn role_is_deleted(&self) -> bool {
         let last = |call| self.of_role(call).next_back();
         match (last(CallName::DeleteRole), last(CallName::CreateRole)) {
             (Some(deleted), Some(created)) => deleted.at > created.at,
@@ -177,29 +196,34 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the changes tell that the role in the profile was made anew.
-    pub(super) fn role_is_new(&self) -> bool {
+    #[must_use]
+    pub fn role_is_new(&self) -> bool {
         self.has_role() && [CallName::DeleteRole, CallName::CreateRole].into_iter().any(|call| self.saw_role(call))
     }
 
     /// Whether the role in the profile is younger than the start of an instance that was attached to the old profile.
-    pub(super) fn role_is_younger(&self) -> bool {
+    #[must_use]
+    pub fn role_is_younger(&self) -> bool {
         let Some(role) = self.live().and_then(|live| live.role.as_ref()) else { return false };
         let started_before = |one: &InstanceReport| one.found.instance.launched.is_some_and(|at| at < role.created);
         self.told.iter().any(|(_, one)| self.is_stale(one) && started_before(one))
     }
 
     /// Whether this call was made to the role.
-    pub(super) fn saw_role(&self, call: CallName) -> bool {
+    #[must_use]
+    pub fn saw_role(&self, call: CallName) -> bool {
         self.of_role(call).next().is_some()
     }
 
     /// Whether the profile is there and holds a role.
-    pub(super) fn has_role(&self) -> bool {
+    #[must_use]
+    pub fn has_role(&self) -> bool {
         self.live().is_some_and(|live| live.role.is_some())
     }
 
     /// Since when the gravest case has been so, by what IAM shows now: for a look that remembers nothing.
-    pub(super) fn since(&self) -> Since {
+    #[must_use]
+    pub fn since(&self) -> Since {
         let at = |change: &Change| change.at;
         let young = || self.live().map_or(Since::Unknown, |live| Since::AtLatest(live.created));
         let known = |at: Option<Timestamp>| at.map(Since::At);
@@ -222,23 +246,65 @@ impl<'a> Facts<'a> {
     }
 
     /// The told instances whose association is, or was, stuck.
-    pub(super) fn stuck(&self) -> impl Iterator<Item = &'a InstanceReport> {
+    pub fn stuck(&self) -> impl Iterator<Item = &'a InstanceReport> {
         self.told.iter().map(|(_, one)| *one).filter(|one| one.found.case == Case::Stuck)
     }
 
     /// Whether every told instance holds another profile id than IAM has.
-    pub(super) fn all_stale(&self) -> bool {
+    #[must_use]
+    pub fn all_stale(&self) -> bool {
         self.told.iter().all(|(_, one)| self.is_stale(one))
     }
 }
 
+/// How much an alert matters, for filter policies of subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// An instance that runs, or may run, has no AWS permissions, or will not have them for much longer.
+    Critical,
+    /// Instances are broken, but none runs: it will fail when one starts.
+    Warning,
+    /// Nothing is broken any more.
+    Info,
+}
+
+impl Severity {
+    /// How much these facts matter.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let healed_in_vain = facts.healed_but_untrusted();
+        if facts.is_over() {
+            Self::Info
+        } else if facts.open_and_running() || healed_in_vain {
+            Self::Critical
+        } else if facts.open().next().is_some() || facts.status >= Status::Broken {
+            // What was not seen, in a region that could not be read, may be broken as well.
+            Self::Warning
+        } else {
+            Self::Info
+        }
+    }
+
+    /// As filter policies spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
 /// Whether the instance runs, or may run.
-pub(super) fn may_run(one: &InstanceReport) -> bool {
+#[must_use]
+pub fn may_run(one: &InstanceReport) -> bool {
     matches!(one.found.instance.state, InstanceState::Running | InstanceState::Unknown)
 }
 
 /// Whether the repair may have taken effect, though it was not seen.
-pub(super) fn is_unconfirmed(outcome: &Outcome) -> bool {
+#[must_use]
+pub fn is_unconfirmed(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Failed(Failure::NotConfirmed | Failure::Unreadable(_)) => true,
         Outcome::Failed(Failure::Refused(error)) => error.reason == Reason::Unavailable,

@@ -16,7 +16,8 @@ use crate::report::UnreadRegion;
 const REGIONS: usize = 10;
 
 /// The regions that could not be looked at, why, and how to look there by hand.
-pub(super) fn unread_regions(facts: &Facts, unread: &[UnreadRegion]) -> Option<Section> {
+#[must_use]
+pub fn unread_regions(facts: &Facts, unread: &[UnreadRegion]) -> Option<Section> {
     let mut lines = Vec::new();
     for region in unread.iter().take(REGIONS) {
         lines.push(Line::Item(format!("{}: {}", code(&region.region), refusal(&region.error))));
@@ -37,7 +38,7 @@ fn more_regions(all: usize) -> Option<Line> {
 }
 
 /// What follows from it, and what nobody restores by itself.
-pub(super) fn good_to_know(facts: &Facts) -> Option<Section> {
+pub fn good_to_know(facts: &Facts) -> Option<Section> {
     let mut lines: Vec<Line> = [recreated(facts), launches(facts), unsure_trust(facts), new_role(facts)]
         .into_iter()
         .flatten()
@@ -101,7 +102,8 @@ fn new_role(facts: &Facts) -> Option<String> {
 
 /// How to see by hand whether it is healed: the ids have to be equal.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_iam-ec2.html>
-pub(super) fn how_to_check(facts: &Facts) -> Option<Section> {
+#[must_use]
+pub fn how_to_check(facts: &Facts) -> Option<Section> {
     let open = facts.open().count() > 0;
     let regions =
         regions(facts.told.iter().filter(|(standing, _)| !open || *standing < Standing::Healed).map(|(_, one)| *one));

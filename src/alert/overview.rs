@@ -6,9 +6,10 @@
 use super::chat::{self, Head};
 use super::commands::Home;
 use super::document::{Document, Line, Section, Step};
-use super::facts::{Facts, Standing};
+use super::facts::{Facts, Severity, Standing};
 use super::plain::{code, count, minute};
-use super::{Format, Severity, deeds, text};
+use super::{deeds, text};
+use crate::config::Format;
 use crate::iam_repair::Unmended;
 use crate::model::{Case, Timestamp};
 use crate::names::{AccountId, Partition, Region};

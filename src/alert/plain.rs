@@ -9,14 +9,15 @@ use std::fmt;
 use crate::model::Timestamp;
 
 /// The longest `Name` tag, source, tool, or event id that is shown, in characters.
-pub(crate) const SHORT: usize = 64;
+pub const SHORT: usize = 64;
 /// The longest principal that is shown: a session's ARN ends with the name that tells who it was.
-pub(crate) const LONG: usize = 100;
+pub const LONG: usize = 100;
 /// The longest message of AWS that is shown. A refusal may carry kilobytes of "encoded authorization failure message".
-pub(crate) const MESSAGE: usize = 200;
+pub const MESSAGE: usize = 200;
 
 /// One line of at most `longest` characters: white space becomes one space, what is not plainly visible becomes `?`.
-pub(crate) fn plain(text: &str, longest: usize) -> String {
+#[must_use]
+pub fn plain(text: &str, longest: usize) -> String {
     // Bounded before anything else: a field may be megabytes.
     let mut line = String::new();
     for c in text.chars().take(16 * longest) {
@@ -60,7 +61,8 @@ fn is_visible(c: char) -> bool {
 }
 
 /// Cuts the middle out, since names differ at either end.
-pub(crate) fn shorten(text: &str, longest: usize) -> String {
+#[must_use]
+pub fn shorten(text: &str, longest: usize) -> String {
     const GAP: &str = "...";
     let length = text.chars().count();
     if length <= longest {
@@ -72,18 +74,20 @@ pub(crate) fn shorten(text: &str, longest: usize) -> String {
 }
 
 /// Foreign text, made plain and set between backticks; `otherwise` where nothing visible is left.
-pub(crate) fn quoted(text: &str, longest: usize, otherwise: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str, longest: usize, otherwise: &str) -> String {
     let line = plain(text, longest);
     if line.is_empty() { otherwise.to_owned() } else { format!("`{line}`") }
 }
 
 /// A checked name or id, set between backticks.
-pub(crate) fn code(name: &impl fmt::Display) -> String {
+pub fn code(name: &impl fmt::Display) -> String {
     format!("`{name}`")
 }
 
 /// `2026-11-21 12:01 UTC`.
-pub(crate) fn minute(at: Timestamp) -> String {
+#[must_use]
+pub fn minute(at: Timestamp) -> String {
     let at = at.to_utc();
     let (date, time) = (at.date(), at.time());
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
@@ -91,18 +95,21 @@ pub(crate) fn minute(at: Timestamp) -> String {
 }
 
 /// `2026-11-21 12:01:09 UTC`, for events that are seconds apart.
-pub(crate) fn second(at: Timestamp) -> String {
+#[must_use]
+pub fn second(at: Timestamp) -> String {
     let minute = minute(at);
     format!("{}:{:02} UTC", minute.trim_end_matches(" UTC"), at.to_utc().second())
 }
 
 /// `1 instance`, `2 instances`.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+#[must_use]
+pub fn count(number: usize, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(crate) fn listed(items: &[String]) -> String {
+#[must_use]
+pub fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),

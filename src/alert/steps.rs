@@ -14,7 +14,8 @@ use crate::reason::Reason;
 use crate::report::{Deferral, Failure, InstanceReport, Left, Outcome};
 
 /// The steps for what the report shows; commands for at most `commanded` instances of each kind.
-pub(super) fn what_to_do(facts: &Facts, commanded: usize) -> Vec<Step> {
+#[must_use]
+pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<Step> {
     let home = home(facts);
     let mut steps = Vec::new();
     steps.extend(permission(facts));
@@ -33,12 +34,13 @@ pub(super) fn what_to_do(facts: &Facts, commanded: usize) -> Vec<Step> {
 }
 
 /// IAM's home, or a region of the partition.
-pub(super) fn home(facts: &Facts) -> Home {
+#[must_use]
+pub fn home(facts: &Facts) -> Home {
     Home::of(&facts.report.partition, facts.told.first().map(|(_, one)| &one.found.region))
 }
 
 /// The regions of the instances, each once.
-pub(super) fn regions<'a>(instances: impl Iterator<Item = &'a InstanceReport>) -> Vec<&'a Region> {
+pub fn regions<'a>(instances: impl Iterator<Item = &'a InstanceReport>) -> Vec<&'a Region> {
     let mut regions: Vec<&Region> = instances.map(|one| &one.found.region).collect();
     regions.sort_unstable();
     regions.dedup();

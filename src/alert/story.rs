@@ -17,7 +17,8 @@ use crate::report::{Status, UnreadRegion};
 const CHANGES: usize = 20;
 
 /// The answer: what is broken, what was done, whether somebody has to act, and how soon.
-pub(super) fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
+#[must_use]
+pub fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
     let status = facts.status;
     let (all, open, healed) = (facts.all(), facts.open().count(), facts.count(Standing::Healed));
     let instances = count(all, "EC2 instance", "EC2 instances");
@@ -126,7 +127,8 @@ fn how_soon(facts: &Facts, open: usize) -> &'static str {
 }
 
 /// Where, since when, by whom.
-pub(super) fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
+#[must_use]
+pub fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
     let report = facts.report;
     let since = match facts.losses.since {
         Some(Since { at, is_first_seen: false }) => minute(at),
@@ -154,7 +156,8 @@ pub(super) fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
 }
 
 /// Who it was: the principal, with what, from where.
-pub(super) fn actor(actor: &Actor) -> String {
+#[must_use]
+pub fn actor(actor: &Actor) -> String {
     let mut parts = vec![quoted(&actor.principal, LONG, "unknown")];
     parts.extend(actor.tool.as_deref().map(|tool| format!("with {}", quoted(tool, SHORT, "an unknown tool"))));
     parts.extend(actor.source.as_deref().map(|source| format!("from {}", quoted(source, SHORT, "an unknown place"))));
@@ -162,7 +165,7 @@ pub(super) fn actor(actor: &Actor) -> String {
 }
 
 /// What an instance profile is, and what became of this one.
-pub(super) fn what_happened(facts: &Facts) -> Option<Section> {
+pub fn what_happened(facts: &Facts) -> Option<Section> {
     let has = |case| facts.told.iter().any(|(_, one)| one.found.case == case);
     let mut lines = vec![
         "An EC2 instance gets its AWS permissions from an IAM role. What ties the two together is an instance profile: a \
@@ -321,7 +324,8 @@ fn when(at: Option<Timestamp>) -> String {
 }
 
 /// The changes in IAM that led here, under who made them.
-pub(super) fn changes(facts: &Facts) -> Option<Section> {
+#[must_use]
+pub fn changes(facts: &Facts) -> Option<Section> {
     let all = &facts.report.changes;
     let shown = &all[all.len().saturating_sub(CHANGES)..];
     let mut by_actor: Vec<(&Actor, Vec<&Change>)> = Vec::new();
@@ -354,7 +358,8 @@ fn one_change(change: &Change) -> String {
 }
 
 /// What is to be said of a trust policy that could not be judged.
-pub(super) fn unsure_trust(facts: &Facts) -> Option<String> {
+#[must_use]
+pub fn unsure_trust(facts: &Facts) -> Option<String> {
     let role = facts.doubtful_role()?;
     Some(format!("{} If credentials stay away, look there.", trust::unknown(role)))
 }

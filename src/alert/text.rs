@@ -8,7 +8,8 @@ use super::plain::SHORT;
 const COLUMNS: usize = 100;
 
 /// Writes the alert, with blank lines between its parts.
-pub(super) fn write(document: &Document) -> String {
+#[must_use]
+pub fn write(document: &Document) -> String {
     let mut out = String::new();
     wrap(&mut out, "", "", &document.headline);
     out.push('\n');

@@ -6,7 +6,8 @@ use super::plain::{SHORT, code, quoted};
 use crate::model::{Role, Trust, TrustPart};
 
 /// What it says of EC2, as the end of a sentence that begins with "its trust policy".
-pub(crate) fn verdict(role: &Role) -> String {
+#[must_use]
+pub fn verdict(role: &Role) -> String {
     match role.trust {
         Trust::Yes => "lets EC2 use it".to_owned(),
         Trust::No => excludes(role),
@@ -15,7 +16,8 @@ pub(crate) fn verdict(role: &Role) -> String {
 }
 
 /// That it keeps EC2 out, and by what, as the end of the same sentence.
-pub(super) fn excludes(role: &Role) -> String {
+#[must_use]
+pub fn excludes(role: &Role) -> String {
     let by = match &role.trust_part {
         Some(TrustPart::Condition { operator, key }) => format!(": EC2 does not meet {}", condition(operator, key)),
         Some(TrustPart::Denial) => ": a statement in it denies that to EC2".to_owned(),
@@ -25,7 +27,8 @@ pub(super) fn excludes(role: &Role) -> String {
 }
 
 /// What leaves it open.
-pub(super) fn doubt(role: &Role) -> String {
+#[must_use]
+pub fn doubt(role: &Role) -> String {
     match &role.trust_part {
         Some(TrustPart::Condition { operator, key }) => {
             format!("EC2 may or may not meet {}", condition(operator, key))
@@ -39,7 +42,8 @@ pub(super) fn doubt(role: &Role) -> String {
 }
 
 /// That it is not known, as a sentence.
-pub(super) fn unknown(role: &Role) -> String {
+#[must_use]
+pub fn unknown(role: &Role) -> String {
     let name = code(&role.name);
     format!("Whether the trust policy of the role {name} lets EC2 use it is not known: {}.", doubt(role))
 }

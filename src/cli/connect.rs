@@ -7,7 +7,7 @@
 use super::error::Error;
 use super::options::Global;
 use crate::evidence::{Ssm, Trail};
-use crate::pipeline::Context;
+use crate::pipeline::context::Context;
 use crate::ports::Account;
 
 /// A way to reach the account that a command works on.

@@ -16,7 +16,6 @@ use super::known::{known, successor};
 use super::options::{Format, Global};
 use super::prospect::{Known, WhyNot, prospect};
 use crate::alert::commands::Home;
-use crate::alert::explanation::{self, Explanation, Looked, Pings};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use crate::glob::Globs;
 use crate::iam_repair::lacks_something;
@@ -31,10 +30,17 @@ use crate::reason::AwsError;
 use crate::report::{Deferral, InstanceReport, Left, Outcome, ProfileReport};
 
 pub(crate) mod bare;
+mod explanation;
 pub mod history;
 pub mod json;
+mod levels;
 pub mod look;
+mod ssm;
+#[cfg(test)]
+mod tests;
+mod text;
 
+use explanation::{Explanation, Looked, Pings};
 use look::{Seen, Sight, Subject};
 
 /// Every level, for what each would do.
@@ -151,7 +157,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         prospects: &prospects,
     };
     let text = match question.output {
-        Format::Table => explanation::write(&explanation),
+        Format::Table => text::write(&explanation),
         Format::Json => json::write(&explanation)?,
     };
     let exit = match (report.instances.is_empty(), unread.is_empty()) {

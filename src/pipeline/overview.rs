@@ -10,7 +10,7 @@ use time::Duration;
 use super::context::Context;
 use super::outcomes::unread_errors;
 use super::summary::{Run, Sweeping};
-use crate::alert::{self, RegionNews};
+use crate::alert::overview::{self, RegionNews};
 use crate::conclude::send_message;
 use crate::error::Error;
 use crate::memory::AccountMemory;
@@ -98,7 +98,7 @@ pub(super) async fn tell_overview<A: Account>(context: &Context<A>, found: &[Pro
     if !found.is_empty() || !regions_now.are_no_news() {
         let (account, partition) = (&context.account, &context.partition);
         let notice = run.is_first_sweep.then_some(context.config.bounds.level);
-        let overview = alert::Overview {
+        let overview = overview::Overview {
             account,
             partition,
             found,
@@ -107,7 +107,7 @@ pub(super) async fn tell_overview<A: Account>(context: &Context<A>, found: &[Pro
             sweeps: context.config.sweeps,
             at: now,
         };
-        let message = alert::overview(&overview, context.config.format);
+        let message = overview::overview(&overview, context.config.format);
         if let Err(cause) = send_message(&context.aws, &message, account).await {
             run.sweep_errors.push(Error::OverviewNotDelivered(cause));
             run.is_first_sweep = false;

@@ -8,7 +8,8 @@ use time::Duration;
 
 use super::scene::*;
 use crate::actor::Actor;
-use crate::alert::{Format, message};
+use crate::alert::message::message;
+use crate::config::Format;
 use crate::event::{CallName, Change, Subject};
 use crate::model::Sought;
 use crate::model::{Case, InstanceState, Profile, Trust, TrustPart};

@@ -9,7 +9,8 @@ mod renamed;
 mod stuck;
 
 use super::scene::*;
-use crate::alert::{Format, message};
+use crate::alert::message::message;
+use crate::config::Format;
 use crate::event::CallName;
 use crate::model::{Case, InstanceState, Trust, TrustPart};
 use crate::plan::Hindrance;

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use crate::alert::explanation::{Explanation, Looked, bare, by_hand, credentials, since};
+use super::explanation::{Explanation, Looked};
+use super::text::{bare, by_hand, credentials, since};
 use crate::alert::trust;
 use crate::cli::error::Error;
 use crate::cli::prospect::Prospect;

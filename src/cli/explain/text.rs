@@ -3,81 +3,23 @@
 //!
 //! Invariant: as in an alert, foreign text stands between backticks and is plain, and nothing is claimed that was not read.
 
-use std::collections::BTreeMap;
-
 use time::Duration;
 
-use super::commands::Home;
-use super::document::{Document, Line, Section};
-use super::facts::{Facts, Since};
-use super::plain::{SHORT, code, count, listed, minute, quoted};
-use super::{deeds, notes, steps, story, text, trust};
-use crate::cli::explain::history::History;
-use crate::cli::prospect::Prospect;
-use crate::evidence::Ping;
-use crate::model::{Affected, AssociationState, Case, InstanceState, Profile, Trust};
-use crate::names::{InstanceId, Region};
-use crate::plan::Level;
-use crate::reason::AwsError;
-use crate::report::{ProfileReport, UnreadRegion};
+use super::explanation::{Explanation, INSTANCES, Looked, home, letter, name};
+use super::{levels, ssm};
+use crate::alert::document::{Document, Line, Section};
+use crate::alert::facts::{Facts, Since};
+use crate::alert::plain::{SHORT, code, count, listed, minute, quoted};
+use crate::alert::{deeds, notes, steps, story, text, trust};
+use crate::model::{Affected, AssociationState, Case, InstanceState, Profile, Timestamp, Trust};
+use crate::report::ProfileReport;
 
-pub(crate) mod levels;
-pub(crate) mod ssm;
-#[cfg(test)]
-mod tests;
-
-/// How many instances are listed.
-const INSTANCES: usize = 50;
 /// How many of each kind get a command.
 const COMMANDED: usize = 10;
 
 /// Credentials from before a break last up to six hours; a little more, for nobody's clock is exact.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
 const SPENT: Duration = Duration::minutes(6 * 60 + 30);
-
-/// What SSM sees of the instances of each region, or why that could not be asked.
-pub(crate) type Pings = BTreeMap<Region, Result<BTreeMap<InstanceId, Ping>, AwsError>>;
-
-/// What was looked up of who did it.
-#[derive(Debug)]
-pub(crate) enum Looked {
-    /// It was not asked for.
-    NotAsked,
-    /// This.
-    Up(History),
-    /// It could not be.
-    InVain(AwsError),
-}
-
-/// All that is explained.
-#[derive(Debug)]
-pub(crate) struct Explanation<'a> {
-    /// The broken instances, and the changes that led there.
-    pub(crate) report: &'a ProfileReport,
-    /// Every instance, the healthy ones as well.
-    pub(crate) instances: &'a [Affected],
-    /// The regions that could not be read.
-    pub(crate) unread: &'a [UnreadRegion],
-    /// What SSM sees.
-    pub(crate) pings: &'a Pings,
-    /// What CloudTrail has.
-    pub(crate) looked: &'a Looked,
-    /// What each level would do about the broken instances.
-    pub(crate) prospects: &'a [(Level, Prospect)],
-}
-
-/// The letter that the documentation has for a case.
-pub(crate) fn letter(case: Case) -> Option<char> {
-    match case {
-        Case::Stale => Some('A'),
-        Case::RoleReplaced => Some('B'),
-        Case::RoleLess => Some('C'),
-        Case::Untrusted => Some('D'),
-        Case::Gone => Some('E'),
-        Case::Stuck => Some('F'),
-        Case::Healthy => None,
-    }
-}
 
 /// Writes it as text.
 pub(crate) fn write(it: &Explanation) -> String {
@@ -118,7 +60,7 @@ pub(crate) fn by_hand(report: &ProfileReport) -> Vec<(String, Vec<String>)> {
 }
 
 /// Since when it is broken: the moment, and whether it broke just then and not before.
-pub(crate) fn since(report: &ProfileReport) -> Option<(crate::model::Timestamp, bool)> {
+pub(crate) fn since(report: &ProfileReport) -> Option<(Timestamp, bool)> {
     match Facts::of(report).since() {
         Since::At(at) => Some((at, true)),
         Since::AtLatest(at) => Some((at, false)),
@@ -182,13 +124,6 @@ fn and_its_role(facts: &Facts) -> &'static str {
         Some(Trust::Unsure) => ". Whether the role in it lets EC2 use it is not known.",
         Some(Trust::No) | None => ", but the role in it does not let EC2 use it.",
     }
-}
-
-/// An instance by its name, where it has one, and its id.
-fn name(one: &Affected) -> String {
-    let id = code(&one.instance.id);
-    let name = quoted(one.instance.name.as_deref().unwrap_or_default(), SHORT, "");
-    if name.is_empty() { id } else { format!("{name} ({id})") }
 }
 
 fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
@@ -391,8 +326,4 @@ fn about_history(it: &Explanation) -> Option<Section> {
 
 fn trail_home(it: &Explanation) -> String {
     home(it).region().to_owned()
-}
-
-fn home(it: &Explanation) -> Home {
-    Home::of(&it.report.partition, it.instances.first().map(|one| &one.region))
 }

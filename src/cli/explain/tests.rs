@@ -1,7 +1,8 @@
 //! What is told apart in an explanation and nowhere else.
 
+use super::explanation::letter;
 use super::levels::some;
-use super::*;
+use crate::model::Case;
 
 #[test]
 fn few_instances_are_named_and_many_are_counted() {

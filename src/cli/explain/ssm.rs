@@ -4,7 +4,7 @@
 //! agent may be stopped for reasons of its own.
 //! <https://docs.aws.amazon.com/systems-manager/latest/userguide/fleet-manager-default-host-management-configuration.html>
 
-use super::{Explanation, INSTANCES, home, name};
+use super::explanation::{Explanation, INSTANCES, home, name};
 use crate::alert::deeds::refusal;
 use crate::alert::document::{Line, Section};
 use crate::alert::plain::{code, count, minute};

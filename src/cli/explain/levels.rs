@@ -2,7 +2,7 @@
 //!
 //! Invariant: levels that would do the same stand together, so that what differs is seen.
 
-use super::Explanation;
+use super::explanation::Explanation;
 use crate::alert::document::{Line, Section};
 use crate::alert::facts::Facts;
 use crate::alert::plain::{code, listed};
