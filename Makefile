@@ -8,31 +8,40 @@ PYTHON := $(VENV)/bin/python
 LOCAL  := tests/local_aws
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-local lint build release speed completions man clean
+.PHONY: help demo test test-core test-rust test-local lint build function release speed completions man clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
 
-demo: build $(VENV)/ready ## break and heal an instance on a local AWS, told as a story
+demo: function $(VENV)/ready ## break and heal an instance on a local AWS, told as a story
 	$(PYTHON) $(LOCAL)/demo.py --bootstrap target/debug/bootstrap
 
 test: test-rust test-local ## run every test
 
-test-rust: ## run the Rust tests: pure ones, adapters, the model of IAM and EC2
-	cargo test --locked
+test-core: ## run the Rust tests that need no AWS SDK: decisions, alerts, the simulated account, the command line's logic
+	cargo test --locked -p reprofile-core -p reprofile-command-line -p reprofile-simulated-aws
+
+test-rust: ## run every Rust test: those of test-core, and the adapters
+	cargo test --locked --workspace
 
 test-local: build $(VENV)/ready ## run the end-to-end tests: the real function, deployed on a local AWS
 	$(VENV)/bin/pytest $(LOCAL)
 
 lint: $(VENV)/ready ## formatting, clippy, rustdoc and the template, warnings denied
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	$(VENV)/bin/cfn-lint template.yaml
 
 build: ## build everything as the tests do; the first time takes about ten minutes
 	@test -x target/debug/bootstrap || echo "Building. The AWS SDK takes most of about ten minutes the first time; cargo shows how far it is."
-	cargo build --locked --all-targets
+	cargo build --locked --workspace --all-targets
+
+# With --workspace the features are those of the tests, so that the SDK is compiled once; --bin leaves out what only the
+# command line and the tests need.
+function: ## build the function alone, as the tests do
+	@test -x target/debug/bootstrap || echo "Building. The AWS SDK takes most of about ten minutes the first time; cargo shows how far it is."
+	cargo build --locked --workspace --bin bootstrap
 
 release: ## build the function as it is deployed, for this machine's architecture
 	cargo build --locked --release --bin bootstrap

@@ -4,14 +4,14 @@
 //! ending the process before the first.
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use reprofile::answer::{Answer, answer};
-use reprofile::aws::{self, AwsAccount, Resources, SystemClock};
-use reprofile::config::Config;
-use reprofile::error::Error;
-use reprofile::invocation::{self, Invoked};
-use reprofile::metrics::Tally;
-use reprofile::pipeline::context::{Context, Invocation};
-use reprofile::ports::Clock;
+use reprofile_aws::{self as aws, AwsAccount, Resources, SystemClock};
+use reprofile_core::config::Config;
+use reprofile_core::lambda::handler::{Answer, answer};
+use reprofile_core::lambda::invocation::{self, Invoked};
+use reprofile_core::lambda::metrics::Tally;
+use reprofile_core::ports::Clock;
+use reprofile_core::reconcile::context::{Context, Invocation};
+use reprofile_core::reconcile::error::Error;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 

@@ -1,0 +1,30 @@
+//! STS: whose credentials a process has.
+//!
+//! Invariant: the answer comes from AWS; `GetCallerIdentity` needs no permission and cannot be denied.
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+
+use aws_config::SdkConfig;
+use aws_sdk_sts::Client;
+
+use super::error;
+use super::settings;
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::names::{AccountId, Partition};
+use reprofile_core::lambda::invocation::Invoked;
+
+const OPERATION: &str = "sts:GetCallerIdentity";
+
+/// The account and partition that the credentials of `config` belong to.
+///
+/// # Errors
+/// The call that failed, or an answer that names no account.
+pub async fn caller(config: &SdkConfig) -> Result<Invoked, AwsError> {
+    let client = Client::new(&settings::with_house_rules(config));
+    let identity = client.get_caller_identity().send().await.map_err(|cause| error::of(OPERATION, &cause))?;
+    let account = identity.account().and_then(|id| AccountId::new(id).ok());
+    let partition = identity.arn().and_then(|arn| Partition::new(arn.split(':').nth(1)?).ok());
+    match (account, partition) {
+        (Some(account), Some(partition)) => Ok(Invoked { account, partition }),
+        _ => Err(AwsError::new(OPERATION, "InvalidAnswer", "the answer names no account")),
+    }
+}

@@ -1,0 +1,49 @@
+//! `reprofile completions SHELL`: completions, made from the definition of the command line.
+
+use clap::{Args, Command};
+
+use super::console::Console;
+use super::error::Error;
+use super::exit::Exit;
+
+/// What `completions` is asked.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Does it, for the command line that `command` defines.
+///
+/// # Errors
+/// What kept it from being done.
+pub fn run(asked: &Asked, command: Command, console: &Console) -> Result<Exit, Error> {
+    console.print(&script(asked.shell, command))?;
+    Ok(Exit::Fine)
+}
+
+fn script(shell: clap_complete::Shell, mut command: Command) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "reprofile", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, ValueEnum};
+    use clap_complete::Shell;
+
+    use super::*;
+    use crate::arguments::Arguments;
+
+    #[test]
+    fn every_shell_knows_every_command() {
+        for shell in Shell::value_variants() {
+            let script = script(*shell, Arguments::command());
+            for command in ["scan", "explain", "replay", "heal", "permissions"] {
+                assert!(script.contains(command), "{shell}: {command}");
+            }
+        }
+    }
+}

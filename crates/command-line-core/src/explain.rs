@@ -1,0 +1,230 @@
+//! `reprofile explain`: one instance or instance profile in plain words.
+//!
+//! Invariant: reads only. What could not be read, or was not asked, is said; that a profile or an instance does not exist
+//! is said only where that was read.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use futures_util::stream::{self, StreamExt};
+
+use super::connect::{Connect, Connected};
+use super::console::Console;
+use super::error::Error;
+use super::exit::Exit;
+use super::known::{known, successor};
+use super::options::{Format, Global};
+use super::prospect::{Known, WhyNot, prospect};
+use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
+use reprofile_core::alert::aws_cli::Home;
+use reprofile_core::decide::iam_repair::lacks_something;
+use reprofile_core::decide::plan::{Bounds, Decision, Hindrance, Level, plan};
+use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::report::{Deferral, InstanceReport, Left, Outcome, ProfileReport};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::glob::Globs;
+use reprofile_core::domain::model::Sought;
+use reprofile_core::domain::model::{Affected, Case, InstanceState, Profile, Timestamp};
+use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::ports::{Account, Clock};
+use reprofile_core::reconcile::context::Context;
+
+pub(crate) mod bare;
+mod explanation;
+pub mod history;
+pub mod json;
+mod levels;
+pub mod look;
+mod ssm;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use explanation::{Explanation, Looked, Pings};
+use look::{Seen, Sight, Subject};
+
+/// Every level, for what each would do.
+const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Level::Restore];
+
+/// How many regions' SSM are asked at the same time.
+const REGIONS_AT_ONCE: usize = 8;
+
+/// What `explain` is asked.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// An instance (i-…) or the name of an instance profile
+    #[arg(value_name = "INSTANCE|PROFILE")]
+    pub subject: String,
+    /// Also look up in CloudTrail who did it; its events can be minutes late
+    #[arg(long)]
+    pub history: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What kept it from being done.
+pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+    let question = Question { subject: Subject::parse(&asked.subject)?, history: asked.history, output: global.output };
+    let Connected { context, ssm, trail } = connect.connect(global).await?;
+    if asked.history && console.is_watched {
+        console.note("Asking CloudTrail, which takes two questions a second: this can take a while.");
+    }
+    let (text, exit) = explain(&context, &ssm, &trail, &question).await?;
+    console.print(&text)?;
+    Ok(exit)
+}
+
+/// A question, understood.
+#[derive(Debug)]
+pub struct Question {
+    /// About what.
+    pub subject: Subject,
+    /// Whether CloudTrail shall be asked who did it.
+    pub history: bool,
+    /// How to answer.
+    pub output: Format,
+}
+
+/// Looks, asks for evidence, and writes the answer.
+///
+/// # Errors
+/// Where the state could not be read, or there is no such instance or profile.
+pub async fn explain<A: Account, S: Ssm, T: Trail>(
+    context: &Context<A>,
+    ssm: &S,
+    trail: &T,
+    question: &Question,
+) -> Result<(String, Exit), Error> {
+    let Seen { profile, live, instances, unread, memory } =
+        match look::look(&context.aws, &question.subject, &context.config.regions).await? {
+            Sight::Seen(seen) => seen,
+            Sight::Bare { region, instance } => {
+                return Ok((bare::write(context, &region, &instance, question.output)?, Exit::Fine));
+            }
+            Sight::Nowhere { instance, read, unread } => return Err(bare::nowhere(&instance, read, &unread)),
+            Sight::Unheard { profile, unread } => return Err(bare::unheard(&profile, &unread)),
+        };
+
+    let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
+    let pings = pings(ssm, &instances).await;
+    let now = context.aws.clock().now();
+    let looked = if question.history {
+        let home = Home::of(&context.partition, instances.first().map(|one| &one.region));
+        let home = Region::new(home.region()).map_err(|wrong| Error::Argument(wrong.to_string()))?;
+        let role = live.as_ref().and_then(|live| live.role.as_ref()).map(|role| &role.name);
+        match history::look_up(trail, &home, &profile, role, now).await {
+            Ok(history) => Looked::Up(history),
+            Err(error) => Looked::InVain(error),
+        }
+    } else {
+        Looked::NotAsked
+    };
+    let bounds = &context.config.bounds;
+    let changes = match &looked {
+        Looked::Up(history) => history.that_led_to(&instances),
+        _ => Vec::new(),
+    };
+    let (mut known, mut sought) = (Ok(Known::default()), None);
+    if lacks_something(live.as_ref()) && !broken.is_empty() {
+        known = self::known(&context.aws, None, memory.as_ref(), live.as_ref(), &broken).await;
+        match successor(&context.aws, &profile, None, memory.as_ref(), &changes).await {
+            Ok(found) => {
+                sought = Some(Sought { at: now, successor: found.clone() });
+                known = known.map(|known| Known { successor: found, ..known });
+            }
+            Err(error) => known = Err(WhyNot::Unread(error)),
+        }
+    }
+    let prospects = LEVELS.map(|level| {
+        let bounds = Bounds { level, ..bounds.clone() };
+        (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
+    });
+    let report = ProfileReport {
+        changes,
+        sought,
+        instances: as_they_are(&profile, live.as_ref(), broken, now),
+        healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
+        remembered: memory.as_ref().and_then(Memory::last_role).cloned(),
+        ..ProfileReport::new(context.partition.clone(), context.account.clone(), profile, live, now)
+    };
+    let explanation = Explanation {
+        report: &report,
+        instances: &instances,
+        unread: &unread,
+        pings: &pings,
+        looked: &looked,
+        prospects: &prospects,
+    };
+    let text = match question.output {
+        Format::Table => text::write(&explanation),
+        Format::Json => json::write(&explanation)?,
+    };
+    let exit = match (report.instances.is_empty(), unread.is_empty()) {
+        (false, _) => Exit::Broken,
+        (true, false) => Exit::Error,
+        (true, true) => Exit::Fine,
+    };
+    Ok((text, exit))
+}
+
+/// The broken instances as an alert would tell of them, had nobody done anything: without regard to who asked for
+/// silence, for here somebody asked.
+fn as_they_are(
+    profile: &ProfileName,
+    live: Option<&Profile>,
+    mut instances: Vec<Affected>,
+    now: Timestamp,
+) -> Vec<InstanceReport> {
+    let everything = Globs::parse("*").unwrap_or_else(|_| Globs::none());
+    let bounds = Bounds { level: Level::Reassociate, ignore: Globs::none(), scope: everything, may_swap: false };
+    for one in &mut instances {
+        one.instance.hold = None;
+    }
+    let decisions = plan(profile, live, &instances, &bounds, now).decisions;
+    let as_it_is = |(found, decision): (Affected, Decision)| {
+        let outcome = match decision {
+            Decision::Leave(hindrance) if hindrance.passes() => Outcome::Deferred(Deferral::InTransition(hindrance)),
+            Decision::Leave(hindrance) => Outcome::Left(Left::Hindered(hindrance)),
+            Decision::Do(_) => Outcome::Left(Left::Hindered(Hindrance::LevelAlert)),
+        };
+        InstanceReport { found, step: None, outcome }
+    };
+    instances.into_iter().zip(decisions).map(as_it_is).collect()
+}
+
+/// Asks SSM, in each region, for those instances that run.
+async fn pings<S: Ssm>(ssm: &S, instances: &[Affected]) -> Pings {
+    let mut by_region: BTreeMap<Region, Vec<InstanceId>> = BTreeMap::new();
+    for one in instances.iter().filter(|one| one.instance.state == InstanceState::Running) {
+        by_region.entry(one.region.clone()).or_default().push(one.instance.id.clone());
+    }
+    stream::iter(by_region)
+        .map(|(region, ids)| async move {
+            let read = pings_in(ssm, &region, &ids).await;
+            (region, read)
+        })
+        .buffer_unordered(REGIONS_AT_ONCE)
+        .collect()
+        .await
+}
+
+async fn pings_in<S: Ssm>(
+    ssm: &S,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<BTreeMap<InstanceId, Ping>, AwsError> {
+    let mut pings = BTreeMap::new();
+    for some in ids.chunks(MAX_PINGED) {
+        let mut next = None;
+        loop {
+            let page = ssm.pings(region, some, next.as_deref()).await?;
+            pings.extend(page.items.into_iter().map(|ping| (ping.instance.clone(), ping)));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(pings)
+}

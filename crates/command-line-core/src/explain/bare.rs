@@ -1,0 +1,81 @@
+//! What is said where there is no profile to explain: an instance without one, one that has ended, and names that AWS
+//! does not know.
+//!
+//! Invariant: "there is none" is said of the regions that were read; those that were not are named.
+
+use serde_json::json;
+
+use crate::error::Error;
+use crate::options::Format;
+use reprofile_core::alert::aws_cli;
+use reprofile_core::alert::plain::{SHORT, count, listed, plain};
+use reprofile_core::decide::report::UnreadRegion;
+use reprofile_core::domain::model::Instance;
+use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::ports::Clock;
+use reprofile_core::reconcile::context::Context;
+
+/// Of an instance that holds no profile, or has ended.
+pub(crate) fn write<A: reprofile_core::ports::Account>(
+    context: &Context<A>,
+    region: &Region,
+    instance: &Instance,
+    output: Format,
+) -> Result<String, Error> {
+    let Instance { id, state, .. } = instance;
+    let ended = state.is_ended();
+    if output == Format::Json {
+        let at = context.aws.clock().now().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        return super::json::pretty(&json!({
+            "version": super::json::VERSION,
+            "account": context.account,
+            "at": at,
+            "status": if ended { "ended" } else { "no-profile" },
+            "instances": [{
+                "instance": id, "region": region, "name": instance.name, "state": state, "case": null,
+            }],
+        }));
+    }
+    let name = instance.name.as_deref().map(|name| plain(name, SHORT)).filter(|name| !name.is_empty());
+    let name = name.map_or_else(|| id.to_string(), |name| format!("\"{name}\" ({id})"));
+    if ended {
+        return Ok(format!(
+            "ENDED: {name} in {region} is {state}. It holds nothing any more, and nothing can be repaired.\n"
+        ));
+    }
+    Ok(format!(
+        "NO PROFILE: {name} in {region} ({state}) has no instance profile, and so no IAM role. That is no fault that Reprofile \
+         repairs:\nit never had one, or somebody took it off. EC2 does not remember which it was.\n\n\
+         Who took it off, if that was within 90 days, CloudTrail of {region} tells:\n    {}\n\n\
+         To attach one:\n    {}\n",
+        aws_cli::who_took_it_off(region, id),
+        aws_cli::associate_asking(region, id),
+    ))
+}
+
+/// Of an instance that no region has.
+pub(crate) fn nowhere(instance: &InstanceId, read: usize, unread: &[UnreadRegion]) -> Error {
+    let regions = count(read, "region", "regions");
+    Error::Argument(format!(
+        "no instance {instance} in the {regions} that were looked at{}; is it another account's (--profile), or a region that \
+         --regions leaves out? A terminated instance is forgotten after about an hour",
+        but(unread)
+    ))
+}
+
+/// Of a profile that IAM does not have, and that no instance holds.
+pub(crate) fn unheard(profile: &ProfileName, unread: &[UnreadRegion]) -> Error {
+    Error::Argument(format!(
+        "IAM has no instance profile {profile}, and no instance holds one of that name{}; the name of a role is not always \
+         that of its profile: `aws iam list-instance-profiles-for-role --role-name NAME` shows it",
+        but(unread)
+    ))
+}
+
+fn but(unread: &[UnreadRegion]) -> String {
+    if unread.is_empty() {
+        return String::new();
+    }
+    let regions: Vec<String> = unread.iter().map(|one| format!("{} ({})", one.region, one.error.reason)).collect();
+    format!(", but {} could not be read", listed(&regions))
+}

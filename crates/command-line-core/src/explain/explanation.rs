@@ -1,0 +1,75 @@
+//! All that is explained of one profile, or one instance: what was read, and what each level would do.
+//!
+//! Invariant: what was not asked, or could not be read, stands here as such, and never as nothing.
+
+use std::collections::BTreeMap;
+
+use super::history::History;
+use crate::evidence::Ping;
+use crate::prospect::Prospect;
+use reprofile_core::alert::aws_cli::Home;
+use reprofile_core::alert::plain::{SHORT, code, quoted};
+use reprofile_core::decide::plan::Level;
+use reprofile_core::decide::report::{ProfileReport, UnreadRegion};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Affected, Case};
+use reprofile_core::domain::names::{InstanceId, Region};
+
+/// How many instances are listed.
+pub(crate) const INSTANCES: usize = 50;
+
+/// What SSM sees of the instances of each region, or why that could not be asked.
+pub(crate) type Pings = BTreeMap<Region, Result<BTreeMap<InstanceId, Ping>, AwsError>>;
+
+/// What was looked up of who did it.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// It was not asked for.
+    NotAsked,
+    /// This.
+    Up(History),
+    /// It could not be.
+    InVain(AwsError),
+}
+
+/// All that is explained.
+#[derive(Debug)]
+pub(crate) struct Explanation<'a> {
+    /// The broken instances, and the changes that led there.
+    pub(crate) report: &'a ProfileReport,
+    /// Every instance, the healthy ones as well.
+    pub(crate) instances: &'a [Affected],
+    /// The regions that could not be read.
+    pub(crate) unread: &'a [UnreadRegion],
+    /// What SSM sees.
+    pub(crate) pings: &'a Pings,
+    /// What CloudTrail has.
+    pub(crate) looked: &'a Looked,
+    /// What each level would do about the broken instances.
+    pub(crate) prospects: &'a [(Level, Prospect)],
+}
+
+/// The letter that the documentation has for a case.
+pub(crate) fn letter(case: Case) -> Option<char> {
+    match case {
+        Case::Stale => Some('A'),
+        Case::RoleReplaced => Some('B'),
+        Case::RoleLess => Some('C'),
+        Case::Untrusted => Some('D'),
+        Case::Gone => Some('E'),
+        Case::Stuck => Some('F'),
+        Case::Healthy => None,
+    }
+}
+
+/// An instance by its name, where it has one, and its id.
+pub(crate) fn name(one: &Affected) -> String {
+    let id = code(&one.instance.id);
+    let name = quoted(one.instance.name.as_deref().unwrap_or_default(), SHORT, "");
+    if name.is_empty() { id } else { format!("{name} ({id})") }
+}
+
+/// Where IAM's commands and events go for this profile.
+pub(crate) fn home(it: &Explanation) -> Home {
+    Home::of(&it.report.partition, it.instances.first().map(|one| &one.region))
+}

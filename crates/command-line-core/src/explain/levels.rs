@@ -1,0 +1,91 @@
+//! What Reprofile would do at each level: in IAM first, then for each instance that is cut off.
+//!
+//! Invariant: levels that would do the same stand together, so that what differs is seen.
+
+use super::explanation::Explanation;
+use crate::prospect::{Prospect, WhyNot};
+use reprofile_core::alert::document::{Line, Section};
+use reprofile_core::alert::facts::Facts;
+use reprofile_core::alert::plain::{code, listed};
+use reprofile_core::decide::iam_repair::Mend;
+use reprofile_core::decide::plan::{Decision, Hindrance, Level};
+
+/// How many instances are named in one line.
+const NAMED: usize = 5;
+
+pub(super) fn section(it: &Explanation) -> Option<Section> {
+    const HEADING: &str = "What Reprofile would do";
+    if it.report.instances.is_empty() {
+        let broken = if Facts::of(it.report).doubtful_role().is_some() { "is known to be broken" } else { "is broken" };
+        return Section::of(HEADING, vec![Line::Say(format!("Nothing, at any level: nothing {broken}."))]);
+    }
+    // Levels that would do the same stand together.
+    let mut groups: Vec<(Vec<String>, String)> = Vec::new();
+    for (level, prospect) in it.prospects {
+        let default = if *level == Level::Reassociate { " (the default)" } else { "" };
+        let level = format!("{}{default}", level.as_str());
+        let said = what_is_done(it, prospect);
+        match groups.last_mut() {
+            Some((levels, other)) if *other == said => levels.push(level),
+            _ => groups.push((vec![level], said)),
+        }
+    }
+    let line = |(levels, said): (Vec<String>, String)| {
+        let word = if levels.len() == 1 { "Level" } else { "Levels" };
+        Line::Item(format!("{word} {}: {said}.", listed(&levels)))
+    };
+    let mut lines: Vec<Line> = groups.into_iter().map(line).collect();
+    if it.prospects.iter().any(|(_, prospect)| matches!(prospect.iam, Some(Ok(_)))) {
+        lines.push(Line::Say(
+            "The Lambda writes to IAM only when it has read the same state twice, some minutes apart; `reprofile heal` when you \
+             agree to its plan."
+                .to_owned(),
+        ));
+    }
+    Section::of(HEADING, lines)
+}
+
+/// What a level does: in IAM, then for each instance.
+fn what_is_done(it: &Explanation, prospect: &Prospect) -> String {
+    let mut said = Vec::new();
+    let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
+    if let Some(mend) = mend {
+        let again = if matches!(mend, Mend::Restore { .. }) { "create the instance profile again, and " } else { "" };
+        said.push(format!("{again}put the role {} ({}) into it", code(&mend.role().name), code(&mend.role().id)));
+    }
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for ((decision, waits), one) in prospect.decisions.iter().zip(&it.report.instances) {
+        let what = match (decision, mend, waits) {
+            (Decision::Leave(_), Some(_), true) => "with which {} gets credentials again".to_owned(),
+            (Decision::Do(_), Some(Mend::Restore { .. }), _) => "re-associate {}, to hold the new one".to_owned(),
+            _ => decided(decision),
+        };
+        let id = code(&one.found.instance.id);
+        match groups.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((what, vec![id])),
+        }
+    }
+    said.extend(groups.into_iter().map(|(what, ids)| what.replacen("{}", &some(&ids), 1)));
+    if let Some(Err(why)) = prospect.iam.as_ref().filter(|iam| !matches!(iam, Err(WhyNot::NeedsLevel(_)))) {
+        said.push(format!("IAM is left as it is: {why}"));
+    }
+    said.join("; ")
+}
+
+/// What is done to the instances that stand for `{}`.
+fn decided(decision: &Decision) -> String {
+    match decision {
+        Decision::Do(step) => format!("re-associate {{}}, to hold {}", code(&step.to)),
+        Decision::Leave(Hindrance::LevelAlert) => "only tell people of {}".to_owned(),
+        Decision::Leave(hindrance) if hindrance.is_muted() => format!("neither touch nor tell of {{}}: {hindrance}"),
+        Decision::Leave(hindrance) => format!("only tell people of {{}}: {hindrance}"),
+    }
+}
+
+pub(super) fn some(ids: &[String]) -> String {
+    if ids.len() <= NAMED {
+        return listed(ids);
+    }
+    format!("{} and {} more", ids[..NAMED - 1].join(", "), ids.len() + 1 - NAMED)
+}

@@ -1,0 +1,243 @@
+//! Reads all that is to be known of one instance, or of one profile and every instance that holds one of its name.
+//!
+//! Invariant: only `NoSuchEntity` means that there is no such profile, and only where every region was read is an
+//! instance said to be nowhere. Nothing is written.
+
+use crate::error::Error;
+use crate::known;
+use reprofile_core::config::Regions;
+use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::report::UnreadRegion;
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
+use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::ports::{Account, Clock, Ec2};
+use reprofile_core::reconcile::error::Error as CoreError;
+use reprofile_core::reconcile::observe;
+
+/// What is to be explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One instance.
+    Instance(InstanceId),
+    /// A profile, and the instances that hold one of its name.
+    Profile(ProfileName),
+}
+
+impl Subject {
+    /// Reads what was typed: what begins as an instance id does is one. An ARN of a profile stands for its name.
+    ///
+    /// # Errors
+    /// What is neither.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let wrong = |why: &dyn std::fmt::Display| {
+            Error::Argument(format!("{why}; name an instance (i-…) or an instance profile"))
+        };
+        if text.starts_with("i-") && text[2..].bytes().all(|b| b.is_ascii_hexdigit()) {
+            let id = InstanceId::new(&text.to_ascii_lowercase()).map_err(|error| wrong(&error))?;
+            return Ok(Self::Instance(id));
+        }
+        let name = match text.split_once(":instance-profile/") {
+            Some((_, path_and_name)) => path_and_name.rsplit('/').next().unwrap_or_default(),
+            None => text,
+        };
+        ProfileName::new(name).map(Self::Profile).map_err(|error| wrong(&error))
+    }
+}
+
+/// A profile name: what IAM has under it, and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The name.
+    pub profile: ProfileName,
+    /// What IAM has under it; `None`: nothing.
+    pub live: Option<Profile>,
+    /// The instances, each with its case; the healthy ones as well, the ended ones not.
+    pub instances: Vec<Affected>,
+    /// The regions that could not be read.
+    pub unread: Vec<UnreadRegion>,
+    /// What the table remembers of it.
+    pub memory: Option<Memory>,
+}
+
+/// What came of looking.
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// There is something to explain.
+    Seen(Seen),
+    /// The instance has no instance profile, and so no role; or it has ended.
+    Bare {
+        /// Where it is.
+        region: Region,
+        /// What EC2 says of it.
+        instance: Instance,
+    },
+    /// No region that was read has the instance.
+    Nowhere {
+        /// The instance.
+        instance: InstanceId,
+        /// How many regions were read.
+        read: usize,
+        /// The regions that could not be read.
+        unread: Vec<UnreadRegion>,
+    },
+    /// IAM has no profile of that name, and no instance holds one.
+    Unheard {
+        /// The name.
+        profile: ProfileName,
+        /// The regions that could not be read.
+        unread: Vec<UnreadRegion>,
+    },
+}
+
+/// Looks.
+///
+/// # Errors
+/// Where IAM, or the list of regions, could not be read, or no region at all.
+pub async fn look<A: Account>(account: &A, subject: &Subject, wanted: &Regions) -> Result<Sight, Error> {
+    let regions = match wanted {
+        Regions::Only(regions) => regions.clone(),
+        Regions::All => account.ec2().regions().await.map_err(|cause| Error::aws("listing the regions", cause))?,
+    };
+    match subject {
+        Subject::Instance(id) => instance(account, id, &regions).await,
+        Subject::Profile(name) => profile(account, name, &regions).await,
+    }
+}
+
+async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]) -> Result<Sight, Error> {
+    let live = live(account, name).await?;
+    let memory = memory(account, name).await?;
+    let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
+    let (held, unread) = in_regions(regions, |region| async move { held(account, &region, name).await }).await?;
+    let mut instances = Vec::new();
+    for (region, held) in held {
+        for (association, instance) in held {
+            if !instance.state.is_ended() {
+                let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
+                instances.push(Affected { region: region.clone(), instance, association, case });
+            }
+        }
+    }
+    instances.sort_by(|a, b| {
+        let well = |one: &Affected| one.case == Case::Healthy;
+        (well(a), &a.region, &a.instance.id).cmp(&(well(b), &b.region, &b.instance.id))
+    });
+    if live.is_none() && instances.is_empty() {
+        return Ok(Sight::Unheard { profile: name.clone(), unread });
+    }
+    // As AWS spells it, for people type names in any case.
+    let spelled = live.as_ref().map(Profile::name).or(instances.first().map(|one| one.association.arn.name()));
+    let profile = spelled.unwrap_or(name).clone();
+    Ok(Sight::Seen(Seen { profile, live, instances, unread, memory }))
+}
+
+async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, Error> {
+    let live = observe::profile_called(account, name).await;
+    live.map_err(|cause| Error::Core(CoreError::ProfileUnread { profile: name.clone(), cause }))
+}
+
+async fn memory<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Memory>, Error> {
+    let read = known::of_these(account, std::iter::once(name.clone())).await;
+    Ok(read.map_err(|cause| Error::aws("reading what the table remembers", cause))?.remove(name))
+}
+
+/// Pages through a region's associations, and sees the instances that hold a profile of the name.
+async fn held<A: Account>(
+    account: &A,
+    region: &Region,
+    name: &ProfileName,
+) -> Result<Vec<(Association, Instance)>, AwsError> {
+    let mut held = Vec::new();
+    let mut next = None;
+    loop {
+        let page = account.ec2().associations(region, None, next.as_deref()).await?;
+        held.extend(page.items.into_iter().filter(|one| one.is_held() && one.arn.name() == name));
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    let ids: Vec<InstanceId> = held.iter().map(|one| one.instance.clone()).collect();
+    let mut instances = observe::instances(account, region, &ids).await?;
+    let with_instance = |one: Association| {
+        let instance = instances.remove(&one.instance).unwrap_or_else(|| Instance::unseen(one.instance.clone()));
+        (one, instance)
+    };
+    Ok(held.into_iter().map(with_instance).collect())
+}
+
+async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) -> Result<Sight, Error> {
+    let (found, unread) = in_regions(regions, |region| async move { one_instance(account, &region, id).await }).await?;
+    let read = found.len();
+    let Some((region, (instance, association))) =
+        found.into_iter().find_map(|(region, found)| found.map(|found| (region, found)))
+    else {
+        return Ok(Sight::Nowhere { instance: id.clone(), read, unread });
+    };
+    let Some(association) = association.filter(|_| !instance.state.is_ended()) else {
+        return Ok(Sight::Bare { region, instance });
+    };
+    let profile = association.arn.name().clone();
+    let live = live(account, &profile).await?;
+    let memory = memory(account, &profile).await?;
+    let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
+    let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
+    // It was found: the other regions do not matter any more.
+    let instances = vec![Affected { region, instance, association, case }];
+    Ok(Sight::Seen(Seen { profile, live, instances, unread: Vec::new(), memory }))
+}
+
+/// The instance and what it holds, if the region has it.
+async fn one_instance<A: Account>(
+    account: &A,
+    region: &Region,
+    id: &InstanceId,
+) -> Result<Option<(Instance, Option<Association>)>, AwsError> {
+    let ids = std::slice::from_ref(id);
+    let Some(instance) = observe::instances(account, region, ids).await?.remove(id) else { return Ok(None) };
+    let mut held = observe::associations(account, region, ids).await?.remove(id).unwrap_or_default();
+    held.retain(Association::is_held);
+    // While one is being replaced both are shown: the one that comes counts.
+    let newest = held
+        .iter()
+        .position(|one| one.state == reprofile_core::domain::model::AssociationState::Associating)
+        .unwrap_or(0);
+    Ok(Some((instance, (newest < held.len()).then(|| held.swap_remove(newest)))))
+}
+
+/// Reads every region; those that failed are told apart.
+async fn in_regions<T, F>(
+    regions: &[Region],
+    read: impl Fn(Region) -> F,
+) -> Result<(Vec<(Region, T)>, Vec<UnreadRegion>), Error>
+where
+    F: Future<Output = Result<T, AwsError>>,
+{
+    let (found, mut unread) = observe::in_regions(regions, read).await;
+    if let (true, Some(first)) = (found.is_empty(), unread.first()) {
+        return Err(Error::aws(format!("reading region {}", first.region), first.error.clone()));
+    }
+    unread.sort_by(|a, b| a.region.cmp(&b.region));
+    Ok((found, unread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_an_instance_or_a_profile() {
+        let instance = |text| Subject::Instance(InstanceId::new(text).unwrap());
+        let profile = |text| Subject::Profile(ProfileName::new(text).unwrap());
+        assert_eq!(Subject::parse("i-0123456789abcdef0").unwrap(), instance("i-0123456789abcdef0"));
+        assert_eq!(Subject::parse("i-0123456789ABCDEF0").unwrap(), instance("i-0123456789abcdef0"));
+        assert_eq!(Subject::parse("web-role").unwrap(), profile("web-role"));
+        assert_eq!(Subject::parse("i-love-ec2").unwrap(), profile("i-love-ec2"));
+        assert_eq!(Subject::parse("arn:aws:iam::111122223333:instance-profile/app/web").unwrap(), profile("web"));
+        for text in ["", "i-", "i-12", "a b", "/app/web"] {
+            assert!(Subject::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

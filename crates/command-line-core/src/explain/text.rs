@@ -1,0 +1,331 @@
+//! What `explain` prints: the state of one profile, or one instance, as it is now. An alert's own sections, and what an
+//! alert has no room for: what IAM has, what EC2 holds, what SSM sees, what each level would do.
+//!
+//! Invariant: as in an alert, foreign text stands between backticks and is plain, and nothing is claimed that was not read.
+
+use time::Duration;
+
+use super::explanation::{Explanation, INSTANCES, Looked, home, letter, name};
+use super::{levels, ssm};
+use reprofile_core::alert::document::{Document, Line, Section};
+use reprofile_core::alert::facts::{Facts, Since};
+use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
+use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened};
+use reprofile_core::decide::report::ProfileReport;
+use reprofile_core::domain::model::{Affected, AssociationState, Case, InstanceState, Profile, Timestamp, Trust};
+
+/// How many of each kind get a command.
+const COMMANDED: usize = 10;
+
+/// Credentials from before a break last up to six hours; a little more, for nobody's clock is exact.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
+const SPENT: Duration = Duration::minutes(6 * 60 + 30);
+
+/// Writes it as text.
+pub(crate) fn write(it: &Explanation) -> String {
+    let facts = Facts::of(it.report);
+    let document = Document {
+        headline: headline(it, &facts),
+        key_facts: key_facts(it, &facts),
+        before: [
+            what_iam_has(it),
+            what_ec2_holds(it),
+            what_happened::what_happened(&facts),
+            Section::of("What the credentials on the instances still do", vec![Line::Say(credentials(it))]),
+            ssm::section(it),
+            levels::section(it),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        steps: next_steps::what_to_do(&facts, COMMANDED),
+        after: [
+            notes::unread_regions(&facts, it.unread),
+            what_happened::changes(&facts),
+            about_history(it),
+            notes::good_to_know(&facts),
+            notes::how_to_check(&facts),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    };
+    text::write(&document)
+}
+
+/// What to do by hand, each with its commands, for programs: without backticks.
+pub(crate) fn by_hand(report: &ProfileReport) -> Vec<(String, Vec<String>)> {
+    let steps = next_steps::what_to_do(&Facts::of(report), COMMANDED);
+    steps.into_iter().map(|step| (bare(&step.say), step.commands)).collect()
+}
+
+/// Since when it is broken: the moment, and whether it broke just then and not before.
+pub(crate) fn since(report: &ProfileReport) -> Option<(Timestamp, bool)> {
+    match Facts::of(report).since() {
+        Since::At(at) => Some((at, true)),
+        Since::AtLatest(at) => Some((at, false)),
+        Since::Unknown => None,
+    }
+}
+
+/// Text of ours as programs get it.
+pub(crate) fn bare(text: &str) -> String {
+    text.replace('`', "")
+}
+
+fn headline(it: &Explanation, facts: &Facts) -> String {
+    let profile = code(&it.report.profile);
+    let (all, broken) = (it.instances.len(), it.report.instances.len());
+    let mut said = match (broken, it.instances) {
+        (0, []) => format!("UNUSED: no instance holds the instance profile {profile}, so nothing is broken."),
+        (0, [one]) => {
+            format!("HEALTHY: {} holds the instance profile {profile} that IAM has{}", name(one), and_its_role(facts))
+        }
+        (0, _) => format!(
+            "HEALTHY: all {all} instances that hold the instance profile {profile} hold the one that IAM has{}",
+            and_its_role(facts)
+        ),
+        (1, [one]) => {
+            format!("BROKEN: {} is cut off from the IAM role that should give it AWS permissions.", name(one))
+        }
+        _ => format!(
+            "BROKEN: {broken} of {} that hold the instance profile {profile} {} cut off from the IAM role that should give \
+             them AWS permissions.",
+            count(all, "instance", "instances"),
+            if broken == 1 { "is" } else { "are" }
+        ),
+    };
+    let waiting = not_in_force(it).count();
+    if waiting > 0 {
+        let associations = count(waiting, "association is", "associations are");
+        said.push_str(&format!(" But {associations} not in force yet: EC2 is still attaching the profile there."));
+    }
+    if !it.unread.is_empty() {
+        let regions = count(it.unread.len(), "region", "regions");
+        said.push_str(&format!(" {regions} could not be looked at: there may be more."));
+    }
+    said
+}
+
+/// The running instances whose association is on its way, and not for so long that it counts as stuck.
+fn not_in_force<'a>(it: &'a Explanation<'_>) -> impl Iterator<Item = &'a Affected> {
+    let waits = |one: &&Affected| {
+        one.case == Case::Healthy
+            && one.instance.state == InstanceState::Running
+            && one.association.state == AssociationState::Associating
+    };
+    it.instances.iter().filter(waits)
+}
+
+/// The end of a sentence on a profile that is held as IAM has it.
+fn and_its_role(facts: &Facts) -> &'static str {
+    match facts.trust() {
+        Some(Trust::Yes) => ", and the role in it lets EC2 use it.",
+        Some(Trust::Unsure) => ". Whether the role in it lets EC2 use it is not known.",
+        Some(Trust::No) | None => ", but the role in it does not let EC2 use it.",
+    }
+}
+
+fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
+    let report = it.report;
+    let mut known = vec![("Account", code(&report.account)), ("Instance profile", code(&report.profile))];
+    if !report.instances.is_empty() {
+        let mut cases: Vec<Case> = report.instances.iter().map(|one| one.found.case).collect();
+        cases.sort_unstable();
+        cases.dedup();
+        let word = |case: &Case| match letter(*case) {
+            Some(letter) => format!("{case} (case {letter})"),
+            None => case.to_string(),
+        };
+        known.push(("Case", listed(&cases.iter().map(word).collect::<Vec<_>>())));
+        let since = match facts.since() {
+            Since::At(at) => minute(at),
+            Since::AtLatest(at) => format!("{} or earlier", minute(at)),
+            Since::Unknown => "not known".to_owned(),
+        };
+        known.push(("Broken since", since));
+        let who = match (it.looked, report.changes.as_slice()) {
+            (Looked::NotAsked, _) => "not looked up; --history asks CloudTrail".to_owned(),
+            (Looked::InVain(_), _) => "not known: CloudTrail could not be asked, see below".to_owned(),
+            (Looked::Up(_), []) => "not known: CloudTrail has no change that explains it, see below".to_owned(),
+            (Looked::Up(_), [first, ..]) => {
+                format!("{}; all changes are listed below", what_happened::actor(&first.actor))
+            }
+        };
+        known.push(("Changed by", who));
+    }
+    known.push(("State as of", minute(report.at)));
+    known
+}
+
+fn what_iam_has(it: &Explanation) -> Option<Section> {
+    let profile = code(&it.report.profile);
+    let lines = match &it.report.live {
+        None => vec![Line::Say(format!("No instance profile of the name {profile}."))],
+        Some(live) => {
+            let Profile { arn, id, created, role, .. } = live;
+            let arn = quoted(&arn.to_string(), 700, "");
+            let profile =
+                format!("The instance profile {profile}, id {}, created {}, {arn}", code(id), minute(*created));
+            let role = match role {
+                None => "No role in it: it gives nobody permissions.".to_owned(),
+                Some(role) => format!(
+                    "In it the role {}, id {}, created {}. Its trust policy {}.",
+                    code(&role.name),
+                    code(&role.id),
+                    minute(role.created),
+                    trust::verdict(role)
+                ),
+            };
+            vec![Line::Item(profile), Line::Item(role)]
+        }
+    };
+    Section::of("What IAM has", lines)
+}
+
+fn what_ec2_holds(it: &Explanation) -> Option<Section> {
+    let mut groups: Vec<(String, Vec<&Affected>)> = Vec::new();
+    for one in it.instances.iter().take(INSTANCES) {
+        let what = holding(it.report.live.as_ref(), one);
+        match groups.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, instances)) => instances.push(one),
+            None => groups.push((what, vec![one])),
+        }
+    }
+    let mut lines = Vec::new();
+    for (what, instances) in groups {
+        lines.push(Line::Item(what));
+        lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
+    }
+    if it.instances.len() > INSTANCES {
+        let more = count(it.instances.len() - INSTANCES, "more instance", "more instances");
+        lines.push(Line::Item(format!("... and {more}; --output json lists all.")));
+    }
+    if lines.is_empty() {
+        lines.push(Line::Say("No instance holds a profile of that name.".to_owned()));
+    }
+    Section::of("What EC2 holds", lines)
+}
+
+fn holding(live: Option<&Profile>, one: &Affected) -> String {
+    let held = code(&one.association.held);
+    let against = match live {
+        None => format!("{held}, which IAM does not have any more"),
+        Some(live) if live.id == one.association.held => format!("{held}, as IAM has it"),
+        Some(live) => format!("{held}, while IAM has {}", code(&live.id)),
+    };
+    let healthy = if one.association.state == AssociationState::Associating { "not in force yet" } else { "healthy" };
+    let case = letter(one.case).map_or_else(|| healthy.to_owned(), |letter| format!("{}, case {letter}", one.case));
+    let moved = match live {
+        Some(live) if live.arn != one.association.arn => {
+            format!(", under the old ARN {}", quoted(&one.association.arn.to_string(), 700, ""))
+        }
+        _ => String::new(),
+    };
+    format!("{against}{moved} ({case}):")
+}
+
+fn instance(one: &Affected) -> String {
+    let state = match one.association.state {
+        AssociationState::Associating => "associating",
+        AssociationState::Associated => "associated",
+        AssociationState::Ending => "ending",
+    };
+    let name = quoted(one.instance.name.as_deref().unwrap_or_default(), SHORT, "(no name)");
+    format!(
+        "{} {} {} {name}, {state} by {}",
+        code(&one.instance.id),
+        one.region,
+        one.instance.state,
+        code(&one.association.id)
+    )
+}
+
+/// What works, and for how long.
+pub(crate) fn credentials(it: &Explanation) -> String {
+    let broken: Vec<&Affected> = it.report.instances.iter().map(|one| &one.found).collect();
+    if broken.is_empty() {
+        return match Facts::of(it.report).doubtful_role() {
+            _ if it.instances.is_empty() => "There are none: no instance holds the profile.".to_owned(),
+            Some(role) => format!(
+                "That is not known. {} If it does not, no new ones come, and those in hand last about 6 hours at most.",
+                trust::unknown(role)
+            ),
+            None if not_in_force(it).next().is_some() => {
+                "Where the association is not in force yet, an instance gets none from this role: as a rule that takes \
+                 seconds. If it is still so in 15 minutes, detach the profile and attach it again. The others work, as far \
+                 as can be seen from outside."
+                    .to_owned()
+            }
+            None => {
+                "They work, as far as can be seen from outside: an instance gets new ones by itself before the old \
+                     ones expire. What they may do is up to the role's policies, which were not looked at."
+                    .to_owned()
+            }
+        };
+    }
+    if broken.iter().all(|one| one.case == Case::Stuck) {
+        return "None come by this association until EC2 has put it in force. What an instance has in hand cannot be seen from \
+                outside."
+            .to_owned();
+    }
+    if broken.iter().all(|one| !matches!(one.instance.state, InstanceState::Running | InstanceState::Unknown)) {
+        return "Nothing runs there now. Once started, the instances get none.".to_owned();
+    }
+    let since = since(it.report);
+    let spent = since.filter(|(at, _)| it.report.at - *at > SPENT);
+    if let Some((at, exact)) = spent {
+        let when = if exact { minute(at) } else { format!("{} or earlier", minute(at)) };
+        return format!(
+            "Nothing any more: those from before the break ({when}) have expired, for they last about 6 hours at most. New ones \
+             do not come until it is repaired."
+        );
+    }
+    let facts = Facts::of(it.report);
+    let until = match since {
+        Some((at, true)) => format!("until about {} at the latest", minute(at + Duration::hours(6))),
+        _ => "for up to about 6 hours after the break".to_owned(),
+    };
+    let sooner = if facts.report.case() == Case::Untrusted {
+        ""
+    } else if facts.role_is_deleted() || facts.role_is_new() {
+        " Those of a role that was deleted, as here, stop sooner."
+    } else {
+        " If the role they came from was deleted, they stop sooner."
+    };
+    format!(
+        "Those from before the break work {until}.{sooner} New ones do not come until it is repaired. What an instance has in \
+         hand cannot be seen from outside."
+    )
+}
+
+fn about_history(it: &Explanation) -> Option<Section> {
+    let said = match it.looked {
+        Looked::NotAsked => return None,
+        Looked::InVain(error) => format!("CloudTrail could not be asked who did it: {}", actions_taken::refusal(error)),
+        Looked::Up(history) => {
+            let mut said = format!(
+                "CloudTrail's event history was read in {}, from {} on (it keeps 90 days). Its newest events can be minutes \
+                 late; calls that failed are left out.",
+                code(&trail_home(it)),
+                minute(history.from)
+            );
+            if it.report.changes.is_empty() {
+                said.push_str(" It has no change to this profile or its role that explains the state.");
+            }
+            if !history.cut.is_empty() {
+                let names: Vec<String> = history.cut.iter().map(|name| quoted(name, SHORT, "(no name)")).collect();
+                said.push_str(&format!(
+                    " There are very many events about {}: older ones were not read.",
+                    listed(&names)
+                ));
+            }
+            said
+        }
+    };
+    Section::of("Where that is from", vec![Line::Say(said)])
+}
+
+fn trail_home(it: &Explanation) -> String {
+    home(it).region().to_owned()
+}

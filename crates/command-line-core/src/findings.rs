@@ -1,0 +1,404 @@
+//! What is broken in an account, and what would be done about it: the value that table, JSON and page are made from.
+//!
+//! Invariant: looking writes nothing. What could not be read is in the value beside what could; nothing is hidden.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::Error;
+use super::exit::Exit;
+use super::known::{self, Memories, known};
+use super::prospect::{Known, Prospect, WhyNot, prospect};
+use super::role::Said;
+use super::watched::{Watch, Watched};
+use reprofile_core::config::Regions;
+use reprofile_core::decide::diagnose::Look;
+use reprofile_core::decide::diagnose::diagnose;
+use reprofile_core::decide::iam_repair::{Mend, lacks_something};
+use reprofile_core::decide::plan::{Decision, Level, Step};
+use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::report::UnreadRegion;
+use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::domain::event::Change;
+use reprofile_core::domain::model::Search;
+use reprofile_core::domain::model::{Affected, Case, Profile, Timestamp, Trust};
+use reprofile_core::domain::names::{AccountId, Partition, ProfileId, ProfileName, Region};
+use reprofile_core::ports::{Account, Clock, Ec2};
+use reprofile_core::reconcile::context::Context;
+use reprofile_core::reconcile::observe::{Names, Observation, Observed, Where, observe};
+use reprofile_core::reconcile::sweep::sweep;
+
+/// What a look at an account found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// The account.
+    pub account: AccountId,
+    /// Its partition.
+    pub partition: Partition,
+    /// When the look was over.
+    pub at: Timestamp,
+    /// The level that decisions were made for.
+    pub level: Level,
+    /// How many regions were looked at, the unread ones included.
+    pub regions: usize,
+    /// How many instances with an instance profile there are in the regions that were read.
+    pub instances: usize,
+    /// The profiles that an instance is cut off from, by name.
+    pub profiles: Vec<BrokenProfile>,
+    /// The running instances whose association is not in force yet, nobody knows since when; they are not cut off.
+    pub not_in_force: Vec<Affected>,
+    /// The regions that could not be read.
+    pub unread: Vec<UnreadRegion>,
+    /// The profiles that could not be read: their instances are not judged.
+    pub unread_profiles: Vec<(ProfileName, AwsError)>,
+    /// The profiles whose role may or may not let EC2 use it: their instances count as well.
+    pub doubtful: BTreeSet<ProfileName>,
+}
+
+/// A profile that an instance is cut off from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenProfile {
+    /// Its name.
+    pub name: ProfileName,
+    /// What IAM has under that name; `None`: nothing.
+    pub live: Option<Profile>,
+    /// How many instances hold it and are well.
+    pub healthy: usize,
+    /// The instances that are cut off.
+    pub instances: Vec<Finding>,
+    /// What would be put right in IAM before any of them, or why nothing; `None` where none waits for that.
+    pub iam: Option<Result<Mend, WhyNot>>,
+    /// The profile that took its place.
+    pub successor: Option<ProfileName>,
+    /// Whether that puts in a role that EC2 can use by somebody's word alone.
+    pub is_vouched_for: bool,
+    /// How it was looked at.
+    pub look: Look,
+}
+
+/// An instance that is cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was found.
+    pub found: Affected,
+    /// What Reprofile would do, once IAM is right where that is what it waits for.
+    pub decision: Decision,
+    /// Whether only IAM's being put right can help it.
+    pub waits_for_iam: bool,
+}
+
+impl Finding {
+    /// Whether the step is for this instance.
+    #[must_use]
+    pub fn is_for(&self, step: &Step) -> bool {
+        (&self.found.region, &self.found.instance.id) == (&step.region, &step.instance)
+    }
+
+    /// Whether somebody asked not to hear of it.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        matches!(&self.decision, Decision::Leave(hindrance) if hindrance.is_muted())
+    }
+}
+
+impl BrokenProfile {
+    /// The name as IAM spells it, where IAM has the profile.
+    #[must_use]
+    pub fn spelling(&self) -> &ProfileName {
+        self.live.as_ref().map_or(&self.name, Profile::name)
+    }
+
+    /// The steps that would be taken.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.told().filter_map(|one| match &one.decision {
+            Decision::Do(step) => Some(&**step),
+            Decision::Leave(_) => None,
+        })
+    }
+
+    /// What is put right in IAM, for instances that people want to hear of.
+    #[must_use]
+    pub fn mend(&self) -> Option<&Mend> {
+        self.iam.as_ref().and_then(|iam| iam.as_ref().ok()).filter(|_| self.told().any(|one| one.waits_for_iam))
+    }
+
+    /// Why IAM is left as it is, though an instance waits for it.
+    #[must_use]
+    pub fn why_not(&self) -> Option<&WhyNot> {
+        self.iam.as_ref().and_then(|iam| iam.as_ref().err()).filter(|_| self.told().any(|one| one.waits_for_iam))
+    }
+
+    /// Whether all that the instance needs is that IAM is put right, and that is what would be done.
+    #[must_use]
+    pub fn is_cured_by_iam(&self, one: &Finding) -> bool {
+        one.waits_for_iam && self.mend().is_some() && matches!(one.decision, Decision::Leave(_))
+    }
+
+    /// The profile id that a step leads to; `None` where AWS has yet to give it.
+    #[must_use]
+    pub fn leads_to<'a>(&self, step: &'a Step) -> Option<&'a ProfileId> {
+        Some(&step.to).filter(|_| !matches!(self.mend(), Some(Mend::Restore { .. })))
+    }
+
+    /// The moment by which the instance was cut off, where IAM's state tells: the profile that it holds had been deleted
+    /// when the live one was created. EC2 says since when an association is on its way.
+    #[must_use]
+    pub fn broken_before(&self, one: &Finding) -> Option<Timestamp> {
+        if one.found.case == Case::Stuck {
+            return one.found.association.since;
+        }
+        let live = self.live.as_ref()?;
+        let holds_another = live.id != one.found.association.held;
+        (holds_another && matches!(one.found.case, Case::Stale | Case::RoleLess)).then_some(live.created)
+    }
+
+    /// Whether its role may or may not let EC2 use it.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.live.as_ref().is_some_and(is_doubtful)
+    }
+
+    /// The instances that people want to hear of.
+    pub fn told(&self) -> impl Iterator<Item = &Finding> {
+        self.instances.iter().filter(|one| !one.is_muted())
+    }
+}
+
+impl Findings {
+    /// The instances that are cut off, but the muted ones, with their profile.
+    pub fn told(&self) -> impl Iterator<Item = (&BrokenProfile, &Finding)> {
+        self.profiles.iter().flat_map(|profile| profile.told().map(move |one| (profile, one)))
+    }
+
+    /// How many are cut off, and muted.
+    #[must_use]
+    pub fn muted(&self) -> usize {
+        self.profiles.iter().flat_map(|profile| &profile.instances).filter(|one| one.is_muted()).count()
+    }
+
+    /// The profiles that would be put right in IAM.
+    pub fn mends(&self) -> impl Iterator<Item = (&BrokenProfile, &Mend)> {
+        self.profiles.iter().filter_map(|profile| profile.mend().map(|mend| (profile, mend)))
+    }
+
+    /// How many instances would be put back on their role.
+    #[must_use]
+    pub fn curable(&self) -> usize {
+        self.steps().count() + self.told().filter(|(profile, one)| profile.is_cured_by_iam(one)).count()
+    }
+
+    /// The steps that would be taken.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.profiles.iter().flat_map(BrokenProfile::steps)
+    }
+
+    /// How the process ends when this is all that was asked for.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.told().next().is_some() {
+            Exit::Broken
+        } else if self.unread.is_empty() && self.unread_profiles.is_empty() {
+            Exit::Fine
+        } else {
+            Exit::Error
+        }
+    }
+}
+
+/// Which profiles to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// These; with `true` also where IAM has no profile of that name (any more).
+    Profiles(BTreeMap<ProfileName, bool>),
+    /// Every profile that an instance holds.
+    Everything,
+}
+
+/// Looks at the account, where nothing is known of what led there; see [`find_after`].
+///
+/// # Errors
+/// As of [`find_after`].
+pub async fn find<A: Account>(
+    context: &Context<A>,
+    scope: &Scope,
+    said: Option<&Said>,
+    watch: &Watch,
+) -> Result<Findings, Error> {
+    find_after(context, scope, said, watch, &[]).await
+}
+
+/// Looks at the account after these changes; `said` is what somebody says of the role that the profiles that lack one are to
+/// have.
+///
+/// # Errors
+/// A region that does not exist; where not even the profiles or the regions could be listed, or the table not be read.
+pub async fn find_after<A: Account>(
+    context: &Context<A>,
+    scope: &Scope,
+    said: Option<&Said>,
+    watch: &Watch,
+    changes: &[Change],
+) -> Result<Findings, Error> {
+    check_regions(context).await?;
+    let watched = Watched::new(&context.aws, watch);
+    let looked = look(context, &watched, scope).await;
+    watch.clear();
+    let Looked { observation, memories, mut looks, mut doubtful } = looked?;
+    let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
+    let mut all_not_in_force = Vec::new();
+    for (name, Observed { live, affected, healthy, not_in_force, .. }) in observation.profiles {
+        all_not_in_force.extend(not_in_force);
+        if live.as_ref().is_ok_and(|live| live.as_ref().is_some_and(is_doubtful)) && affected.len() + healthy > 0 {
+            doubtful.insert(name.clone());
+        }
+        match live {
+            Err(error) => unread_profiles.push((name, error)),
+            Ok(live) if !affected.is_empty() => {
+                let (known, successor) = if lacks_something(live.as_ref()) {
+                    let said = SaidOf { said, changes };
+                    known_of(context, &name, said, memories.get(&name), live.as_ref(), &affected).await
+                } else {
+                    (Ok(Known::default()), None)
+                };
+                let now = context.aws.clock().now();
+                let Prospect { iam, is_vouched_for, decisions } =
+                    prospect(&name, live.as_ref(), &affected, &context.config.bounds, &known, now);
+                let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
+                let instances = affected.into_iter().zip(decisions).map(finding).collect();
+                let look = looks.remove(&name).unwrap_or_default();
+                profiles.push(BrokenProfile { name, live, healthy, instances, iam, successor, is_vouched_for, look });
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(Findings {
+        account: context.account.clone(),
+        partition: context.partition.clone(),
+        at: context.aws.clock().now(),
+        level: context.config.bounds.level,
+        regions: observation.regions,
+        instances: watch.instances(),
+        profiles,
+        not_in_force: all_not_in_force,
+        unread: observation.unread,
+        unread_profiles,
+        doubtful,
+    })
+}
+
+/// What somebody says, and what events say, of the profiles.
+#[derive(Debug, Clone, Copy)]
+struct SaidOf<'a> {
+    said: Option<&'a Said>,
+    changes: &'a [Change],
+}
+
+/// What is known of the role of a profile that lacks something, and the profile that took its place. Below the levels that
+/// write to IAM only the latter matters, and need not be readable.
+async fn known_of<A: Account>(
+    context: &Context<A>,
+    name: &ProfileName,
+    said: SaidOf<'_>,
+    memory: Option<&Memory>,
+    live: Option<&Profile>,
+    affected: &[Affected],
+) -> (Result<Known, WhyNot>, Option<ProfileName>) {
+    let may_write = context.config.bounds.level >= Level::Relink;
+    let role = said.said.map(|said| &said.role);
+    let successor = match known::successor(&context.aws, name, role, memory, said.changes).await {
+        Ok(successor) => successor,
+        Err(error) if may_write => return (Err(WhyNot::Unread(error)), None),
+        Err(_) => None,
+    };
+    let known = match &successor {
+        None if may_write => known(&context.aws, said.said, memory, live, affected).await,
+        _ => Ok(Known { successor: successor.clone(), ..Known::default() }),
+    };
+    (known, successor)
+}
+
+/// Whether it is not known that the profile's role lets EC2 use it, nor that it does not.
+fn is_doubtful(live: &Profile) -> bool {
+    live.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure)
+}
+
+/// What was read.
+struct Looked {
+    observation: Observation,
+    memories: Memories,
+    looks: Names,
+    doubtful: BTreeSet<ProfileName>,
+}
+
+/// How to look at these profiles, by what is remembered of them.
+fn looks(memories: &Memories, names: impl IntoIterator<Item = ProfileName>) -> Names {
+    let look = |name: ProfileName| {
+        let blank = Look { even_if_gone: true, ..Look::default() };
+        let look = memories.get(&name).map_or(blank, |memory| memory.look(true));
+        (name, look)
+    };
+    names.into_iter().map(look).collect()
+}
+
+/// Everything is first swept for suspects: a region that could not be read then counts as unread, though it was read after.
+async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope: &Scope) -> Result<Looked, Error> {
+    let places = Where::new(&context.config.regions, &context.regions);
+    let read = |cause| Error::aws("finding out where to look", cause);
+    let remembered = |cause| Error::aws("reading what the table remembers", cause);
+    match scope {
+        Scope::Profiles(names) => {
+            let memories = known::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
+            let looks = looks(&memories, names.keys().cloned());
+            let observation = observe(watched, &looks, places, Search::Paged).await.map_err(read)?;
+            Ok(Looked { observation, memories, looks, doubtful: BTreeSet::new() })
+        }
+        Scope::Everything => {
+            let memories = known::of_all(&context.aws).await.map_err(remembered)?;
+            let mut swept = sweep(watched, places).await.map_err(read)?;
+            let now = context.aws.clock().now();
+            swept.suspects.extend(swept.profiles.values().filter_map(|live| {
+                let look = memories.get(live.name())?.look(true);
+                (diagnose(Some(live), &live.id, &look.roles, now) != Case::Healthy).then(|| live.name().clone())
+            }));
+            let mut looks = looks(&memories, swept.suspects);
+            for (name, look) in &mut looks {
+                let listed = swept.profiles.get(name).map(|listed| listed.name().clone());
+                look.is_missing_from_list = listed.is_none();
+                look.also_spelt(listed);
+            }
+            let doubtful = swept.profiles.values().filter(|live| is_doubtful(live)).map(|live| live.name().clone());
+            let doubtful = doubtful.collect();
+            let mut observation = observe(&context.aws, &looks, places, Search::Paged).await.map_err(read)?;
+            for region in swept.unread {
+                if !observation.unread.iter().any(|known| known.region == region.region) {
+                    observation.unread.push(region);
+                }
+            }
+            observation.unread.sort_by(|a, b| a.region.cmp(&b.region));
+            observation.regions = swept.regions.len();
+            Ok(Looked { observation, memories, looks, doubtful })
+        }
+    }
+}
+
+/// A region whose name is misspelt would look like one that does not answer; where the enabled regions can't be listed,
+/// the names are taken as they are.
+async fn check_regions<A: Account>(context: &Context<A>) -> Result<(), Error> {
+    let Regions::Only(wanted) = &context.config.regions else { return Ok(()) };
+    let enabled = match context.aws.ec2().regions().await {
+        Ok(enabled) => enabled,
+        Err(error) if error.reason == Reason::Denied => return Ok(()),
+        Err(error) => return Err(Error::aws("listing the enabled regions", error)),
+    };
+    let mut unknown = wanted.iter().filter(|region| !enabled.contains(region)).peekable();
+    if unknown.peek().is_none() {
+        return Ok(());
+    }
+    let unknown: Vec<&str> = unknown.map(Region::as_str).collect();
+    let enabled: Vec<&str> = enabled.iter().map(Region::as_str).collect();
+    Err(Error::Argument(format!(
+        "--regions: account {} has no enabled region {}; enabled are: {}",
+        context.account,
+        unknown.join(", "),
+        enabled.join(" ")
+    )))
+}

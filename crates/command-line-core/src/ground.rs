@@ -1,0 +1,109 @@
+//! What steps stand on, read again right before they are taken.
+//!
+//! Invariant: a step is sound only where the decision tables, asked anew, come to the same step to the letter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reprofile_core::decide::diagnose::Look;
+use reprofile_core::decide::plan::{Decision, Step, plan};
+use reprofile_core::decide::report::{Left, Outcome};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
+use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::ports::{Account, Clock, Iam};
+use reprofile_core::reconcile::context::Context;
+use reprofile_core::reconcile::observe::{associations, instances};
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was taken, or had become needless.
+    Taken(Outcome),
+    /// What it stood on has changed since it was shown; the text says how.
+    Skipped(String),
+}
+
+/// How each profile was looked at when the plan was made.
+pub(super) type Looks = BTreeMap<ProfileName, Look>;
+
+/// What IAM has under each name.
+pub(super) type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
+
+/// What IAM has under these names.
+pub(super) async fn lives<A: Account>(context: &Context<A>, names: &BTreeSet<ProfileName>) -> Lives {
+    let mut lives = Lives::new();
+    for name in names {
+        lives.insert(name.clone(), context.aws.iam().instance_profile(name).await);
+    }
+    lives
+}
+
+/// What steps stand on, as it is now.
+pub(super) struct Ground {
+    blank: Look,
+    lives: Lives,
+    held: BTreeMap<InstanceId, Vec<Association>>,
+    instances: BTreeMap<InstanceId, Instance>,
+}
+
+impl Ground {
+    /// Reads what these steps of a region stand on.
+    pub(super) async fn read<A: Account>(
+        context: &Context<A>,
+        region: &Region,
+        names: &BTreeSet<ProfileName>,
+        steps: &[Step],
+    ) -> Result<Self, AwsError> {
+        let ids: Vec<InstanceId> = steps.iter().map(|step| step.instance.clone()).collect();
+        Ok(Self {
+            blank: Look::default(),
+            lives: lives(context, names).await,
+            held: associations(&context.aws, region, &ids).await?,
+            instances: instances(&context.aws, region, &ids).await?,
+        })
+    }
+
+    /// `None` where the step is still what would be decided.
+    pub(super) fn fate<A: Account>(&self, context: &Context<A>, step: &Step, looks: &Looks) -> Option<Fate> {
+        let skipped = |why: String| Some(Fate::Skipped(why));
+        let live = match self.lives.get(step.profile.name()) {
+            Some(Ok(live)) => live.as_ref(),
+            Some(Err(error)) => return skipped(format!("the instance profile could not be read again: {error}")),
+            None => return skipped("the instance profile was not read again".to_owned()),
+        };
+        let Some(instance) = self.instances.get(&step.instance) else {
+            return skipped("EC2 does not show the instance any more".to_owned());
+        };
+        if instance.state.is_ended() {
+            return Some(Fate::Taken(Outcome::Left(Left::Ended)));
+        }
+        let rows = self.held.get(&step.instance).map_or(&[][..], Vec::as_slice);
+        let Some(association) = rows.iter().find(|row| row.is_held()) else {
+            return skipped("the instance has no instance profile any more".to_owned());
+        };
+        if association.arn.name() != step.profile.name() {
+            return skipped(format!("the instance has another instance profile now: {}", association.arn.name()));
+        }
+        let look = looks.get(step.profile.name()).unwrap_or(&self.blank);
+        let case = look.case(live, association, instance, context.aws.clock().now());
+        if case == Case::Healthy {
+            return Some(Fate::Taken(Outcome::Left(Left::AlreadyHealthy)));
+        }
+        let affected = Affected {
+            region: step.region.clone(),
+            instance: instance.clone(),
+            association: association.clone(),
+            case,
+        };
+        let again = plan(step.profile.name(), live, &[affected], &context.config.bounds, context.aws.clock().now());
+        match again.decisions.into_iter().next() {
+            Some(Decision::Do(same)) if *same == *step => None,
+            Some(Decision::Do(other)) => skipped(format!(
+                "it would now be another step than the one shown ({} -> {}): run it again to see it",
+                other.from, other.to
+            )),
+            Some(Decision::Leave(hindrance)) => skipped(hindrance.to_string()),
+            None => skipped("nothing is decided about it any more".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What is known of a profile besides what IAM and EC2 show of it: what a table remembers, and what somebody says.
+//!
+//! Invariant: reads only. The table is the function's; the command line never writes it.
+
+use reprofile_core::domain::event::add_changes;
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::prospect::{Known, WhyNot, named};
+use super::role::Said;
+use reprofile_core::decide::iam_repair::Former;
+use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::successor::{Break, role_of};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::event::Change;
+use reprofile_core::domain::model::{Affected, Profile};
+use reprofile_core::domain::names::{ProfileName, RoleName};
+use reprofile_core::ports::{Account, Clock, Iam, Table};
+use reprofile_core::reconcile::succession::seek;
+
+/// How many documents are read at the same time.
+const READS_AT_ONCE: usize = 8;
+
+/// What the table remembers, by profile; nothing where there is no table.
+pub type Memories = BTreeMap<ProfileName, Memory>;
+
+/// What is remembered of these profiles.
+///
+/// # Errors
+/// The read that failed.
+pub async fn of_these<A: Account>(account: &A, names: impl Iterator<Item = ProfileName>) -> Result<Memories, AwsError> {
+    let Some(table) = account.table() else { return Ok(Memories::new()) };
+    let read = stream::iter(names).map(|name| async move { table.memory(&name).await }).buffer_unordered(READS_AT_ONCE);
+    let read: Vec<_> = read.try_collect().await?;
+    Ok(read.into_iter().flatten().map(|stored| (stored.document.profile.clone(), stored.document)).collect())
+}
+
+/// What is remembered of every profile.
+///
+/// # Errors
+/// The read that failed.
+pub async fn of_all<A: Account>(account: &A) -> Result<Memories, AwsError> {
+    let Some(table) = account.table() else { return Ok(Memories::new()) };
+    let mut memories = Memories::new();
+    let mut next = None;
+    loop {
+        let page = table.memories(next.as_deref()).await?;
+        memories.extend(page.items.into_iter().map(|stored| (stored.document.profile.clone(), stored.document)));
+        next = page.next;
+        if next.is_none() {
+            return Ok(memories);
+        }
+    }
+}
+
+/// The profile that took the place of one that is gone or has lost its role: by the changes that are known, and those of
+/// the incident that the table has. `None` also where the role is not known.
+///
+/// # Errors
+/// The read that failed.
+pub async fn successor<A: Account>(
+    account: &A,
+    profile: &ProfileName,
+    said: Option<&RoleName>,
+    memory: Option<&Memory>,
+    changes: &[Change],
+) -> Result<Option<ProfileName>, AwsError> {
+    let blank = Memory::blank(profile.clone());
+    let memory = memory.unwrap_or(&blank);
+    let open = memory.incident.as_ref();
+    let mut all: Vec<Change> = open.map(|open| open.changes.clone()).unwrap_or_default();
+    add_changes(&mut all, changes.iter().cloned());
+    let Some(role) = said.or_else(|| role_of(profile, memory, &all)) else { return Ok(None) };
+    let at_latest = open.map_or_else(|| account.clock().now(), |open| open.opened);
+    seek(account, Break { profile, role, changes: &all, at_latest }).await
+}
+
+/// What is known of the role that the profile is to have: what somebody says, else what is remembered; and the role as IAM
+/// has it.
+///
+/// # Errors
+/// Why that is of no use.
+pub async fn known<A: Account>(
+    account: &A,
+    said: Option<&Said>,
+    memory: Option<&Memory>,
+    live: Option<&Profile>,
+    affected: &[Affected],
+) -> Result<Known, WhyNot> {
+    let remembered = memory.and_then(Memory::former);
+    let former = match (said, remembered) {
+        (Some(said), Some(former)) if former.role == said.role => {
+            Some(Former { taken_out: None, is_vouched_for: said.trust_anyway, ..former })
+        }
+        (Some(_), Some(former)) => return Err(WhyNot::AnotherRole(former.role)),
+        (Some(said), None) => Some(named(said, live, affected)?),
+        (None, remembered) => remembered,
+    };
+    let role = match &former {
+        Some(former) => account.iam().role(&former.role).await.map_err(WhyNot::Unread)?,
+        None => None,
+    };
+    Ok(Known { former, role, successor: None })
+}

@@ -1,0 +1,130 @@
+//! `reprofile permissions`: the least IAM policy for the command line or the Lambda, as JSON.
+//!
+//! Invariant: asks AWS nothing, so that it can be run before there are any permissions.
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::console::Console;
+use super::error::Error;
+use super::exit::Exit;
+use super::options::{self, Global};
+use reprofile_core::decide::plan::Level;
+use reprofile_core::domain::names::{AccountId, Partition};
+
+mod grants;
+#[cfg(test)]
+mod tests;
+
+use grants::{GRANTS, Grant, Place, User};
+
+/// What `permissions` is asked.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// Who is to have them
+    #[arg(long = "for", value_name = "WHO", value_enum, default_value_t = Who::Cli)]
+    pub who: Who,
+    /// Say what each permission is for, rather than print the policy
+    #[arg(long)]
+    pub why: bool,
+    /// Name the account in the policy, rather than *
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// The account's partition: aws, aws-cn or aws-us-gov
+    #[arg(long, value_name = "NAME", default_value = "aws")]
+    pub partition: String,
+    /// Name of the Lambda's stack, from which its queues, topic and log group have theirs
+    #[arg(long, value_name = "NAME", default_value = "reprofile")]
+    pub stack: String,
+    /// ARN of a topic of your own that the Lambda publishes to, rather than its stack's
+    #[arg(long, value_name = "ARN")]
+    pub topic: Option<String>,
+    /// ARN of the KMS key that encrypts the topic, if one does
+    #[arg(long, value_name = "ARN")]
+    pub topic_key: Option<String>,
+}
+
+/// Who is to have the permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// Whoever runs this command line
+    Cli,
+    /// The Lambda function
+    Lambda,
+}
+
+/// Does it.
+///
+/// # Errors
+/// A level or an account that is none.
+pub fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
+    let config = options::config(global)?;
+    console.print(&answer(asked, config.bounds.level, config.table.as_deref())?)?;
+    Ok(Exit::Fine)
+}
+
+fn answer(asked: &Asked, level: Level, table: Option<&str>) -> Result<String, Error> {
+    let malformed = |option: &str, wrong: &dyn std::fmt::Display| Error::Argument(format!("{option}: {wrong}"));
+    let account = asked.account.as_deref().map(AccountId::new).transpose();
+    let account = account.map_err(|wrong| malformed("--account", &wrong))?;
+    let partition = Partition::new(&asked.partition).map_err(|wrong| malformed("--partition", &wrong))?;
+    let place = Place {
+        partition: partition.as_str(),
+        account: account.as_ref().map_or("*", AccountId::as_str),
+        stack: &asked.stack,
+        table,
+        topic: asked.topic.as_deref(),
+        topic_key: asked.topic_key.as_deref(),
+    };
+    let needed: Vec<(&Grant, String)> = GRANTS
+        .iter()
+        .filter(|grant| grant.level <= level && is_for(grant, asked.who))
+        .filter_map(|grant| Some((grant, grant.resource.arn(&place)?)))
+        .collect();
+    if asked.why {
+        return Ok(needed.iter().map(|(grant, arn)| reason(grant, arn)).collect::<Vec<_>>().join("\n"));
+    }
+    let policy = Policy { version: "2012-10-17", statement: needed.iter().map(statement).collect() };
+    serde_json::to_string_pretty(&policy).map_err(|error| Error::Unwritten(error.into()))
+}
+
+fn is_for(grant: &Grant, who: Who) -> bool {
+    match grant.user {
+        User::Both => true,
+        User::Cli => who == Who::Cli,
+        User::Lambda => who == Who::Lambda,
+    }
+}
+
+/// A policy, in the order in which people read one.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy<'a> {
+    version: &'a str,
+    statement: Vec<Statement<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    sid: &'a str,
+    effect: &'a str,
+    action: &'a [&'a str],
+    resource: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<Value>,
+}
+
+fn statement<'a>((grant, arn): &'a (&Grant, String)) -> Statement<'a> {
+    // China's name for EC2 matches nothing elsewhere.
+    let ec2 = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"];
+    let condition = grant.to_ec2_only.then(|| json!({ "StringEquals": { "iam:PassedToService": ec2 } }));
+    Statement { sid: grant.sid, effect: "Allow", action: grant.actions, resource: arn, condition }
+}
+
+fn reason(grant: &Grant, arn: &str) -> String {
+    let condition = if grant.to_ec2_only { ", to EC2 only" } else { "" };
+    format!("{}\n    on {arn}{condition}\n    {}\n", grant.actions.join(", "), grant.why)
+}

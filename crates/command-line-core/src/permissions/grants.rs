@@ -1,0 +1,247 @@
+//! The table of all that Reprofile is ever allowed: action, resource, condition, from which level on, for whom, and why.
+//!
+//! Invariant: every call that the code makes is in it, and nothing that it does not make but for what AWS asks for
+//! besides the call; the Lambda's rows are those of `template.yaml`. Tests hold both.
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+
+use reprofile_core::decide::plan::Level;
+
+/// One statement of a policy.
+#[derive(Debug)]
+pub(super) struct Grant {
+    /// Its name in the policy.
+    pub(super) sid: &'static str,
+    /// What may be done.
+    pub(super) actions: &'static [&'static str],
+    /// With what.
+    pub(super) resource: Resource,
+    /// Whether only to hand a role to EC2.
+    pub(super) to_ec2_only: bool,
+    /// The level from which on it is needed.
+    pub(super) level: Level,
+    /// Who needs it.
+    pub(super) user: User,
+    /// What it is for.
+    pub(super) why: &'static str,
+}
+
+/// Who needs a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum User {
+    Both,
+    Cli,
+    Lambda,
+}
+
+/// What a permission is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resource {
+    /// AWS offers nothing narrower for these actions.
+    Everything,
+    Instances,
+    InstanceProfiles,
+    Roles,
+    LogGroup,
+    Table,
+    /// The one that `--table` names; only where it does.
+    NamedTable,
+    Queue,
+    UndeliveredQueue,
+    Topic,
+    /// Only where there is one.
+    TopicKey,
+}
+
+/// The account, and what the Lambda's resources are called in it.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    pub(super) partition: &'a str,
+    pub(super) account: &'a str,
+    pub(super) stack: &'a str,
+    pub(super) table: Option<&'a str>,
+    pub(super) topic: Option<&'a str>,
+    pub(super) topic_key: Option<&'a str>,
+}
+
+impl Resource {
+    /// Its ARN, with wildcards for what CloudFormation makes up; `None` where there is no such thing.
+    pub(super) fn arn(self, place: &Place) -> Option<String> {
+        let Place { partition, account, stack, table, topic, topic_key } = *place;
+        let global = |of: &str| format!("arn:{partition}:iam::{account}:{of}/*");
+        let named = |service: &str, name: &str| format!("arn:{partition}:{service}:*:{account}:{stack}-{name}-*");
+        Some(match self {
+            Self::Everything => "*".to_owned(),
+            Self::Instances => format!("arn:{partition}:ec2:*:{account}:instance/*"),
+            Self::InstanceProfiles => global("instance-profile"),
+            Self::Roles => global("role"),
+            Self::LogGroup => format!("arn:{partition}:logs:*:{account}:log-group:/aws/lambda/{stack}:*"),
+            Self::Table => format!("arn:{partition}:dynamodb:*:{account}:table/{stack}-Table-*"),
+            Self::NamedTable => format!("arn:{partition}:dynamodb:*:{account}:table/{}", table?),
+            Self::Queue => named("sqs", "Queue"),
+            Self::UndeliveredQueue => named("sqs", "UndeliveredQueue"),
+            Self::Topic => topic.map_or_else(|| named("sns", "Topic"), str::to_owned),
+            Self::TopicKey => topic_key?.to_owned(),
+        })
+    }
+}
+
+const fn grant(
+    user: User,
+    level: Level,
+    sid: &'static str,
+    actions: &'static [&'static str],
+    resource: Resource,
+    why: &'static str,
+) -> Grant {
+    Grant { sid, actions, resource, to_ec2_only: false, level, user, why }
+}
+
+/// All of them, in the order of the template.
+pub(super) const GRANTS: [Grant; 19] = [
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "WriteItsOwnLog",
+        &["logs:CreateLogStream", "logs:PutLogEvents"],
+        Resource::LogGroup,
+        "Lambda writes the function's log with the function's role",
+    ),
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "TakeEventsFromItsQueue",
+        &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"],
+        Resource::Queue,
+        "Lambda polls the queue of IAM's events with the function's role",
+    ),
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "KeepFailedSweepsAndDirectInvocations",
+        &["sqs:SendMessage"],
+        Resource::UndeliveredQueue,
+        "Lambda keeps invocations that failed with the function's role",
+    ),
+    grant(
+        User::Both,
+        Level::Alert,
+        "FindInstancesInEveryRegion",
+        &["ec2:DescribeRegions", "ec2:DescribeInstances", "ec2:DescribeIamInstanceProfileAssociations"],
+        Resource::Everything,
+        "finds the instances, and the profile id that EC2 holds for each; EC2 offers no narrower resource for these",
+    ),
+    grant(
+        User::Both,
+        Level::Alert,
+        "ReadInstanceProfiles",
+        &["iam:GetInstanceProfile"],
+        Resource::InstanceProfiles,
+        "reads what IAM has under a profile's name, with the role in it and the role's trust policy",
+    ),
+    grant(
+        User::Both,
+        Level::Alert,
+        "ListInstanceProfiles",
+        &["iam:ListInstanceProfiles"],
+        Resource::Everything,
+        "lists all profiles, to look at the whole account; IAM offers no narrower resource for it",
+    ),
+    grant(
+        User::Both,
+        Level::Alert,
+        "ReadRolesAndTheirProfiles",
+        &["iam:GetRole", "iam:ListInstanceProfilesForRole"],
+        Resource::Roles,
+        "finds the profiles of a role that was changed or lost its profile, and whether a role still exists",
+    ),
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "RememberProfilesAndIncidents",
+        &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+        Resource::Table,
+        "remembers what profiles held, what was told, and what was begun; nothing is deleted: what is old expires",
+    ),
+    grant(
+        User::Cli,
+        Level::Alert,
+        "ReadWhatTheTableRemembers",
+        &["dynamodb:GetItem", "dynamodb:Query"],
+        Resource::NamedTable,
+        "for --table alone: reads which role a profile had",
+    ),
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "SendRechecks",
+        &["sqs:SendMessage"],
+        Resource::Queue,
+        "comes back to a break, to look again",
+    ),
+    grant(User::Lambda, Level::Alert, "PublishAlerts", &["sns:Publish"], Resource::Topic, "tells people"),
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "EncryptAlerts",
+        &["kms:GenerateDataKey*", "kms:Decrypt"],
+        Resource::TopicKey,
+        "SNS encrypts with the publisher's permissions where the topic has a key",
+    ),
+    grant(
+        User::Cli,
+        Level::Alert,
+        "SeeWhatSsmSees",
+        &["ssm:DescribeInstanceInformation"],
+        Resource::Everything,
+        "for explain alone, which does without: whether SSM sees an instance",
+    ),
+    grant(
+        User::Cli,
+        Level::Alert,
+        "LookUpWhoDidIt",
+        &["cloudtrail:LookupEvents"],
+        Resource::Everything,
+        "for explain --history alone: who changed a profile or its role; CloudTrail offers no narrower resource for it",
+    ),
+    grant(
+        User::Both,
+        Level::Reassociate,
+        "ReassociateRunningInstances",
+        &["ec2:ReplaceIamInstanceProfileAssociation"],
+        Resource::Instances,
+        "re-associates a running instance with the profile of the same name",
+    ),
+    grant(
+        User::Both,
+        Level::Reassociate,
+        "ReassociateStoppedInstances",
+        &["ec2:DisassociateIamInstanceProfile", "ec2:AssociateIamInstanceProfile"],
+        Resource::Instances,
+        "re-associates what cannot be replaced: a stopped instance, one that is to take up a replaced role, one that is stuck",
+    ),
+    Grant {
+        sid: "PassRolesToEc2Only",
+        actions: &["iam:PassRole"],
+        resource: Resource::Roles,
+        to_ec2_only: true,
+        level: Level::Reassociate,
+        user: User::Both,
+        why: "EC2 asks for it on the role inside the profile when an instance is re-associated; name fewer roles where you can",
+    },
+    grant(
+        User::Both,
+        Level::Relink,
+        "PutRolesBackIntoInstanceProfiles",
+        &["iam:AddRoleToInstanceProfile"],
+        Resource::InstanceProfiles,
+        "puts a role of the remembered name back into a profile that lost it",
+    ),
+    grant(
+        User::Both,
+        Level::Restore,
+        "CreateDeletedInstanceProfilesAgain",
+        &["iam:CreateInstanceProfile", "iam:TagInstanceProfile"],
+        Resource::InstanceProfiles,
+        "creates a deleted profile again under its name, path and tags",
+    ),
+];

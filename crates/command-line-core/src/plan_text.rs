@@ -1,0 +1,159 @@
+//! A plan for people, before anything is done: what changes from what to what, and what is left alone and why.
+//!
+//! Invariant: every instance that is cut off is in it, and each step that will be taken is in it with its instance.
+
+use std::collections::BTreeSet;
+
+use crate::console::{Ink, Look};
+use crate::findings::{BrokenProfile, Finding, Findings};
+use crate::scan::text::{meaning, name};
+use crate::unread;
+use reprofile_core::alert::aws_cli;
+use reprofile_core::alert::plain::count;
+use reprofile_core::decide::iam_repair::{ChosenRole, Mend, RESTORED};
+use reprofile_core::decide::plan::{Action, Decision, Step};
+use reprofile_core::domain::model::Case;
+
+/// Writes the plan.
+#[must_use]
+pub fn write(findings: &Findings, look: Look) -> String {
+    let mut parts = Vec::new();
+    let told = findings.profiles.iter().filter(|profile| profile.told().next().is_some());
+    let profiles: Vec<String> = told.map(|profile| of_profile(profile, look)).collect();
+    if !profiles.is_empty() {
+        parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level.as_str()));
+        parts.extend(profiles);
+    }
+    parts.extend(unread::lines(findings).iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))));
+    parts.push(look.paint(Ink::Bold, &look.wrap(0, &sum(findings))));
+    parts.join("\n\n")
+}
+
+/// `Plan: 3 instances to re-associate, 1 left alone.`
+#[must_use]
+pub fn sum(findings: &Findings) -> String {
+    let (all, steps, curable) = (findings.told().count(), findings.steps().count(), findings.curable());
+    let is_restore = |(_, mend): &(&BrokenProfile, &Mend)| matches!(mend, Mend::Restore { .. });
+    let created = findings.mends().filter(is_restore).count();
+    let relinked = findings.mends().count() - created;
+    match (all, curable, all - curable) {
+        (0, ..) if findings.unread.is_empty() && findings.unread_profiles.is_empty() => {
+            "Nothing to do: no instance that was looked at is cut off from its role.".to_owned()
+        }
+        (0, ..) => "Nothing to do in what could be read.".to_owned(),
+        (_, 0, left) => format!("Nothing that can be done: {} left alone.", count(left, "instance", "instances")),
+        (_, _, left) => {
+            let what = [
+                (
+                    created,
+                    "instance profile to create again with its role",
+                    "instance profiles to create again with their role",
+                ),
+                (
+                    relinked,
+                    "role to put back into its instance profile",
+                    "roles to put back into their instance profile",
+                ),
+                (steps, "instance to re-associate", "instances to re-associate"),
+                (curable - steps, "instance that needs no more than that", "instances that need no more than that"),
+            ];
+            let what: Vec<String> =
+                what.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| count(n, one, many)).collect();
+            format!("Plan: {}, {left} left alone.", what.join(", "))
+        }
+    }
+}
+
+fn of_profile(profile: &BrokenProfile, look: Look) -> String {
+    let role = profile.live.as_ref().and_then(|live| live.role.as_ref());
+    let role = role.map(|role| format!("  role {}", role.name)).unwrap_or_default();
+    let arn = profile.live.as_ref().map_or_else(|| "not in IAM".to_owned(), |live| live.arn.to_string());
+    let mut lines = vec![format!("  {}  {arn}{role}", look.paint(Ink::Bold, profile.name.as_str()))];
+    let cases: BTreeSet<Case> = profile.told().map(|one| one.found.case).collect();
+    lines.extend(
+        cases.into_iter().map(|case| look.paint(Ink::Dim, &look.wrap(4, &format!("    {case}: {}", meaning(case))))),
+    );
+    lines.extend(in_iam(profile, look));
+    for one in profile.told() {
+        lines.extend(of_instance(profile, one, look));
+    }
+    lines.extend(to_the_successor(profile, look));
+    lines.join("\n")
+}
+
+/// What is done in IAM before anything else, or why nothing is.
+fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
+    if let Some(why) = profile.why_not() {
+        return vec![look.paint(Ink::Dim, &look.wrap(4, &format!("    IAM is left as it is: {why}")))];
+    }
+    let plus = look.paint(Ink::Yellow, "+");
+    let mut lines = Vec::new();
+    if let Some(Mend::Restore { path, tags, .. }) = profile.mend() {
+        let tags = match tags.len() {
+            0 => String::new(),
+            tags => format!("its {} and ", count(tags, "tag", "tags")),
+        };
+        lines.push(format!(
+            "    {plus} create the instance profile again, at path {path}, with {tags}the tag {RESTORED}"
+        ));
+    }
+    if let Some(mend) = profile.mend() {
+        let ChosenRole { name, id } = mend.role();
+        lines.push(format!("    {plus} put the role {name} ({id}) into it"));
+        if profile.is_vouched_for {
+            let vouched =
+                "      its trust policy leaves open whether EC2 can use it; you vouch that it can (--trust-anyway)";
+            lines.push(look.paint(Ink::Yellow, &look.wrap(6, vouched)));
+        }
+    }
+    lines
+}
+
+/// How many instances get their commands.
+const COMMANDED: usize = 5;
+
+/// How a person would move the instances to the profile that took this one's place.
+fn to_the_successor(profile: &BrokenProfile, look: Look) -> Vec<String> {
+    let Some(successor) = &profile.successor else { return Vec::new() };
+    let say = format!(
+        "    its role is in the instance profile {successor} now: was it renamed? Reprofile never moves an instance to a profile \
+         of another name; these do:"
+    );
+    let mut lines = vec![look.wrap(4, &say)];
+    for one in profile.told().take(COMMANDED) {
+        lines.extend(aws_cli::move_to(&one.found, successor).into_iter().map(|line| format!("        {line}")));
+    }
+    lines.extend(
+        profile.told().count().checked_sub(COMMANDED + 1).map(|more| format!("        ... and {} more", more + 1)),
+    );
+    lines
+}
+
+fn of_instance(profile: &BrokenProfile, one: &Finding, look: Look) -> Vec<String> {
+    let found = &one.found;
+    let who =
+        format!("{}  {}  {}  {}  {}", found.instance.id, found.region, found.instance.state, found.case, name(one));
+    if profile.is_cured_by_iam(one) {
+        let why = "        needs no step of its own: it gets credentials again with the role in its instance profile";
+        return vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), look.wrap(8, why)];
+    }
+    match &one.decision {
+        Decision::Do(step) => {
+            vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), format!("        {}", change(profile, step))]
+        }
+        Decision::Leave(hindrance) => {
+            vec![format!("    {} {who}", look.paint(Ink::Dim, "=")), format!("        left alone: {hindrance}")]
+        }
+    }
+}
+
+/// What a step changes, from what to what.
+#[must_use]
+pub fn change(profile: &BrokenProfile, step: &Step) -> String {
+    let to = profile.leads_to(step).map_or_else(|| "the id that AWS gives it".to_owned(), ToString::to_string);
+    match step.action {
+        Action::Replace => format!("replace the association: {} -> {to}", step.from),
+        Action::Swap => format!("take the association off, and make one: {} -> {to}", step.from),
+        Action::Associate => format!("make an association: none -> {to}"),
+    }
+}

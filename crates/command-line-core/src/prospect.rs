@@ -1,0 +1,224 @@
+//! What would be done about one profile: in IAM first, where that is what its instances lack, then for each of them. Pure.
+//!
+//! Invariant: what follows from a write to IAM is decided by the same tables as everything else, on the profile as it will
+//! be then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::role::Said;
+use reprofile_core::alert::plain::{MESSAGE, plain};
+use reprofile_core::decide::diagnose::diagnose;
+use reprofile_core::decide::iam_repair::{Former, Mend, Unmended, decide, lacks_something, needed};
+use reprofile_core::decide::plan::{Bounds, Decision, Level, OLD_ENOUGH, plan};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Affected, Case, Profile, Role, Timestamp, Trust};
+use reprofile_core::domain::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
+
+/// What is known of the role that a profile is to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// What the profile was; `None`: nothing is known of it.
+    pub former: Option<Former>,
+    /// The role of that name, as IAM has it.
+    pub role: Option<Role>,
+    /// The profile that took its place.
+    pub successor: Option<ProfileName>,
+}
+
+/// Why nothing is put right in IAM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyNot {
+    /// Only this level and those above it do it.
+    NeedsLevel(Level),
+    /// The rules say so.
+    Unmended(Unmended),
+    /// It is left open whether EC2 can use the role, and nobody vouched for it.
+    TrustUnsure,
+    /// The table remembers this role in it, and not the one that was named.
+    AnotherRole(RoleName),
+    /// Another profile, this one, took the role up with the break.
+    Succeeded(ProfileName),
+    /// The instances hold the profile under more than one path, and nothing says which is right.
+    PathUnknown,
+    /// Under the path that it had, somebody asked that it be left alone.
+    HeldBack,
+    /// What is known of it, or the role, could not be read.
+    Unread(AwsError),
+}
+
+impl WhyNot {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NeedsLevel(_) | Self::Unmended(Unmended::Level) => "level",
+            Self::Unmended(Unmended::NothingRemembered) => "role-unknown",
+            Self::Unmended(Unmended::NoRole) => "no-role",
+            Self::Unmended(Unmended::TakenOut) => "taken-out",
+            Self::Unmended(Unmended::Trust) | Self::TrustUnsure => "trust",
+            // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
+            Self::Unmended(Unmended::NotYetSure | Unmended::Braked | Unmended::OnNotice) => "later",
+            Self::Unmended(Unmended::Succeeded) | Self::Succeeded(_) => "successor",
+            Self::AnotherRole(_) => "another-role",
+            Self::PathUnknown => "path-unknown",
+            Self::HeldBack => "held-back",
+            Self::Unread(_) => "unread",
+        }
+    }
+}
+
+/// A sentence's end, after "IAM is left as it is: ".
+impl fmt::Display for WhyNot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedsLevel(Level::Restore) => f.write_str("--level restore creates deleted instance profiles again"),
+            Self::NeedsLevel(_) => f.write_str("--level relink puts roles back into their instance profiles"),
+            Self::Unmended(Unmended::NothingRemembered) => f.write_str(
+                "which role was in the instance profile is not known; name it with `reprofile heal PROFILE --role ROLE`, or a \
+                 table that remembers it with --table",
+            ),
+            Self::Unmended(Unmended::NoRole) => f.write_str("the role that was in the instance profile does not exist"),
+            Self::Unmended(Unmended::TakenOut) => f.write_str(
+                "the role that was in it still exists, so somebody took it out, perhaps on purpose; `reprofile heal PROFILE \
+                 --role ROLE` puts it back all the same",
+            ),
+            Self::TrustUnsure => f.write_str(
+                "the role's trust policy does not clearly let EC2 use it; where you know that it does, `reprofile heal PROFILE \
+                 --role ROLE --trust-anyway` puts it in",
+            ),
+            Self::Unmended(why) => why.fmt(f),
+            Self::AnotherRole(role) => write!(
+                f,
+                "the table remembers the role {role} in it, and Reprofile never puts in a role of another name"
+            ),
+            Self::Succeeded(profile) => write!(
+                f,
+                "the role is in the instance profile {profile} now, so this one may have been renamed; were it created again, \
+                 whoever renamed it could not delete the role any more"
+            ),
+            Self::PathUnknown => f.write_str(
+                "instances hold it under different paths, so it is not known under which it is to be created again",
+            ),
+            Self::HeldBack => f.write_str("under the path that it had last, it is ignored (--ignore) or outside --scope"),
+            Self::Unread(error) => {
+                write!(f, "what it needs to know could not be read: {}", plain(&error.to_string(), MESSAGE))
+            }
+        }
+    }
+}
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// What is put right in IAM before anything else, or why nothing is; `None` where no instance waits for that.
+    pub iam: Option<Result<Mend, WhyNot>>,
+    /// Whether the role that is put in is one that EC2 can use by somebody's word alone.
+    pub is_vouched_for: bool,
+    /// For each affected instance, in their order, what is done (after that, where something is), and whether it waits for
+    /// IAM.
+    pub decisions: Vec<(Decision, bool)>,
+}
+
+/// Decides for the affected instances of the profile `name`.
+#[must_use]
+pub fn prospect(
+    name: &ProfileName,
+    live: Option<&Profile>,
+    affected: &[Affected],
+    bounds: &Bounds,
+    known: &Result<Known, WhyNot>,
+    now: Timestamp,
+) -> Prospect {
+    // A profile that is too young for an instance to be taken off for it is waited for.
+    let then_old_enough = now + OLD_ENOUGH;
+    let today = plan(name, live, affected, bounds, then_old_enough).decisions;
+    if !(lacks_something(live) && today.iter().any(Decision::waits_for_iam)) {
+        return Prospect {
+            iam: None,
+            is_vouched_for: false,
+            decisions: today.into_iter().map(|decision| (decision, false)).collect(),
+        };
+    }
+    let mend = known.as_ref().map_err(Clone::clone).and_then(|known| {
+        if let Some(successor) = &known.successor {
+            return Err(WhyNot::Succeeded(successor.clone()));
+        }
+        decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| match why {
+            Unmended::Level => WhyNot::NeedsLevel(needed(live)),
+            Unmended::Trust if known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure) => {
+                WhyNot::TrustUnsure
+            }
+            why => WhyNot::Unmended(why),
+        })
+    });
+    let both = mend.and_then(|mend| {
+        let role = known.as_ref().ok().and_then(|known| known.role.clone());
+        // What is gone comes back under the path that it had last, which its instances may not know.
+        let then = as_it_will_be(live, affected, &mend, role, now).filter(|then| bounds.may_write(&then.arn));
+        then.map(|then| (mend, then)).ok_or(WhyNot::HeldBack)
+    });
+    let (mend, then) = both.map_or_else(|why| (Err(why), None), |(mend, then)| (Ok(mend), Some(then)));
+    let decisions = affected.iter().zip(today).map(|(one, today)| {
+        let waits = today.waits_for_iam();
+        (if waits { follows(name, then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
+    });
+    let is_unsure = |known: &Known| known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure);
+    let is_vouched_for = mend.is_ok() && known.as_ref().is_ok_and(is_unsure);
+    Prospect { decisions: decisions.collect(), iam: Some(mend), is_vouched_for }
+}
+
+/// What is done for an instance once IAM is right; `None` where that is all it needs.
+fn follows(
+    name: &ProfileName,
+    then: Option<&Profile>,
+    one: &Affected,
+    bounds: &Bounds,
+    now: Timestamp,
+) -> Option<Decision> {
+    let case = diagnose(Some(then?), &one.association.held, &[], now);
+    if case == Case::Healthy {
+        return None;
+    }
+    plan(name, then, &[Affected { case, ..one.clone() }], bounds, now + OLD_ENOUGH).decisions.pop()
+}
+
+/// The profile once it is put right. The id of one that is yet to be created is nobody's: it stands for "another one", and
+/// is shown to nobody.
+fn as_it_will_be(
+    live: Option<&Profile>,
+    affected: &[Affected],
+    mend: &Mend,
+    role: Option<Role>,
+    now: Timestamp,
+) -> Option<Profile> {
+    match (live, mend) {
+        (Some(live), _) => Some(Profile { role, ..live.clone() }),
+        (None, Mend::Restore { path, tags, .. }) => {
+            let held = &affected.first()?.association.arn;
+            let arn =
+                ProfileArn::new(held.partition().clone(), held.account().clone(), path.clone(), held.name().clone());
+            let id = ProfileId::new("AIPA_NOT_CREATED_YET").ok()?;
+            Some(Profile { arn, id, created: now, role, tags: tags.clone() })
+        }
+        (None, Mend::Relink(_)) => None,
+    }
+}
+
+/// What the profile was, by the word of somebody who names its role: the path is the one that its instances hold it under.
+///
+/// # Errors
+/// Where they hold it under several.
+pub fn named(said: &Said, live: Option<&Profile>, affected: &[Affected]) -> Result<Former, WhyNot> {
+    let held: BTreeSet<&Path> = affected.iter().map(|one| one.association.arn.path()).collect();
+    let path = match (live, held.iter().next()) {
+        (Some(live), _) => live.path().clone(),
+        (None, Some(path)) if held.len() == 1 => (*path).clone(),
+        (None, _) => return Err(WhyNot::PathUnknown),
+    };
+    let Said { role, trust_anyway } = said;
+    Ok(Former { role: role.clone(), taken_out: None, path, tags: BTreeMap::new(), is_vouched_for: *trust_anyway })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! `reprofile replay`: what the Lambda would do with events, as a plan.
+//!
+//! Invariant: where an event leads is decided by the pipeline, as for the Lambda; without `--apply` nothing is changed.
+//! What could not be understood is named, and nothing then passes for fine.
+
+pub mod account;
+mod csv;
+mod decode;
+mod envelopes;
+pub mod follow;
+mod inputs;
+mod looks_like;
+pub mod sightings;
+mod spelling;
+mod tables;
+mod values;
+mod yaml;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::apply::{self, apply};
+use super::carry_out::Carried;
+use super::connect::{Connect, Connected};
+use super::console::{Console, Ink};
+use super::error::Error;
+use super::exit::Exit;
+use super::findings::{Findings, find_after};
+use super::json as json_text;
+use super::options::{Format, Global, config};
+use super::role::{self, Said};
+use super::watched::watch;
+use crate::findings::Scope;
+use follow::{Replayed, follow};
+use reprofile_core::alert::plain::plain;
+use reprofile_core::domain::names::ProfileName;
+use reprofile_core::ports::Account;
+use reprofile_core::reconcile::context::Context;
+use reprofile_core::reconcile::observe::profile_called;
+use sightings::{Sight, Sighting};
+
+/// How many of what could not be understood are named one by one.
+const NAMED: usize = 20;
+
+/// What `replay` is asked.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// Files, folders (all files in them), or - for stdin: log files of CloudTrail as they are in the bucket, what `aws
+    /// cloudtrail lookup-events`, `aws sqs receive-message` or `aws logs filter-log-events` print, events of EventBridge,
+    /// rows of Athena or CloudTrail Lake, exports of other tools
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Read the records of other accounts as ones of yours, as for a log that was taken elsewhere
+    #[arg(long)]
+    pub any_account: bool,
+    /// What is said of the role, where the events lead to one instance profile.
+    #[command(flatten)]
+    pub role: role::Options,
+    /// Carry the plan out, after asking
+    #[arg(long)]
+    pub apply: bool,
+    /// Do not ask; needed where there is no terminal to ask on
+    #[arg(long, requires = "apply")]
+    pub yes: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// What kept it from being done.
+pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+    let said = asked.role.read(&config(global)?)?;
+    let sources = inputs::sources(&asked.files)?;
+    let is_from_stdin = sources.contains(&inputs::Source::Stdin);
+    let mut sightings = Vec::new();
+    for source in sources {
+        let file = source.name();
+        sightings.extend(match source.read()? {
+            Ok(bytes) => read(&file, &bytes),
+            Err(why) => vec![Sighting { file, place: String::new(), what: Sight::Bad(why) }],
+        });
+    }
+    check(&sightings)?;
+    let Connected { context, .. } = connect.connect(global).await?;
+    let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, asked.any_account).await?;
+    tell(&bad, console);
+    let lines = lines.join("\n");
+    match global.output {
+        Format::Table if lines.is_empty() => {}
+        Format::Table => console.print(&format!("{lines}\n\n"))?,
+        Format::Json => console.note(&lines),
+    }
+    // Something that could not be understood may be what matters: only what is broken goes before it.
+    let end = |exit| if exit == Exit::Fine && !bad.is_empty() { Exit::Error } else { exit };
+    let Some(scope) = scope else {
+        match global.output {
+            Format::Table => {
+                let nothing = "Nothing to look at: the Lambda would do nothing.";
+                console.print(&console.look.paint(Ink::Bold, nothing))?;
+            }
+            Format::Json => {
+                let nothing = json!({"version": 1, "profiles": [], "iam_writes": [], "steps": [], "events": events});
+                console.print(&json_text::text(&nothing))?;
+            }
+        }
+        return Ok(end(Exit::Fine));
+    };
+    check_one(said.as_ref(), &scope)?;
+    let findings = find_after(&context, &scope, said.as_ref(), &watch(console, &context.config), &changes).await?;
+    for unknown in unknown_profiles(&context, &scope, &findings).await? {
+        console.note(&format!(
+            "{unknown}: IAM has no instance profile of this role's name, and no instance holds one. Which profile held the \
+             role is not known. Run `reprofile scan` to look at all of them."
+        ));
+    }
+    if asked.apply {
+        // Stdin was the event: there is nobody left to ask there.
+        let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
+        return apply(&context, &findings, asked.yes, global.output, &console, Some(events)).await.map(end);
+    }
+    apply::show(&findings, global.output, console)?;
+    if global.output == Format::Json {
+        console.print(&json_text::text(&apply::value(&findings, &Carried::default(), Some(events))))?;
+    }
+    Ok(end(findings.exit()))
+}
+
+/// Everything that is found in the bytes of one file.
+#[must_use]
+pub fn read(file: &str, bytes: &[u8]) -> Vec<Sighting> {
+    let bad = |why| Sighting { file: file.to_owned(), place: String::new(), what: Sight::Bad(why) };
+    match decode::decode(bytes) {
+        Err(why) => vec![bad(why)],
+        Ok(decode::Decoded { text, cut }) => {
+            let mut found = envelopes::find(file, &text);
+            found.extend(cut.map(bad));
+            found
+        }
+    }
+}
+
+/// The names of roles that led to no instance profile: none has the name, and the events name none.
+///
+/// # Errors
+/// Where that could not be read.
+pub async fn unknown_profiles<A: Account>(
+    context: &Context<A>,
+    scope: &Scope,
+    findings: &Findings,
+) -> Result<Vec<ProfileName>, Error> {
+    let Scope::Profiles(names) = scope else { return Ok(Vec::new()) };
+    let is_found = |name: &ProfileName| findings.profiles.iter().any(|profile| profile.name == *name);
+    let mut unknown = Vec::new();
+    for (name, is_named) in names {
+        if *is_named || is_found(name) {
+            continue;
+        }
+        let live = profile_called(&context.aws, name).await;
+        if live.map_err(|cause| Error::aws(format!("reading the instance profile {name}"), cause))?.is_none() {
+            unknown.push(name.clone());
+        }
+    }
+    Ok(unknown)
+}
+
+/// Whether anything at all was understood.
+///
+/// # Errors
+/// Nothing was; the text says of each why.
+pub fn check(sightings: &[Sighting]) -> Result<(), Error> {
+    let why = |one: &Sighting| match &one.what {
+        Sight::Bad(why) => Some(match (one.file.as_str(), one.place.as_str()) {
+            ("stdin", "") => plain(why, 1500),
+            _ => format!("{}: {}", follow::found_at(one), plain(why, 1500)),
+        }),
+        _ => None,
+    };
+    let bad: Vec<String> = sightings.iter().filter_map(why).collect();
+    match bad.len() {
+        0 if sightings.is_empty() => Err(Error::Input("there is no event in the input".to_owned())),
+        number if number == sightings.len() => Err(Error::Input(listed(&bad).join("\n       "))),
+        _ => Ok(()),
+    }
+}
+
+/// Names what could not be understood.
+fn tell(bad: &[String], console: &Console) {
+    for one in listed(bad) {
+        console.note(&format!("{} {one}", console.look_of_notes.paint(Ink::Red, "error:")));
+    }
+}
+
+fn listed(bad: &[String]) -> Vec<String> {
+    let mut listed: Vec<String> = bad.iter().take(NAMED).cloned().collect();
+    if let Some(more) = bad.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        listed.push(format!("and {more} more that could not be understood"));
+    }
+    listed
+}
+
+/// A role is named for one instance profile.
+fn check_one(said: Option<&Said>, scope: &Scope) -> Result<(), Error> {
+    let is_one = matches!(scope, Scope::Profiles(names) if names.len() == 1);
+    match said {
+        Some(Said { role, .. }) if !is_one => Err(Error::Argument(format!(
+            "--role {role}: the events do not lead to one instance profile alone; name it: `reprofile heal PROFILE --role \
+             {role}`"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,240 @@
+//! An account that is looked over the shoulder of: what is being read shows on the terminal, and is counted.
+//!
+//! Invariant: every call goes on to the account behind it as it came, and its answer comes back unchanged.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use super::console::{Console, Ink};
+use reprofile_core::config::{Config, Regions};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Association, Instance, Profile, Role};
+use reprofile_core::domain::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
+use reprofile_core::ports::{Account, Ec2, Holder, Iam, Page};
+
+/// What has been read so far, and the line on stderr that says so where that is a terminal.
+#[derive(Debug, Default)]
+pub struct Watch {
+    shown: Option<Console>,
+    seen: RefCell<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// How many regions will be read, once that is known.
+    regions: Option<usize>,
+    under_way: BTreeSet<Region>,
+    read: BTreeSet<Region>,
+    instances: usize,
+}
+
+impl Watch {
+    /// A watch that shows what is read, where somebody is watching; `regions` where it is known how many will be.
+    #[must_use]
+    pub fn on(console: &Console, regions: Option<usize>) -> Self {
+        let watch = Self { shown: console.is_watched.then_some(*console), seen: RefCell::default() };
+        watch.seen.borrow_mut().regions = regions;
+        watch
+    }
+
+    /// How many instances with an instance profile were seen in listings of whole regions.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.seen.borrow().instances
+    }
+
+    /// Draws the line anew.
+    fn draw(&self) {
+        let Some(console) = self.shown else { return };
+        let line = self.seen.borrow().line();
+        let width = usize::from(console.look_of_notes.width.unwrap_or(100)).saturating_sub(1);
+        let line: String = line.chars().take(width).collect();
+        let mut stderr = io::stderr().lock();
+        let _ =
+            write!(stderr, "\r\u{1b}[K{}", console.look_of_notes.paint(Ink::Dim, &line)).and_then(|()| stderr.flush());
+    }
+
+    /// Takes the line away.
+    pub fn clear(&self) {
+        if self.shown.is_some() {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "\r\u{1b}[K").and_then(|()| stderr.flush());
+        }
+    }
+}
+
+impl Seen {
+    fn line(&self) -> String {
+        if self.under_way.is_empty() && self.read.is_empty() {
+            return "Reading the instance profiles ...".to_owned();
+        }
+        let of = self.regions.map(|all| format!(" of {all}")).unwrap_or_default();
+        let under_way: Vec<&str> = self.under_way.iter().map(Region::as_str).collect();
+        let now = if under_way.is_empty() { String::new() } else { format!("; reading {}", under_way.join(" ")) };
+        format!("{}{of} regions read, {} instances with a profile{now}", self.read.len(), self.instances)
+    }
+}
+
+/// Shows what is read while it is.
+#[must_use]
+pub fn watch(console: &Console, config: &Config) -> Watch {
+    let regions = match &config.regions {
+        Regions::All => None,
+        Regions::Only(regions) => Some(regions.len()),
+    };
+    Watch::on(console, regions)
+}
+
+/// The account behind a [`Watch`].
+#[derive(Debug)]
+pub struct Watched<'a, A> {
+    account: &'a A,
+    watch: &'a Watch,
+}
+
+impl<'a, A> Watched<'a, A> {
+    /// Looks over the account's shoulder.
+    #[must_use]
+    pub fn new(account: &'a A, watch: &'a Watch) -> Self {
+        watch.draw();
+        Self { account, watch }
+    }
+}
+
+impl<A: Account> Account for Watched<'_, A> {
+    type Iam = Self;
+    type Ec2 = Self;
+    type Topic = A::Topic;
+    type Table = A::Table;
+    type Queue = A::Queue;
+    type Clock = A::Clock;
+
+    fn iam(&self) -> &Self {
+        self
+    }
+
+    fn ec2(&self) -> &Self {
+        self
+    }
+
+    fn topic(&self) -> Option<&A::Topic> {
+        self.account.topic()
+    }
+
+    fn table(&self) -> Option<&A::Table> {
+        self.account.table()
+    }
+
+    fn queue(&self) -> Option<&A::Queue> {
+        self.account.queue()
+    }
+
+    fn clock(&self) -> &A::Clock {
+        self.account.clock()
+    }
+}
+
+impl<A: Account> Iam for Watched<'_, A> {
+    async fn instance_profile(&self, name: &ProfileName) -> Result<Option<Profile>, AwsError> {
+        self.account.iam().instance_profile(name).await
+    }
+
+    async fn instance_profiles(&self, marker: Option<&str>) -> Result<Page<Profile>, AwsError> {
+        self.account.iam().instance_profiles(marker).await
+    }
+
+    async fn instance_profiles_for_role(
+        &self,
+        role: &RoleName,
+        marker: Option<&str>,
+    ) -> Result<Page<Profile>, AwsError> {
+        self.account.iam().instance_profiles_for_role(role, marker).await
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
+        self.account.iam().role(name).await
+    }
+
+    async fn create_instance_profile(
+        &self,
+        name: &ProfileName,
+        path: &Path,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Profile, AwsError> {
+        self.account.iam().create_instance_profile(name, path, tags).await
+    }
+
+    async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError> {
+        self.account.iam().add_role(profile, role).await
+    }
+}
+
+impl<A: Account> Ec2 for Watched<'_, A> {
+    async fn regions(&self) -> Result<Vec<Region>, AwsError> {
+        let regions = self.account.ec2().regions().await?;
+        self.watch.seen.borrow_mut().regions = Some(regions.len());
+        Ok(regions)
+    }
+
+    async fn associations(
+        &self,
+        region: &Region,
+        instances: Option<&[InstanceId]>,
+        next: Option<&str>,
+    ) -> Result<Page<Association>, AwsError> {
+        if instances.is_some() {
+            return self.account.ec2().associations(region, instances, next).await;
+        }
+        self.watch.seen.borrow_mut().under_way.insert(region.clone());
+        self.watch.draw();
+        let answer = self.account.ec2().associations(region, None, next).await;
+        {
+            let mut seen = self.watch.seen.borrow_mut();
+            if let Ok(page) = &answer {
+                seen.instances += page.items.iter().filter(|one| one.is_held()).count();
+            }
+            if answer.as_ref().map_or(true, |page| page.next.is_none()) {
+                seen.under_way.remove(region);
+                seen.read.insert(region.clone());
+            }
+        }
+        self.watch.draw();
+        answer
+    }
+
+    async fn instances(
+        &self,
+        region: &Region,
+        instances: &[InstanceId],
+        next: Option<&str>,
+    ) -> Result<Page<Instance>, AwsError> {
+        self.account.ec2().instances(region, instances, next).await
+    }
+
+    async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
+        self.account.ec2().holders(region, arns, next).await
+    }
+
+    async fn replace_association(
+        &self,
+        region: &Region,
+        association: &AssociationId,
+        profile: &ProfileArn,
+    ) -> Result<Association, AwsError> {
+        self.account.ec2().replace_association(region, association, profile).await
+    }
+
+    async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError> {
+        self.account.ec2().disassociate(region, association).await
+    }
+
+    async fn associate(
+        &self,
+        region: &Region,
+        instance: &InstanceId,
+        profile: &ProfileArn,
+    ) -> Result<Association, AwsError> {
+        self.account.ec2().associate(region, instance, profile).await
+    }
+}

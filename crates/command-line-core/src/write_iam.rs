@@ -1,0 +1,131 @@
+//! Puts a profile right in IAM, as somebody has agreed to.
+//!
+//! Invariant: never wider than what was shown. Profile and role are read again right before, and have to be the ones that
+//! were shown; it is said to be done only once IAM shows it.
+
+use std::time::Duration;
+
+use super::findings::BrokenProfile;
+use super::interrupt::UnderWay;
+use reprofile_core::decide::iam_repair::{Mend, RESTORED};
+use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::domain::model::{Profile, Trust};
+use reprofile_core::domain::names::ProfileName;
+use reprofile_core::ports::{Account, Clock, Iam};
+use reprofile_core::reconcile::context::Context;
+use reprofile_core::reconcile::iam_writer::put_right;
+
+/// The pauses before IAM is read again after a write: its reads lag behind its writes, mostly by seconds.
+const PAUSES: [Duration; 7] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+/// A profile that was to be put right, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The profile.
+    pub profile: ProfileName,
+    /// What was to be done.
+    pub mend: Mend,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// IAM shows the profile with its role.
+    Done(Box<Profile>),
+    /// It was tried, and the text says what came of it.
+    Failed(String),
+    /// Nothing was tried: what it stands on has changed since it was shown; the text says how.
+    Skipped(String),
+}
+
+/// Puts it right.
+pub async fn write_iam<A: Account>(
+    context: &Context<A>,
+    profile: &BrokenProfile,
+    mend: &Mend,
+    under_way: &UnderWay,
+) -> Written {
+    let (name, iam) = (profile.spelling(), context.aws.iam());
+    let fate = match has_changed(iam, profile, mend).await {
+        _ if under_way.is_to_stop() => Fate::Skipped("it was interrupted before its turn".to_owned()),
+        Ok(Some(how)) => Fate::Skipped(how),
+        Err(error) => Fate::Skipped(format!("what it stands on could not be read again: {error}")),
+        Ok(None) => {
+            under_way.mending(Some((name.clone(), mend.clone())));
+            let answer = put_right(iam, name, mend, context.aws.clock().now()).await;
+            let fate = confirm(iam, profile, mend, answer.err()).await;
+            under_way.mending(None);
+            fate
+        }
+    };
+    Written { profile: profile.name.clone(), mend: mend.clone(), fate }
+}
+
+/// How what was shown differs from what is; `None` where it does not.
+async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend) -> Result<Option<String>, AwsError> {
+    let live = iam.instance_profile(shown.spelling()).await?;
+    let role = iam.role(&mend.role().name).await?;
+    let id = |live: Option<&Profile>| live.map(|live| live.id.clone());
+    Ok(match (live, role) {
+        (live, _) if id(live.as_ref()) != id(shown.live.as_ref()) => {
+            Some("the instance profile was created or deleted since".to_owned())
+        }
+        (Some(Profile { role: Some(role), .. }), _) => Some(format!("the role {} was put into it since", role.name)),
+        (_, Some(role)) if role.id == mend.role().id && is_trusted(role.trust, shown) => None,
+        (_, Some(_)) => Some(format!("the role {} was changed since", mend.role().name)),
+        (_, None) => Some(format!("the role {} was deleted since", mend.role().name)),
+    })
+}
+
+/// Whether the role still lets EC2 in as surely as what was shown stands on.
+fn is_trusted(trust: Trust, shown: &BrokenProfile) -> bool {
+    match trust {
+        Trust::Yes => true,
+        Trust::Unsure => shown.is_vouched_for,
+        Trust::No => false,
+    }
+}
+
+/// Waits until IAM shows the profile with the role. That counts also where a call failed, for its answer may have been lost;
+/// where it was not carried out, and what kept it from that passes, the role is put in once more.
+async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend, mut error: Option<AwsError>) -> Fate {
+    let mut seen = Ok(None);
+    for pause in PAUSES {
+        seen = iam.instance_profile(shown.spelling()).await;
+        let passes = error
+            .as_ref()
+            .is_none_or(|error| matches!(error.reason, Reason::NotFound | Reason::Throttled | Reason::Unavailable));
+        match &seen {
+            Ok(Some(live)) if live.role.as_ref().is_some_and(|role| role.id == mend.role().id) => {
+                return Fate::Done(Box::new(live.clone()));
+            }
+            Ok(_) if !passes => break,
+            _ => tokio::time::sleep(pause).await,
+        }
+        if error.is_some() && matches!(&seen, Ok(Some(live)) if live.role.is_none() && is_ours(live, shown)) {
+            error = iam.add_role(shown.spelling(), &mend.role().name).await.err();
+        }
+    }
+    let is_half_done = matches!((&shown.live, &seen), (None, Ok(Some(Profile { role: None, .. }))));
+    let half = if is_half_done { "the instance profile was created, but its role is not in it: " } else { "" };
+    Fate::Failed(match (error, seen) {
+        (Some(error), _) => format!("{half}{error}"),
+        (None, Err(error)) => format!("IAM took it, but could not be read afterwards: {error}"),
+        (None, Ok(_)) => format!("{half}IAM took it, but does not show it after a minute"),
+    })
+}
+
+/// Whether it is the profile that was agreed upon: the one that was shown, or the one that we have created.
+fn is_ours(live: &Profile, shown: &BrokenProfile) -> bool {
+    shown.live.as_ref().map_or_else(|| live.tags.contains_key(RESTORED), |shown| shown.id == live.id)
+}

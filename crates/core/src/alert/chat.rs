@@ -1,0 +1,228 @@
+//! An alert as a custom notification of Amazon Q Developer in chat applications (AWS Chatbot), for Slack and Teams.
+//!
+//! Invariant: the JSON is of the documented schema, within its limits, or the service would drop it silently; foreign text
+//! stands in code spans alone, and no `<`, `>`, `&` or `@` is left of it, nor a `@` before a letter in a command.
+//! <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::actions_taken::INSTANCES;
+use super::document::{Document, Line, Section};
+use super::facts::Facts;
+use super::plain::{code, shorten};
+use super::subject::summary;
+use crate::domain::names::{InstanceId, Region};
+
+/// Characters, by the page's parameter table.
+const TITLE: usize = 250;
+const DESCRIPTION: usize = 8000;
+const NEXT_STEP: usize = 350;
+const KEYWORD: usize = 75;
+/// The page states no number; more than this nobody reads in a chat.
+const NEXT_STEPS: usize = 10;
+
+const CUT: &str = "... (cut: too long for a chat)";
+
+#[derive(Debug, Serialize)]
+struct Notification {
+    version: &'static str,
+    source: &'static str,
+    content: Content,
+    metadata: Metadata,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Content {
+    text_type: &'static str,
+    title: String,
+    description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    next_steps: Vec<String>,
+    keywords: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    thread_id: String,
+    summary: String,
+    event_type: String,
+    related_resources: Vec<String>,
+    additional_context: BTreeMap<&'static str, String>,
+}
+
+/// What a notification is headed and known by.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// Status and subject matter.
+    pub(super) title: String,
+    /// The status.
+    pub(super) status: &'static str,
+    /// What notifications stand in one thread.
+    pub(super) thread: String,
+    /// ARNs.
+    pub(super) resources: Vec<String>,
+    /// Names and values, as the message's attributes.
+    pub(super) context: Vec<(&'static str, String)>,
+}
+
+/// What an alert on one profile is headed and known by.
+pub(super) fn head(facts: &Facts, context: Vec<(&'static str, String)>) -> Head {
+    let report = facts.report;
+    let status = facts.status.as_str();
+    Head {
+        title: format!("{status} {}: {}", code(&shorten(report.profile.as_str(), 128)), summary(facts)),
+        status,
+        thread: thread_id(facts),
+        resources: resources(facts),
+        context,
+    }
+}
+
+/// Writes the alert as JSON.
+pub(super) fn write(document: &Document, head: Head) -> String {
+    let (next_steps, too_much) = next_steps(document);
+    let known = |wanted: &str| head.context.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+    let keywords = ["severity", "case", "account"].into_iter().filter_map(known);
+    let keywords: Vec<&str> = ["reprofile", head.status].into_iter().chain(keywords).collect();
+    let notification = Notification {
+        version: "1.0",
+        source: "custom",
+        content: Content {
+            text_type: "client-markdown",
+            title: shorten(&format!("[Reprofile] {}", safe(&head.title)), TITLE),
+            description: description(document, &too_much),
+            next_steps,
+            keywords: keywords.into_iter().map(|word| shorten(word, KEYWORD)).collect(),
+        },
+        metadata: Metadata {
+            thread_id: head.thread,
+            summary: shorten(&safe(&head.title), TITLE),
+            // A custom action is bound to it by this: letters, digits and hyphens.
+            event_type: format!("reprofile-{}", head.status.to_ascii_lowercase()),
+            related_resources: head.resources,
+            additional_context: head.context.into_iter().map(|(name, value)| (name, safe(&value))).collect(),
+        },
+    };
+    // Texts alone, in structs and a map by text: that cannot fail to serialise.
+    serde_json::to_string(&notification).unwrap_or_default()
+}
+
+/// The ARNs of the instances that the alert lists.
+fn resources(facts: &Facts) -> Vec<String> {
+    let Facts { report, told, losses, .. } = facts;
+    let arn = |region: &Region, id: &InstanceId| {
+        format!("arn:{}:ec2:{region}:{}:instance/{id}", report.partition, report.account)
+    };
+    if facts.is_over() {
+        return losses.listed.iter().map(|loss| arn(&loss.region, &loss.instance)).collect();
+    }
+    told.iter().take(INSTANCES).map(|(_, one)| arn(&one.found.region, &one.found.instance.id)).collect()
+}
+
+/// The same for each alert on the incident, so that they stand in one thread; without a memory, for each on the profile,
+/// however its name is spelled. FNV-1a, as the standard library's hashes differ from version to version.
+fn thread_id(facts: &Facts) -> String {
+    let incident = facts.report.incident.as_ref().map(|reference| reference.incident.as_str());
+    let name = incident.unwrap_or(facts.report.profile.as_str()).to_ascii_lowercase();
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("reprofile-{}-{hash:016x}", facts.report.account)
+}
+
+/// The steps that fit, and the commands that do not.
+fn next_steps(document: &Document) -> (Vec<String>, Vec<String>) {
+    let (mut steps, mut too_much) = (Vec::new(), Vec::new());
+    for step in &document.steps {
+        let say = safe(&step.say);
+        let mut commands = step.commands.iter().map(|command| command_span(command));
+        let first = match commands.next() {
+            None => say,
+            Some(command) => {
+                let together = format!("{say} {command}");
+                if fits(&together) {
+                    together
+                } else {
+                    steps.push(say);
+                    command
+                }
+            }
+        };
+        steps.push(first);
+        steps.extend(commands);
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for step in steps {
+        if kept.len() < NEXT_STEPS && fits(&step) && too_much.is_empty() {
+            kept.push(step);
+        } else {
+            too_much.push(step);
+        }
+    }
+    (kept, too_much)
+}
+
+fn fits(step: &str) -> bool {
+    step.chars().count() <= NEXT_STEP
+}
+
+/// The description, cut at a line where it gets too long: the less needed stands last.
+fn description(document: &Document, too_much: &[String]) -> String {
+    let mut lines = vec![safe(&document.headline), String::new()];
+    lines.extend(document.key_facts.iter().map(|(name, value)| format!("{name}: {}", safe(value))));
+    document.before.iter().for_each(|section| write_section(&mut lines, section));
+    if !too_much.is_empty() {
+        lines.extend([String::new(), "*The steps go on*".to_owned()]);
+        lines.extend(too_much.iter().cloned());
+    }
+    document.after.iter().for_each(|section| write_section(&mut lines, section));
+
+    let mut out = String::new();
+    let mut room = DESCRIPTION - CUT.len();
+    for line in lines {
+        let length = line.chars().count() + 1;
+        if length > room {
+            out.push_str(CUT);
+            break;
+        }
+        room -= length;
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out.trim_end().to_owned()
+}
+
+fn write_section(lines: &mut Vec<String>, section: &Section) {
+    lines.extend([String::new(), format!("*{}*", section.heading)]);
+    lines.extend(section.lines.iter().map(|line| match line {
+        Line::Say(text) => safe(text),
+        Line::Item(text) => format!("- {}", safe(text)),
+        Line::Sub(text) => format!("    {}", safe(text)),
+        Line::Command(command) => command_span(command),
+    }));
+}
+
+/// Neither markup nor a mention: `<`, `>` and `&` are control characters of Slack even in code, and a client may make a
+/// mention of any `@`.
+/// <https://docs.slack.dev/messaging/formatting-message-text#escaping>
+fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '<' => '\u{2039}',
+            '>' => '\u{203a}',
+            '&' => '+',
+            '@' => '\u{ff20}',
+            c => c,
+        })
+        .collect()
+}
+
+/// A command as code. The shell joins `a'@'b` to `a@b`, in a bare word as in one between single quotes; and no client
+/// takes `@'` for a mention.
+fn command_span(command: &str) -> String {
+    code(&command.replace('@', "'@'"))
+}

@@ -1,0 +1,313 @@
+//! What is known from a report: who is still broken, since when, which role, and what may be claimed.
+//!
+//! Invariant: nothing here guesses. What the report does not show is `None`, or a bound that says so. The status is the
+//! one that the incident decided; only a report that is of no incident has its own.
+
+use std::borrow::Cow;
+
+use crate::decide::losses::Losses;
+use crate::decide::report::{Failure, InstanceReport, Left, Outcome, ProfileReport, Status};
+use crate::domain::aws_error::Reason;
+use crate::domain::event::{CallName, Change, Subject};
+use crate::domain::model::{Case, InstanceState, Profile, Role, Timestamp, Trust};
+use crate::domain::names::RoleName;
+
+/// How an instance stands after the run, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// A repair was tried and is not done, or not confirmed.
+    Failed,
+    /// Broken, and not touched.
+    Broken,
+    /// Broken, and between two states, or the time was over.
+    Pending,
+    /// Healed by this run.
+    Healed,
+    /// Ended, or put right by somebody else.
+    Over,
+}
+
+impl Standing {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Failed(_) => Self::Failed,
+            Outcome::Left(Left::Hindered(hindrance)) if hindrance.passes() => Self::Pending,
+            Outcome::Left(Left::Hindered(_)) => Self::Broken,
+            Outcome::Deferred(_) => Self::Pending,
+            Outcome::Healed { .. } => Self::Healed,
+            Outcome::Left(_) => Self::Over,
+        }
+    }
+}
+
+/// Since when something has been broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// An event says so.
+    At(Timestamp),
+    /// It broke then, or before.
+    AtLatest(Timestamp),
+    /// Nothing says when.
+    Unknown,
+}
+
+/// A report, looked at from the side of those who are told.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The report.
+    pub report: &'a ProfileReport,
+    /// The told instances, the worst first.
+    pub told: Vec<(Standing, &'a InstanceReport)>,
+    /// The status.
+    pub status: Status,
+    /// The instances that were cut off, over the incident's whole life.
+    pub losses: Cow<'a, Losses>,
+}
+
+impl<'a> Facts<'a> {
+    /// Reads them out of a report.
+    #[must_use]
+    pub fn of(report: &'a ProfileReport) -> Self {
+        let mut told: Vec<_> = report.told().map(|one| (Standing::of(&one.outcome), one)).collect();
+        told.sort_by_key(|(standing, _)| *standing);
+        let (status, losses) = match &report.incident {
+            Some(reference) => (reference.status, Cow::Borrowed(&reference.losses)),
+            None => (report.status(), Cow::Owned(Losses::of(report))),
+        };
+        Self { report, told, status, losses }
+    }
+
+    /// Whether it is over: nothing is broken any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.status, Status::Healed | Status::Resolved)
+    }
+
+    /// The case to tell: the gravest of the told; where all of them are over, the gravest that there was.
+    #[must_use]
+    pub fn case(&self) -> Case {
+        match self.report.case() {
+            Case::Healthy if self.is_over() => self.losses.case().unwrap_or(Case::Healthy),
+            case => case,
+        }
+    }
+
+    /// The profile as IAM has it; `None` where it has none.
+    #[must_use]
+    pub fn live(&self) -> Option<&'a Profile> {
+        self.report.live.as_ref()
+    }
+
+    /// How many instances stand so, those healed included that are only counted.
+    #[must_use]
+    pub fn count(&self, standing: Standing) -> usize {
+        let more = if standing == Standing::Healed { self.report.more_healed } else { 0 };
+        more + self.told.iter().filter(|(one, _)| *one == standing).count()
+    }
+
+    /// How many instances this is about, those included that were healed and are only counted.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.told.len() + self.report.more_healed
+    }
+
+    /// The instances that are still broken.
+    pub fn open(&self) -> impl Iterator<Item = (Standing, &'a InstanceReport)> {
+        self.told.iter().copied().filter(|(standing, _)| *standing < Standing::Healed)
+    }
+
+    /// Whether an instance that is still broken may be running, so that something fails, or will.
+    #[must_use]
+    pub fn open_and_running(&self) -> bool {
+        self.open().any(|(_, one)| may_run(one))
+    }
+
+    /// Whether EC2 held another profile id for it than IAM has.
+    #[must_use]
+    pub fn is_stale(&self, one: &InstanceReport) -> bool {
+        self.live().is_some_and(|live| live.id != one.found.association.held)
+    }
+
+    /// What the trust policy of the role in the profile says of EC2.
+    #[must_use]
+    pub fn trust(&self) -> Option<Trust> {
+        self.role_in_it().map(|role| role.trust)
+    }
+
+    /// The role in the profile.
+    #[must_use]
+    pub fn role_in_it(&self) -> Option<&'a Role> {
+        self.live()?.role.as_ref()
+    }
+
+    /// The role in the profile, where it is not known whether EC2 may use it.
+    #[must_use]
+    pub fn doubtful_role(&self) -> Option<&'a Role> {
+        self.role_in_it().filter(|role| role.trust == Trust::Unsure)
+    }
+
+    /// Whether the healed are of no use yet: the role in the profile does not let EC2 use it.
+    #[must_use]
+    pub fn healed_but_untrusted(&self) -> bool {
+        !self.is_over() && self.trust() == Some(Trust::No) && self.count(Standing::Healed) > 0
+    }
+
+    /// The changes made by this call to the profile itself, oldest first.
+    #[must_use]
+    pub fn of_profile(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
+        let name = &self.report.profile;
+        let is_it = move |change: &&Change| matches!(&change.subject, Subject::Profile(of, _) if of == name);
+        self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
+    }
+
+    /// The changes made by this call to the role that the profile holds or held; to any role where that is not known.
+    #[must_use]
+    pub fn of_role(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
+        let name = self.role();
+        let is_it = move |change: &&Change| match &change.subject {
+            Subject::Role(role) => name.is_none_or(|name| name == role),
+            Subject::Profile(..) => false,
+        };
+        self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
+    }
+
+    /// The role in the profile; where it holds none, the one that the changes say was in it last, or that is remembered.
+    #[must_use]
+    pub fn role(&self) -> Option<&'a RoleName> {
+        let in_it = self.live().and_then(|live| live.role.as_ref()).map(|role| &role.name);
+        let changed = || {
+            self.report.changes.iter().rev().find_map(|change| match &change.subject {
+                Subject::Profile(name, role) if *name == self.report.profile => role.as_ref(),
+                _ => None,
+            })
+        };
+        in_it.or_else(changed).or(self.report.remembered.as_ref())
+    }
+
+    /// Whether the role was deleted, as far as the changes tell, and not made again since.
+    #[must_use]
+    pub fn role_is_deleted(&self) -> bool {
+        let last = |call| self.of_role(call).next_back();
+        match (last(CallName::DeleteRole), last(CallName::CreateRole)) {
+            (Some(deleted), Some(created)) => deleted.at > created.at,
+            (deleted, None) => deleted.is_some(),
+            (None, _) => false,
+        }
+    }
+
+    /// Whether the changes tell that the role in the profile was made anew.
+    #[must_use]
+    pub fn role_is_new(&self) -> bool {
+        self.has_role() && [CallName::DeleteRole, CallName::CreateRole].into_iter().any(|call| self.saw_role(call))
+    }
+
+    /// Whether the role in the profile is younger than the start of an instance that was attached to the old profile.
+    #[must_use]
+    pub fn role_is_younger(&self) -> bool {
+        let Some(role) = self.live().and_then(|live| live.role.as_ref()) else { return false };
+        let started_before = |one: &InstanceReport| one.found.instance.launched.is_some_and(|at| at < role.created);
+        self.told.iter().any(|(_, one)| self.is_stale(one) && started_before(one))
+    }
+
+    /// Whether this call was made to the role.
+    #[must_use]
+    pub fn saw_role(&self, call: CallName) -> bool {
+        self.of_role(call).next().is_some()
+    }
+
+    /// Whether the profile is there and holds a role.
+    #[must_use]
+    pub fn has_role(&self) -> bool {
+        self.live().is_some_and(|live| live.role.is_some())
+    }
+
+    /// Since when the gravest case has been so, by what IAM shows now: for a look that remembers nothing.
+    #[must_use]
+    pub fn since(&self) -> Since {
+        let at = |change: &Change| change.at;
+        let young = || self.live().map_or(Since::Unknown, |live| Since::AtLatest(live.created));
+        let known = |at: Option<Timestamp>| at.map(Since::At);
+        match self.report.case() {
+            Case::Gone => known(self.of_profile(CallName::DeleteInstanceProfile).next_back().and_then(at))
+                .unwrap_or(Since::Unknown),
+            Case::RoleLess => known(self.of_profile(CallName::RemoveRoleFromInstanceProfile).next_back().and_then(at))
+                .unwrap_or_else(|| if self.all_stale() { young() } else { Since::Unknown }),
+            Case::Stale | Case::RoleReplaced => {
+                known(self.of_profile(CallName::DeleteInstanceProfile).find_map(at)).unwrap_or_else(young)
+            }
+            Case::Untrusted => known(self.of_role(CallName::UpdateAssumeRolePolicy).next_back().and_then(at))
+                .or_else(|| known(self.of_profile(CallName::AddRoleToInstanceProfile).next_back().and_then(at)))
+                .unwrap_or(Since::Unknown),
+            Case::Stuck => {
+                known(self.stuck().filter_map(|one| one.found.association.since).min()).unwrap_or(Since::Unknown)
+            }
+            Case::Healthy => Since::Unknown,
+        }
+    }
+
+    /// The told instances whose association is, or was, stuck.
+    pub fn stuck(&self) -> impl Iterator<Item = &'a InstanceReport> {
+        self.told.iter().map(|(_, one)| *one).filter(|one| one.found.case == Case::Stuck)
+    }
+
+    /// Whether every told instance holds another profile id than IAM has.
+    #[must_use]
+    pub fn all_stale(&self) -> bool {
+        self.told.iter().all(|(_, one)| self.is_stale(one))
+    }
+}
+
+/// How much an alert matters, for filter policies of subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// An instance that runs, or may run, has no AWS permissions, or will not have them for much longer.
+    Critical,
+    /// Instances are broken, but none runs: it will fail when one starts.
+    Warning,
+    /// Nothing is broken any more.
+    Info,
+}
+
+impl Severity {
+    /// How much these facts matter.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let healed_in_vain = facts.healed_but_untrusted();
+        if facts.is_over() {
+            Self::Info
+        } else if facts.open_and_running() || healed_in_vain {
+            Self::Critical
+        } else if facts.open().next().is_some() || facts.status >= Status::Broken {
+            // What was not seen, in a region that could not be read, may be broken as well.
+            Self::Warning
+        } else {
+            Self::Info
+        }
+    }
+
+    /// As filter policies spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Whether the instance runs, or may run.
+#[must_use]
+pub fn may_run(one: &InstanceReport) -> bool {
+    matches!(one.found.instance.state, InstanceState::Running | InstanceState::Unknown)
+}
+
+/// Whether the repair may have taken effect, though it was not seen.
+#[must_use]
+pub fn is_unconfirmed(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed(Failure::NotConfirmed | Failure::Unreadable(_)) => true,
+        Outcome::Failed(Failure::Refused(error)) => error.reason == Reason::Unavailable,
+        _ => false,
+    }
+}

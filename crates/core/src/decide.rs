@@ -1,0 +1,10 @@
+//! Every decision table: what is wrong, what may be done, what is reported, what is remembered. Pure.
+
+pub mod diagnose;
+pub mod iam_repair;
+pub mod incident;
+pub mod losses;
+pub mod plan;
+pub mod profile_record;
+pub mod report;
+pub mod successor;

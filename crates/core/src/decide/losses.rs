@@ -1,0 +1,197 @@
+//! The instances that an incident cut off, over its whole life: which, what they held, since when, until when. Pure.
+//!
+//! Invariant: as many as an alert lists are kept one by one, and the rest is counted by region and case, so that what is
+//! stored stays small however many there are. "Since" only ever moves back: it is the time of the event that cut the
+//! instance off, or that of the first look that saw it so, and never the age of anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::model::{Affected, Case, InstanceState, Timestamp};
+use crate::domain::names::{InstanceId, ProfileId, Region};
+
+/// So many instances are kept one by one, as many as an alert lists; the rest is counted.
+pub const LISTED: usize = 20;
+
+/// Of instances that are only counted, the ids of so many are kept, to be known again.
+pub const MOST_IDS: usize = 1000;
+
+/// The longest `Name` tag that is kept, in characters: an alert shows no more of it.
+const NAME: usize = 64;
+
+/// Since when something has been broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Since {
+    /// The moment.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+    /// Whether no event tells of it, and this is when it was seen first.
+    pub is_first_seen: bool,
+}
+
+/// One instance that was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Where it runs.
+    pub region: Region,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Its state, when it was last seen cut off.
+    pub state: InstanceState,
+    /// The beginning of its `Name` tag.
+    pub name: Option<String>,
+    /// The profile id that it held.
+    pub held: ProfileId,
+    /// What was wrong, when it was last seen cut off.
+    pub case: Case,
+    /// Since when.
+    pub since: Since,
+    /// How that ended; `None`: it has not.
+    pub end: Option<End>,
+}
+
+/// How it ended that an instance was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When that was seen.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: Timestamp,
+    /// How.
+    pub how: Ending,
+}
+
+/// What put an end to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Reprofile re-associated it, with this profile id.
+    Healed(ProfileId),
+    /// The instance was terminated.
+    Terminated,
+    /// Somebody gave it another instance profile, or took this one off.
+    ChangedByOther,
+    /// It was seen well, or not seen any more: IAM was put right, somebody re-associated it, or it has ended.
+    Over,
+}
+
+/// So many instances of a region, with the same case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Where they run.
+    pub region: Region,
+    /// What is wrong with them.
+    pub case: Case,
+    /// How many there are.
+    pub number: usize,
+}
+
+/// Counts by region and case.
+pub type Counts = BTreeMap<(Region, Case), usize>;
+
+/// Counts as they are stored.
+#[must_use]
+pub fn stored(counts: Counts) -> Vec<Count> {
+    counts.into_iter().map(|((region, case), number)| Count { region, case, number }).collect()
+}
+
+/// How many that are, by region.
+#[must_use]
+pub fn by_region(counts: &[Count]) -> BTreeMap<&Region, usize> {
+    let mut regions = BTreeMap::new();
+    for one in counts {
+        *regions.entry(&one.region).or_default() += one.number;
+    }
+    regions
+}
+
+/// All that were cut off since the incident was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Losses {
+    /// Since when the first of them was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+    /// Those that are told one by one.
+    pub listed: Vec<Loss>,
+    /// Which others are counted in `counted`, so that none is counted twice.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ids: BTreeSet<InstanceId>,
+    /// How many those are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Count>,
+    /// How many there were beyond them: the most that one look saw in each region, for they are not told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<Count>,
+    /// How many of those that are not listed Reprofile healed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_healed: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Losses {
+    /// Whether no instance was cut off.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// How many there were, over the whole incident.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        let rest = self.counted.iter().chain(&self.beyond).map(|one| one.number).sum::<usize>();
+        self.listed.len() + rest
+    }
+
+    /// How many of them Reprofile healed.
+    #[must_use]
+    pub fn healed(&self) -> usize {
+        let is_healed = |loss: &&Loss| loss.end.as_ref().is_some_and(|end| matches!(end.how, Ending::Healed(_)));
+        let rest = self.total() - self.listed.len();
+        self.listed.iter().filter(is_healed).count() + self.more_healed.min(rest)
+    }
+
+    /// Those that are not listed, by region and case.
+    #[must_use]
+    pub fn rest(&self) -> Vec<Count> {
+        let mut rest = Counts::new();
+        for one in self.counted.iter().chain(&self.beyond) {
+            *rest.entry((one.region.clone(), one.case)).or_default() += one.number;
+        }
+        stored(rest)
+    }
+
+    /// The gravest case of them; `None` where there are none.
+    #[must_use]
+    pub fn case(&self) -> Option<Case> {
+        let rest = self.counted.iter().chain(&self.beyond).map(|one| one.case);
+        self.listed.iter().map(|loss| loss.case).chain(rest).max_by_key(|case| case.gravity())
+    }
+}
+
+impl Loss {
+    fn new(found: &Affected, since: Since, end: Option<End>) -> Self {
+        Self {
+            region: found.region.clone(),
+            instance: found.instance.id.clone(),
+            state: found.instance.state,
+            name: found.instance.name.as_ref().map(|name| name.chars().take(NAME).collect()),
+            held: found.association.held.clone(),
+            case: found.case,
+            since,
+            end,
+        }
+    }
+
+    /// It was seen cut off again, or for the last time.
+    fn see(&mut self, found: &Affected, since: Since, end: Option<End>) {
+        *self = Self::new(found, self.since.min(since), end);
+    }
+}
+
+mod seen;
+#[cfg(test)]
+mod tests;

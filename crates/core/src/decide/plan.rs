@@ -1,0 +1,355 @@
+//! The second decision table: what may be done for each affected instance, as a value that prints and serialises. Pure.
+//!
+//! Invariant: a step attaches the live profile *of the same name* and nothing else; an instance has at most one step; at
+//! level `alert` there is no step. Nothing here knows which event brought us here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::glob::Globs;
+use time::Duration;
+
+use crate::domain::model::{Affected, AssociationState, Case, Hold, InstanceState, Profile, Timestamp};
+use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region};
+
+/// How far Reprofile may go; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Writes nothing to IAM or EC2.
+    Alert,
+    /// Repairs EC2 associations to the profile of the same name.
+    Reassociate,
+    /// Also puts a role of the remembered name back into a profile that lost it.
+    Relink,
+    /// Also creates a deleted profile again.
+    Restore,
+}
+
+impl Level {
+    /// The word by which it is asked for.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Reassociate => "reassociate",
+            Self::Relink => "relink",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// `ReplaceIamInstanceProfileAssociation`, for a running instance.
+    Replace,
+    /// `DisassociateIamInstanceProfile`, then `AssociateIamInstanceProfile`, for a stopped instance, for one that is to take
+    /// up a replaced role at once, and for one whose association is stuck.
+    Swap,
+    /// `AssociateIamInstanceProfile` alone, for an instance whose swap was begun and not ended.
+    Associate,
+}
+
+impl Action {
+    /// Whether the instance holds no profile in between.
+    #[must_use]
+    pub fn detaches(self) -> bool {
+        matches!(self, Self::Swap | Self::Associate)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replace => f.write_str("replace"),
+            Self::Swap => f.write_str("swap"),
+            Self::Associate => f.write_str("associate"),
+        }
+    }
+}
+
+/// One thing to do for one instance: from what, to what, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Where the instance runs.
+    pub region: Region,
+    /// The instance.
+    pub instance: InstanceId,
+    /// What to do.
+    pub action: Action,
+    /// The association to replace.
+    pub association: AssociationId,
+    /// The profile id that EC2 holds.
+    pub from: ProfileId,
+    /// The profile id that it shall hold.
+    pub to: ProfileId,
+    /// The profile, of the same name as the one it was given.
+    pub profile: ProfileArn,
+    /// Why.
+    pub case: Case,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { region, instance, action, from, to, case, .. } = self;
+        write!(f, "{action} {instance} in {region}: {from} -> {to} ({case})")
+    }
+}
+
+/// Why an affected instance gets no step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hindrance {
+    /// The profile is on the ignore list.
+    ProfileIgnored,
+    /// The instance's tag says `reprofile=ignore`.
+    InstanceIgnored,
+    /// The level is `alert`.
+    LevelAlert,
+    /// The profile is outside the scope that may be written.
+    OutsideScope,
+    /// The instance's tag says `reprofile=alert`.
+    InstanceAlertOnly,
+    /// A service operates the instance; no one else can change it.
+    OperatorManaged,
+    /// The profile holds no role: there is nothing to re-associate with.
+    NoRole,
+    /// There is no profile of that name.
+    NoProfile,
+    /// The role does not let EC2 assume it.
+    TrustExcludesEc2,
+    /// A stopped instance cannot be replaced, only disassociated and associated, and without a memory nothing would know
+    /// of it in between.
+    Stopped,
+    /// Only disassociating and associating makes EC2 take up the new role at once, and without a memory nothing would know of
+    /// the instance in between; within the hour EC2 does so by itself.
+    HealsItself,
+    /// Only disassociating and associating helps an association that is stuck, and without a memory nothing would know of
+    /// the instance in between.
+    OnlyBySwap,
+    /// The association was stuck, and the instance was swapped for it before.
+    SwappedBefore,
+    /// The profile is so young that its region may not know it yet, and an instance must not be left without any.
+    ProfileTooYoung,
+    /// The instance is between two states.
+    InstanceInTransition,
+    /// The association is being made.
+    AssociationInTransition,
+    /// The account's first sweep found it, and its digest gives notice of the repair: the next sweep makes it.
+    OnNotice,
+}
+
+impl Hindrance {
+    /// Whether it goes away by itself, so that it is worth coming back.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self, Self::InstanceInTransition | Self::AssociationInTransition | Self::ProfileTooYoung)
+    }
+
+    /// Whether somebody asked for silence.
+    #[must_use]
+    pub fn is_muted(self) -> bool {
+        matches!(self, Self::ProfileIgnored | Self::InstanceIgnored)
+    }
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ProfileIgnored => "the profile is on the ignore list (REPROFILE_IGNORE)",
+            Self::InstanceIgnored => "the instance is tagged reprofile=ignore",
+            Self::LevelAlert => "Reprofile runs at level alert and changes nothing",
+            Self::OutsideScope => "the profile is outside the scope that Reprofile may change (REPROFILE_SCOPE)",
+            Self::InstanceAlertOnly => "the instance is tagged reprofile=alert",
+            Self::OperatorManaged => "an AWS service operates this instance and only that service can change it",
+            Self::NoRole => "the instance profile holds no role",
+            Self::NoProfile => "the instance profile does not exist",
+            Self::TrustExcludesEc2 => "the role's trust policy does not let EC2 assume it",
+            Self::Stopped => "the instance is stopped",
+            Self::HealsItself => "EC2 takes up the new role by itself within an hour of its creation",
+            Self::OnlyBySwap => {
+                "only detaching and attaching it again helps, and without a table and a queue nothing would remember the \
+                 instance in between"
+            }
+            Self::SwappedBefore => "Reprofile tried once to detach and attach it again, and does not try twice",
+            Self::ProfileTooYoung => "the instance profile is less than a minute old",
+            Self::InstanceInTransition => "the instance is between two states",
+            Self::AssociationInTransition => "its association is just being changed",
+            Self::OnNotice => "the first sweep only gives notice; the next one repairs it",
+        })
+    }
+}
+
+/// What is decided for one affected instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Decision {
+    /// Do this.
+    Do(Box<Step>),
+    /// Do nothing, and say why.
+    Leave(Hindrance),
+}
+
+impl Decision {
+    /// Whether only IAM's being put right could help the instance, and nobody holds it back.
+    #[must_use]
+    pub fn waits_for_iam(&self) -> bool {
+        matches!(self, Self::Leave(Hindrance::NoRole | Hindrance::NoProfile))
+    }
+}
+
+/// What bounds a plan: the part of the configuration that planning needs.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// How far to go.
+    pub level: Level,
+    /// Profiles never touched nor alerted.
+    pub ignore: Globs,
+    /// Profiles that may be written.
+    pub scope: Globs,
+    /// Whether a swap that was begun would be remembered, and come back: there is a table and a queue.
+    pub may_swap: bool,
+}
+
+impl Bounds {
+    /// Whether the globs let the profile be written.
+    #[must_use]
+    pub fn may_write(&self, profile: &ProfileArn) -> bool {
+        self.scope.matches(profile) && !self.ignore.matches(profile)
+    }
+}
+
+/// How old a profile has to be before an instance is disassociated for it: until then its region may not know it, and
+/// the instance would be left with none.
+pub const OLD_ENOUGH: Duration = Duration::minutes(1);
+
+/// What is decided for the affected instances of one profile, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The profile.
+    pub profile: ProfileName,
+    /// A decision for each affected instance.
+    pub decisions: Vec<Decision>,
+}
+
+impl Plan {
+    /// Takes no step now, for this reason. A swap that was begun is finished all the same: its instance holds no profile.
+    pub fn hold_back(&mut self, why: Hindrance) {
+        for decision in &mut self.decisions {
+            if matches!(decision, Decision::Do(step) if step.action != Action::Associate) {
+                *decision = Decision::Leave(why);
+            }
+        }
+    }
+
+    /// The steps, without the instances that are left alone.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.decisions.iter().filter_map(|decision| match decision {
+            Decision::Do(step) => Some(&**step),
+            Decision::Leave(_) => None,
+        })
+    }
+
+    /// Leaves alone the instances that were swapped before because their association was stuck: what did not help once is
+    /// for a person to look at.
+    ///
+    /// At most `most` are swapped: what was swapped has to be remembered, so that it is not swapped again.
+    pub fn leave_swapped(&mut self, swapped: &[InstanceId], most: usize) {
+        let mut room = most.saturating_sub(swapped.len());
+        for decision in &mut self.decisions {
+            let Decision::Do(step) = &*decision else { continue };
+            if step.case != Case::Stuck || step.action == Action::Associate {
+                continue;
+            }
+            if room == 0 || swapped.contains(&step.instance) {
+                *decision = Decision::Leave(Hindrance::SwappedBefore);
+            } else {
+                room -= 1;
+            }
+        }
+    }
+}
+
+/// Decides for each of the affected instances of the profile `name`, which IAM has as `live`, or not at all.
+///
+/// Instances that are ended or healthy are not affected; the caller left them out.
+#[must_use]
+pub fn plan(
+    name: &ProfileName,
+    live: Option<&Profile>,
+    affected: &[Affected],
+    bounds: &Bounds,
+    now: Timestamp,
+) -> Plan {
+    let decisions = affected.iter().map(|one| decide(live, one, bounds, now)).collect();
+    Plan { profile: name.clone(), decisions }
+}
+
+fn decide(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Decision {
+    match hindrance(live, one, bounds, now) {
+        Some(hindrance) => Decision::Leave(hindrance),
+        None => step(live, one).map_or(Decision::Leave(Hindrance::NoProfile), |step| Decision::Do(Box::new(step))),
+    }
+}
+
+/// The first row that holds decides: who asked for silence, then what cannot be cured by re-associating, then who asked
+/// not to be touched, then what the instance's state forbids.
+fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Option<Hindrance> {
+    let arn = live.map_or(&one.association.arn, |profile| &profile.arn);
+    let instance = &one.instance;
+    let is_young = live.is_some_and(|profile| now - profile.created < OLD_ENOUGH);
+    let is_settled = matches!(instance.state, InstanceState::Running | InstanceState::Stopped);
+    let action = action(one);
+    let is_stuck = one.case == Case::Stuck;
+    // What was begun is ended: an instance that we took off its profile gets it back, whoever holds it back since.
+    let hold = instance.hold.filter(|_| action != Action::Associate);
+    let rows = [
+        (bounds.ignore.matches(arn), Hindrance::ProfileIgnored),
+        (hold == Some(Hold::Ignore), Hindrance::InstanceIgnored),
+        (one.case == Case::Untrusted, Hindrance::TrustExcludesEc2),
+        (bounds.level < Level::Reassociate, Hindrance::LevelAlert),
+        (!bounds.scope.matches(arn), Hindrance::OutsideScope),
+        (hold == Some(Hold::Alert), Hindrance::InstanceAlertOnly),
+        (one.case == Case::Gone, Hindrance::NoProfile),
+        (one.case == Case::RoleLess, Hindrance::NoRole),
+        (instance.operator_managed, Hindrance::OperatorManaged),
+        (one.association.state == AssociationState::Associating && !is_stuck, Hindrance::AssociationInTransition),
+        (!is_settled, Hindrance::InstanceInTransition),
+        (one.case == Case::RoleReplaced && !bounds.may_swap, Hindrance::HealsItself),
+        (is_stuck && !bounds.may_swap, Hindrance::OnlyBySwap),
+        (action == Action::Swap && !bounds.may_swap, Hindrance::Stopped),
+        (action == Action::Swap && is_young, Hindrance::ProfileTooYoung),
+    ];
+    rows.into_iter().find_map(|(holds, hindrance)| holds.then_some(hindrance))
+}
+
+/// What re-associates the instance, as it stands.
+fn action(one: &Affected) -> Action {
+    match (one.association.state, one.instance.state, one.case) {
+        (AssociationState::Ending, ..) => Action::Associate,
+        // To Replace an association by one with the same profile id is to do nothing.
+        (_, InstanceState::Stopped, _) | (_, _, Case::RoleReplaced | Case::Stuck) => Action::Swap,
+        _ => Action::Replace,
+    }
+}
+
+fn step(live: Option<&Profile>, one: &Affected) -> Option<Step> {
+    // The row was found by its name, and a name is one profile: but a step for another name must not be possible at all.
+    let profile = live.filter(|profile| profile.name() == one.association.arn.name())?;
+    Some(Step {
+        region: one.region.clone(),
+        instance: one.instance.id.clone(),
+        action: action(one),
+        association: one.association.id.clone(),
+        from: one.association.held.clone(),
+        to: profile.id.clone(),
+        profile: profile.arn.clone(),
+        case: one.case,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Whether another instance profile took the place of one that is gone or has lost its role: a rename.
+//!
+//! Invariant: a successor holds the role now, took it up with this break, and was not known with it before. Whatever is
+//! less sure is no successor, and nothing is said of it. Nothing here writes.
+
+use time::Duration;
+
+use crate::decide::profile_record::Memory;
+use crate::domain::event::{CallName, Change, Subject};
+use crate::domain::model::{Profile, Timestamp};
+use crate::domain::names::{ProfileName, RoleName};
+
+/// A profile that was created so long before the break, or later, was created for it: tools that replace create first.
+const CREATED_WITHIN: Duration = Duration::hours(1);
+
+/// What the table learned so long before the break, or later, it learned from the same replacement.
+const LEARNED_WITHIN: Duration = Duration::minutes(10);
+
+/// A profile that broke, as far as that matters for who took its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Break<'a> {
+    /// The profile that is gone or holds no role.
+    pub profile: &'a ProfileName,
+    /// The role that it held.
+    pub role: &'a RoleName,
+    /// The events that led there.
+    pub changes: &'a [Change],
+    /// It broke then or before: the first event's time counts where there is one.
+    pub at_latest: Timestamp,
+}
+
+impl Break<'_> {
+    /// The time of the first event.
+    fn first(&self) -> Timestamp {
+        self.changes.iter().filter_map(|change| change.at).min().unwrap_or(self.at_latest)
+    }
+
+    /// When the profile took the role up, if that was with this break.
+    #[must_use]
+    pub fn taken_up(&self, by: &Profile) -> Option<Timestamp> {
+        let holds = by.role.as_ref().is_some_and(|role| role.name == *self.role);
+        if !holds || by.name() == self.profile {
+            return None;
+        }
+        let put_in = self.changes.iter().filter(|change| is_put_into(change, self.role) == Some(by.name()));
+        let put_in = put_in.map(|change| change.at.unwrap_or_else(|| self.first())).min();
+        put_in.or_else(|| (by.created > self.first() - CREATED_WITHIN).then_some(by.created))
+    }
+
+    /// Whether the profile was known with the role before it took it up with this break.
+    fn knew(&self, memory: &Memory, taken_up: Timestamp) -> bool {
+        let before = taken_up.max(self.first() - LEARNED_WITHIN);
+        let is_it = |name: &RoleName| name == self.role;
+        let held = memory.binding.as_ref().is_some_and(|known| {
+            known.former_role.as_ref().is_some_and(|role| is_it(&role.name))
+                || (known.role.as_ref().is_some_and(|role| is_it(&role.name)) && known.seen < before)
+        });
+        held || memory.indexed.iter().any(|one| is_it(&one.role) && one.at < before)
+    }
+}
+
+/// The profile that a change puts the role into.
+fn is_put_into<'a>(change: &'a Change, role: &RoleName) -> Option<&'a ProfileName> {
+    match &change.subject {
+        Subject::Profile(name, Some(named)) if named == role && change.call == CallName::AddRoleToInstanceProfile => {
+            Some(name)
+        }
+        _ => None,
+    }
+}
+
+/// The profiles, but for the broken one, that the changes put the role into.
+#[must_use]
+pub fn put_into(changes: &[Change], role: &RoleName, broken: &ProfileName) -> Vec<ProfileName> {
+    let names = changes.iter().filter_map(|change| is_put_into(change, role)).filter(|name| *name != broken);
+    let mut names: Vec<ProfileName> = names.cloned().collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The successor among the profiles that hold the role now, each with what is remembered of it; of several, the one that
+/// took the role up last. Pure.
+#[must_use]
+pub fn successor(of: Break<'_>, holders: &[(Profile, Option<Memory>)]) -> Option<ProfileName> {
+    let taken_up = |(profile, memory): &(Profile, Option<Memory>)| {
+        let at = of.taken_up(profile)?;
+        let was_known = memory.as_ref().is_some_and(|memory| of.knew(memory, at));
+        (!was_known).then(|| (at, profile.name().clone()))
+    };
+    holders.iter().filter_map(taken_up).max().map(|(_, name)| name)
+}
+
+/// The role that the profile held: the one that is remembered, or that the changes name.
+#[must_use]
+pub fn role_of<'a>(profile: &ProfileName, memory: &'a Memory, changes: &'a [Change]) -> Option<&'a RoleName> {
+    let named = changes.iter().rev().find_map(|change| match &change.subject {
+        Subject::Profile(name, role) if name == profile => role.as_ref(),
+        _ => None,
+    });
+    memory.last_role().or(named)
+}
+
+#[cfg(test)]
+mod tests;

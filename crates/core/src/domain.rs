@@ -1,0 +1,10 @@
+//! AWS's words as checked types: names and ids, profiles, associations, events, errors, trust policies. Pure.
+
+pub mod actor;
+pub mod aws_error;
+pub mod event;
+pub mod glob;
+pub mod model;
+pub mod names;
+pub mod requeue;
+pub mod trust_policy;

@@ -1,0 +1,117 @@
+//! Whether a role's trust policy lets EC2 assume the role: yes, no or unsure, and by which part of it. Pure.
+//!
+//! Invariant: "yes" and "no" are said only where the policy leaves no doubt. What may or may not stand for EC2, what
+//! may or may not hold for EC2's call, and what cannot be read are "unsure". A statement that denies is judged by the same
+//! rules as one that allows.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
+
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::Value;
+use wildmatch::WildMatch;
+
+use crate::domain::model::{Timestamp, Trust, TrustPart};
+use crate::domain::names::AccountId;
+
+mod conditions;
+mod dates;
+mod operators;
+mod pairs;
+mod principals;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use conditions::Circumstances;
+use pairs::{OneOrMany, Pairs, present};
+pub use verdict::Verdict;
+
+/// A policy. A field that IAM does not know may mean anything, so it makes the policy unreadable.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Policy {
+    #[serde(rename = "Version")]
+    _version: Option<Value>,
+    #[serde(rename = "Id")]
+    _id: Option<Value>,
+    statement: OneOrMany<Statement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Statement {
+    #[serde(rename = "Sid")]
+    _sid: Option<Value>,
+    effect: Effect,
+    principal: Option<Principals>,
+    not_principal: Option<Principals>,
+    action: Option<OneOrMany<String>>,
+    not_action: Option<OneOrMany<String>>,
+    #[serde(default, deserialize_with = "present")]
+    condition: Option<Pairs<Pairs<OneOrMany<Value>>>>,
+}
+
+#[derive(Deserialize, PartialEq, Clone, Copy)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// `"*"`, or names by their kind.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Principals {
+    Text(String),
+    ByKind(Pairs<OneOrMany<Value>>),
+}
+
+/// Judges a trust policy as IAM hands it out: JSON, URL-encoded (RFC 3986). `account` is the one that the role is in.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>
+#[must_use]
+pub fn of_policy(url_encoded_document: &str, account: &AccountId, now: Timestamp) -> Verdict {
+    let document = percent_decode_str(url_encoded_document).decode_utf8();
+    let policy = document.ok().and_then(|document| serde_json::from_str::<Policy>(&document).ok());
+    policy.map_or_else(Verdict::unreadable, |policy| of(&policy, account, now))
+}
+
+/// A denial that surely holds beats all; then one that may hold makes it unsure; then the best of what is allowed.
+fn of(policy: &Policy, account: &AccountId, now: Timestamp) -> Verdict {
+    let statements = policy.statement.as_slice();
+    let principals = statements.iter().filter_map(|statement| statement.principal.as_ref());
+    let circumstances = Circumstances { account, now, issuers: principals.flat_map(principals::issuers).collect() };
+    let any = |effect| {
+        let of_effect = statements.iter().filter(|statement| statement.effect == effect);
+        of_effect.map(|statement| concerns_ec2(statement, &circumstances)).fold(Verdict::no(None), Verdict::or)
+    };
+    let (denied, allowed) = (any(Effect::Deny), any(Effect::Allow));
+    match (denied.trust, allowed.trust) {
+        (Trust::Yes, _) => Verdict::no(Some(TrustPart::Denial)),
+        (_, Trust::No) | (Trust::No, _) => allowed,
+        (Trust::Unsure, _) => denied,
+    }
+}
+
+/// Whether a statement is about EC2 assuming the role: surely, surely not, or perhaps.
+fn concerns_ec2(statement: &Statement, circumstances: &Circumstances) -> Verdict {
+    let action = match (&statement.action, &statement.not_action) {
+        (Some(actions), None) => Verdict::sure(names_assume_role(actions)),
+        (None, Some(actions)) => Verdict::sure(!names_assume_role(actions)),
+        _ => Verdict::unreadable(),
+    };
+    let principal = match (&statement.principal, &statement.not_principal) {
+        (Some(principals), None) => principals::are_ec2(principals),
+        (None, Some(principals)) => principals::leave_ec2(principals),
+        _ => Verdict::unreadable(),
+    };
+    let condition = statement.condition.iter().flat_map(Pairs::iter).flat_map(|(operator, keys)| {
+        keys.iter().map(move |(key, values)| conditions::holds(operator, key, values.as_slice(), circumstances))
+    });
+    condition.fold(action.and(principal), Verdict::and)
+}
+
+fn names_assume_role(actions: &OneOrMany<String>) -> bool {
+    // Action names are not case-sensitive, and take the wildcards * and ?.
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
+    actions.as_slice().iter().any(|action| WildMatch::new_case_insensitive(action).matches("sts:AssumeRole"))
+}

@@ -1,0 +1,86 @@
+//! Who a statement is about: whether EC2 is among its principals.
+//!
+//! Invariant: EC2 is surely meant only by a spelling that is known to be in use, letter by letter, and surely not meant
+//! only by a name that cannot be EC2's. Whether a wildcard stands for a service is documented nowhere.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+
+use serde_json::Value;
+
+use super::Principals;
+use super::pairs::OneOrMany;
+use super::verdict::Verdict;
+use crate::domain::model::{Trust, TrustPart};
+
+/// EC2's service principals: everywhere; in China's older policies; in the ISO partitions, where tools write them.
+/// <https://github.com/aws/aws-cdk/pull/22589>
+const EC2: [&str; 4] = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn", "ec2.c2s.ic.gov", "ec2.sc2s.sgov.gov"];
+
+/// How every spelling of EC2's name begins, those that are not known to be in use as well.
+const LIKE_EC2: &str = "ec2.";
+
+/// Whether EC2 is one of the principals.
+pub(super) fn are_ec2(principals: &Principals) -> Verdict {
+    match principals {
+        // "*" is everyone. Whether that means a service as well is not documented.
+        Principals::Text(text) => Verdict::unsure(TrustPart::Principal(text.clone())),
+        Principals::ByKind(kinds) => {
+            let names = kinds.iter().flat_map(|(kind, names)| names.as_slice().iter().map(move |name| (kind, name)));
+            names.map(|(kind, name)| is_ec2(kind, name)).fold(Verdict::no(None), Verdict::or)
+        }
+    }
+}
+
+/// Whether `NotPrincipal` leaves EC2 in: not where EC2 is named. Where others are, it is as doubtful as a wildcard.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html>
+pub(super) fn leave_ec2(principals: &Principals) -> Verdict {
+    match are_ec2(principals).trust {
+        Trust::Yes => Verdict::no(None),
+        Trust::Unsure | Trust::No => Verdict::unsure(TrustPart::NotPrincipal),
+    }
+}
+
+fn is_ec2(kind: &str, name: &Value) -> Verdict {
+    let Some(name) = name.as_str() else { return Verdict::unreadable() };
+    let trust = match kind {
+        "Service" => names_ec2(name),
+        "AWS" if is_somebody(name) => Trust::No,
+        "Federated" | "CanonicalUser" => Trust::No,
+        _ => Trust::Unsure,
+    };
+    match trust {
+        Trust::Yes => Verdict::yes(),
+        Trust::No => Verdict::no(None),
+        Trust::Unsure => Verdict::unsure(TrustPart::Principal(name.to_owned())),
+    }
+}
+
+/// Whether a service's name is EC2's.
+pub(super) fn names_ec2(name: &str) -> Trust {
+    if EC2.contains(&name) {
+        return Trust::Yes;
+    }
+    let name = name.trim().to_ascii_lowercase();
+    // What stands before a wildcard or a variable.
+    let open = name.find(['*', '?', '$']).map(|end| &name[..end]);
+    let may_be = name.starts_with(LIKE_EC2) || open.is_some_and(|begins| LIKE_EC2.starts_with(begins));
+    if may_be { Trust::Unsure } else { Trust::No }
+}
+
+/// Whether it is an ARN, an account or a unique id, as people, roles and accounts have them.
+fn is_somebody(name: &str) -> bool {
+    let is_account = name.len() == 12 && name.bytes().all(|b| b.is_ascii_digit());
+    let is_id = name.len() >= 16 && name.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    name.starts_with("arn:") || is_account || is_id
+}
+
+/// The identity providers among the principals, as keys of conditions begin with them, in lower case.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif>
+pub(super) fn issuers(principals: &Principals) -> Vec<String> {
+    let Principals::ByKind(kinds) = principals else { return Vec::new() };
+    let federated = kinds.iter().filter(|(kind, _)| *kind == "Federated");
+    let names = federated.flat_map(|(_, names)| OneOrMany::as_slice(names)).filter_map(Value::as_str);
+    names
+        .map(|name| name.split_once(":oidc-provider/").map_or(name, |(_, issuer)| issuer).to_ascii_lowercase())
+        .filter(|issuer| !issuer.is_empty())
+        .collect()
+}

@@ -1,0 +1,247 @@
+//! The Lambda's outside: a payload goes in, the answer and the tally come out. Pure but for the run in between.
+//!
+//! Invariant: a message of a batch fails alone; what is ignored is said with its reason.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::decide::report::{InstanceReport, ProfileReport};
+use crate::domain::event::{Event, Ignored, Message, Payload, Trigger, parse};
+use crate::lambda::metrics::Tally;
+use crate::ports::Account;
+use crate::reconcile::context::{Context, Invocation};
+use crate::reconcile::error::Error;
+use crate::reconcile::pipeline::run;
+use crate::reconcile::summary::Run;
+
+/// What is answered to an invocation.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To an event that was handed over directly: what came of it.
+    Report(Report),
+    /// To an event that asks for nothing.
+    Ignored {
+        /// Why it was.
+        ignored: String,
+    },
+    /// To an SQS batch: the messages to be tried again.
+    Batch(SqsBatchResponse),
+}
+
+/// The report of a run, as JSON: the contract of the README's section on payloads.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The call that set it off, or `Sweep`.
+    pub trigger: &'static str,
+    /// The account.
+    pub account: String,
+    /// The profiles that were looked at.
+    pub profiles: Vec<Profile>,
+    /// The regions that could not be read.
+    pub unread_regions: Vec<UnreadRegion>,
+}
+
+/// A profile in a [`Report`].
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the contract")]
+pub struct Profile {
+    profile: String,
+    live_id: Option<String>,
+    role: Option<String>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<String>,
+    healthy: usize,
+    instances: Vec<Instance>,
+}
+
+/// An affected instance in a [`Report`].
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the contract")]
+pub struct Instance {
+    instance: String,
+    region: String,
+    state: String,
+    case: &'static str,
+    held_id: String,
+    step: Option<String>,
+    outcome: &'static str,
+    detail: String,
+}
+
+/// A region that could not be read, in a [`Report`].
+#[derive(Debug, Serialize)]
+pub struct UnreadRegion {
+    region: String,
+    reason: &'static str,
+}
+
+impl Report {
+    /// Renders what came of a run.
+    #[must_use]
+    pub fn new(trigger: &Trigger, run: &Run) -> Self {
+        let unread = run.unread.iter();
+        Self {
+            trigger: trigger.what.as_str(),
+            account: trigger.account.to_string(),
+            profiles: run
+                .profiles
+                .iter()
+                .map(|report| Profile::new(report, run.incidents.get(&report.profile)))
+                .collect(),
+            unread_regions: unread
+                .map(|one| UnreadRegion { region: one.region.to_string(), reason: one.error.reason.as_str() })
+                .collect(),
+        }
+    }
+}
+
+impl Profile {
+    fn new(report: &ProfileReport, incident: Option<&String>) -> Self {
+        let live = report.live.as_ref();
+        Self {
+            profile: report.profile.to_string(),
+            live_id: live.map(|live| live.id.to_string()),
+            role: live.and_then(|live| live.role.as_ref()).map(|role| role.name.to_string()),
+            status: report.status().as_str(),
+            incident: incident.cloned(),
+            healthy: report.healthy,
+            instances: report.instances.iter().map(Instance::new).collect(),
+        }
+    }
+}
+
+impl Instance {
+    fn new(report: &InstanceReport) -> Self {
+        let found = &report.found;
+        Self {
+            instance: found.instance.id.to_string(),
+            region: found.region.to_string(),
+            state: found.instance.state.to_string(),
+            case: found.case.as_str(),
+            held_id: found.association.held.to_string(),
+            step: report.step.map(|step| step.to_string()),
+            outcome: report.outcome.as_str(),
+            detail: report.outcome.to_string(),
+        }
+    }
+}
+
+/// Takes a payload all the way, and answers it.
+pub async fn answer<A: Account>(
+    context: &Context<A>,
+    payload: &Value,
+    invocation: Invocation<'_>,
+) -> (Result<Answer, Error>, Tally) {
+    match parse(payload) {
+        Err(error) => (Err(error.into()), Tally::default()),
+        Ok(Payload::Single(event)) => direct(context, vec![event], invocation).await,
+        Ok(Payload::Notified(events)) => direct(context, events, invocation).await,
+        Ok(Payload::Batch(messages)) => batch(context, messages, invocation).await,
+    }
+}
+
+/// Leaves out what happened in other accounts.
+fn of_this_account<A>(context: &Context<A>, event: Event) -> Event {
+    match event {
+        Event::Trigger(trigger) if trigger.account != context.account => {
+            Event::Ignored(Ignored::OtherAccount(trigger.account))
+        }
+        event => event,
+    }
+}
+
+/// Says of an event that it asks for nothing. One of the seven calls that does not say what it changed may be a break that
+/// only the sweep will see: it is told so that its record can be looked for.
+fn ignore(message_id: Option<&str>, why: &Ignored) {
+    if let Ignored::Nameless { event_id, .. } = why {
+        tracing::warn!(message_id, event_id, %why, "an event was ignored, though it may be about a break");
+    } else {
+        tracing::info!(message_id, %why, "an event was ignored");
+    }
+}
+
+/// What was handed over without a queue is one invocation: it fails as a whole, for there is no answer that gives a part
+/// of it back.
+async fn direct<A: Account>(
+    context: &Context<A>,
+    events: Vec<Event>,
+    invocation: Invocation<'_>,
+) -> (Result<Answer, Error>, Tally) {
+    let mut ignored = Vec::new();
+    let mut triggers = Vec::new();
+    for event in events {
+        match of_this_account(context, event) {
+            Event::Ignored(why) => {
+                ignore(None, &why);
+                ignored.push(why);
+            }
+            Event::Trigger(trigger) => triggers.push(trigger),
+        }
+    }
+    let Some(first) = triggers.first() else {
+        let why = ignored.first().map_or_else(|| "there is no event in it".to_owned(), Ignored::to_string);
+        return (Ok(Answer::Ignored { ignored: why }), Tally { ignored: ignored.len(), ..Tally::default() });
+    };
+    let run = run(context, &triggers, invocation).await;
+    let report = Report::new(first, &run);
+    log(&report);
+    let failure = (0..triggers.len()).find_map(|index| run.failure(index));
+    let answer = failure.map_or(Ok(Answer::Report(report)), |error| Err(error.clone()));
+    (answer, Tally { ignored: ignored.len(), ..Tally::of(&run) })
+}
+
+async fn batch<A: Account>(
+    context: &Context<A>,
+    messages: Vec<Message>,
+    invocation: Invocation<'_>,
+) -> (Result<Answer, Error>, Tally) {
+    let mut failed = Vec::new();
+    let mut ids = Vec::new();
+    let mut triggers = Vec::new();
+    let mut ignored = 0;
+    for Message { id, event } in messages {
+        match event.map(|event| of_this_account(context, event)) {
+            Err(error) => {
+                tracing::error!(message_id = id, error = %error, "a message is no event and goes to the dead-letter queue");
+                failed.push(id);
+            }
+            Ok(Event::Ignored(why)) => {
+                ignore(Some(&id), &why);
+                ignored += 1;
+            }
+            Ok(Event::Trigger(trigger)) => {
+                ids.push(id);
+                triggers.push(trigger);
+            }
+        }
+    }
+    let run = run(context, &triggers, invocation).await;
+    if let Some(first) = triggers.first() {
+        log(&Report::new(first, &run));
+    }
+    for (index, id) in ids.into_iter().enumerate() {
+        if let Some(error) = run.failure(index) {
+            tracing::error!(message_id = id, kind = error.name(), error = %error, "a message failed and is tried again");
+            failed.push(id);
+        }
+    }
+    let mut answer = SqsBatchResponse::default();
+    answer.batch_item_failures = failed.into_iter().map(failure).collect();
+    (Ok(Answer::Batch(answer)), Tally { ignored, ..Tally::of(&run) })
+}
+
+fn failure(id: String) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = id;
+    failure
+}
+
+fn log(report: &Report) {
+    match serde_json::to_string(report) {
+        Ok(report) => tracing::info!(report, "a run is over"),
+        Err(error) => tracing::error!(%error, "the report could not be written"),
+    }
+}

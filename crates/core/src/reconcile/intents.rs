@@ -1,0 +1,250 @@
+//! What an invocation began, so that another can finish it, or tell of it.
+//!
+//! Invariant: a step is remembered before its first call is made, and until it is known what came of it. An instance that
+//! was taken off its profile by us is remembered until it has one again, or has ended: no list of associations shows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decide::plan::{Action, Decision, Hindrance, Plan, Step};
+use crate::decide::profile_record::{Begun, MOST_DETACHING, MOST_FORCED, MOST_REPLACING, Memory, Replacing, Turn};
+use crate::decide::report::{Deferral, InstanceReport, Left, Outcome};
+use crate::domain::aws_error::AwsError;
+use crate::domain::model::{Affected, Association, AssociationState, Case, Instance, Profile};
+use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
+use crate::ports::Account;
+use crate::reconcile::observe::{associations, instances};
+
+/// An instance, and where it is.
+pub type Place = (Region, InstanceId);
+
+fn place(step: &Step) -> Place {
+    (step.region.clone(), step.instance.clone())
+}
+
+/// Keeps a plan to what can be remembered of it: answers with the steps that are put off, to be begun by the next run.
+/// First comes what was begun before, then what the last run did not come to.
+///
+/// An instance that is to take up a replaced role is made to do so once, and that has to be remembered as well. One that
+/// there is no room for takes the role up by itself.
+pub fn put_off(plan: &mut Plan, live: Option<&Profile>, memory: &Memory) -> BTreeSet<Place> {
+    let role = live.and_then(|live| live.role.as_ref()).map(|role| &role.id);
+    let mut forced = memory.forced.iter().filter(|(_, of)| Some(of) == role).count();
+    for decision in &mut plan.decisions {
+        if matches!(decision, Decision::Do(step) if step.case == Case::RoleReplaced) {
+            forced += 1;
+            if forced > MOST_FORCED {
+                *decision = Decision::Leave(Hindrance::HealsItself);
+            }
+        }
+    }
+    let planned: BTreeSet<Place> = plan.steps().map(place).collect();
+    let is_kept =
+        |old: &&Begun| old.action.detaches() && !planned.contains(&(old.region.clone(), old.instance.clone()));
+    let kept = memory.begun.iter().filter(is_kept).count();
+    let beyond = |detaches: bool, room: usize| {
+        let last = if detaches { &memory.turn.swapped } else { &memory.turn.replaced };
+        let was_tried = |step: &Step| last.as_ref().is_some_and(|last| place(step) <= *last);
+        let mut steps: Vec<&Step> = plan.steps().filter(|step| step.action.detaches() == detaches).collect();
+        steps.sort_by_cached_key(|step| (step.action != Action::Associate, was_tried(step), place(step)));
+        steps.into_iter().skip(room).map(place).collect::<Vec<Place>>()
+    };
+    let mut put_off: BTreeSet<Place> = beyond(true, MOST_DETACHING.saturating_sub(kept)).into_iter().collect();
+    put_off.extend(beyond(false, MOST_REPLACING));
+    put_off
+}
+
+/// Where the next run goes on, where this one puts steps off: after the last that it begins of each kind.
+#[must_use]
+pub fn next_turn(plan: &Plan, put_off: &BTreeSet<Place>, before: &Turn) -> Turn {
+    let last = |detaches: bool, before: &Option<Place>| {
+        let of_kind = |step: &&Step| step.action.detaches() == detaches;
+        let (later, begun): (BTreeSet<Place>, BTreeSet<Place>) =
+            plan.steps().filter(of_kind).map(place).partition(|one| put_off.contains(one));
+        if later.is_empty() {
+            return None;
+        }
+        // Beyond where the last run ended, if there was anything; else it began from the front again.
+        let further = begun.iter().filter(|one| before.as_ref().is_none_or(|last| *one > last)).max();
+        further.or(begun.iter().max()).cloned()
+    };
+    Turn { swapped: last(true, &before.swapped), replaced: last(false, &before.replaced) }
+}
+
+/// What is to be remembered before the plan's steps are taken, but for those that are put off.
+#[must_use]
+pub fn intents(plan: &Plan, put_off: &BTreeSet<Place>) -> Vec<Begun> {
+    let begun = |step: &Step| Begun {
+        region: step.region.clone(),
+        instance: step.instance.clone(),
+        action: step.action,
+        association: step.association.clone(),
+        from: step.from.clone(),
+        is_stuck: step.case == Case::Stuck,
+    };
+    plan.steps().filter(|step| !put_off.contains(&place(step))).map(begun).collect()
+}
+
+/// What is still to be remembered after them: the instances that may be without a profile, and the steps that time did not
+/// allow to be seen done.
+#[must_use]
+pub fn unfinished(instances: &[InstanceReport]) -> Vec<Begun> {
+    let is_over = |outcome: &Outcome| {
+        matches!(
+            outcome,
+            Outcome::Healed { .. } | Outcome::Left(Left::Ended | Left::AlreadyHealthy | Left::ChangedByOther)
+        )
+    };
+    let may_be_bare = |one: &&InstanceReport| {
+        one.found.association.state == AssociationState::Ending || one.step.is_some_and(Action::detaches)
+    };
+    let may_be_done = |one: &InstanceReport| one.step.filter(|_| one.outcome == Outcome::Deferred(Deferral::OutOfTime));
+    let left = |one: &InstanceReport| if may_be_bare(&one) { Some(Action::Swap) } else { may_be_done(one) };
+    instances
+        .iter()
+        .filter(|one| !is_over(&one.outcome))
+        .filter_map(|one| left(one).map(|action| (one, action)))
+        .map(|(one, action)| Begun {
+            region: one.found.region.clone(),
+            instance: one.found.instance.id.clone(),
+            action,
+            association: one.found.association.id.clone(),
+            from: one.found.association.held.clone(),
+            is_stuck: one.found.case == Case::Stuck,
+        })
+        .collect()
+}
+
+/// What became of what was begun.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Instances that have no profile, and are to get theirs back.
+    pub bare: Vec<Affected>,
+    /// Instances that hold the live profile: it was done, and nobody was told, or EC2 is still about it.
+    pub done: Vec<InstanceReport>,
+    /// The regions that cannot be read now: what was begun there stays remembered.
+    pub unseen: Vec<Region>,
+}
+
+/// What is known of a step that was begun.
+struct Intent<'a> {
+    instance: &'a InstanceId,
+    action: Action,
+    /// The association that it had; of a Replace it is not kept.
+    association: Option<&'a AssociationId>,
+    from: &'a ProfileId,
+    is_stuck: bool,
+}
+
+/// What is remembered to have been begun, by region.
+fn remembered(memory: &Memory) -> BTreeMap<&Region, Vec<Intent<'_>>> {
+    let mut regions: BTreeMap<&Region, Vec<Intent>> = BTreeMap::new();
+    for Begun { region, instance, action, association, from, is_stuck } in &memory.begun {
+        let association = Some(association);
+        let intent = Intent { instance, action: *action, association, from, is_stuck: *is_stuck };
+        regions.entry(region).or_default().push(intent);
+    }
+    for Replacing { region, from, instances } in &memory.replacing {
+        let intent = |instance| Intent { instance, action: Action::Replace, association: None, from, is_stuck: false };
+        regions.entry(region).or_default().extend(instances.iter().map(intent));
+    }
+    regions
+}
+
+/// Looks up what became of the steps that were begun on a profile.
+///
+/// One that holds the old id still is found by the observation; one that holds another profile is somebody else's now. The
+/// regions in `unread` are not asked.
+///
+/// # Errors
+/// The read that failed.
+pub async fn recover<A: Account>(
+    account: &A,
+    profile: &ProfileArn,
+    live: Option<&Profile>,
+    memory: &Memory,
+    unread: &[Region],
+) -> Result<Recovered, AwsError> {
+    let mut recovered = Recovered::default();
+    for (region, begun) in remembered(memory) {
+        let ids: Vec<InstanceId> = begun.iter().map(|one| one.instance.clone()).collect();
+        let is_unread = unread.contains(region);
+        let read = match if is_unread { None } else { Some(read(account, region, &ids).await) } {
+            Some(Err(error)) if !error.reason.passes() => return Err(error),
+            read => read.and_then(Result::ok),
+        };
+        let Some((held, mut instances)) = read else {
+            recovered.unseen.push(region.clone());
+            continue;
+        };
+        for one in begun {
+            let Some(instance) = instances.remove(one.instance).filter(|instance| !instance.state.is_ended()) else {
+                continue;
+            };
+            let row = held.get(one.instance).and_then(|rows| rows.iter().find(|row| row.is_held()));
+            match (row, one.association) {
+                (None, Some(association)) if one.action.detaches() => {
+                    recovered.bare.push(affected(region, instance, &one, association, profile, live));
+                }
+                (Some(row), association) if is_new(row, association, one.from) && is_live(row, live) => {
+                    let found = affected(region, instance, &one, association.unwrap_or(&row.id), profile, live);
+                    let outcome = match row.state {
+                        AssociationState::Associated => Outcome::Healed { now: row.held.clone() },
+                        _ => Outcome::Deferred(Deferral::InTransition(Hindrance::AssociationInTransition)),
+                    };
+                    recovered.done.push(InstanceReport { found, step: Some(one.action), outcome });
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(recovered)
+}
+
+/// What the instances hold, and what they are.
+async fn read<A: Account>(
+    account: &A,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<(BTreeMap<InstanceId, Vec<Association>>, BTreeMap<InstanceId, Instance>), AwsError> {
+    Ok((associations(account, region, ids).await?, instances(account, region, ids).await?))
+}
+
+/// Whether it is another association than the one that was there before.
+fn is_new(row: &Association, before: Option<&AssociationId>, from: &ProfileId) -> bool {
+    before.map_or(row.held != *from, |before| row.id != *before)
+}
+
+/// Whether the profile that IAM has is held by it.
+fn is_live(row: &Association, live: Option<&Profile>) -> bool {
+    live.is_some_and(|live| live.name() == row.arn.name() && live.id == row.held)
+}
+
+/// The instance as it was when the step was begun.
+fn affected(
+    region: &Region,
+    instance: Instance,
+    begun: &Intent<'_>,
+    association: &AssociationId,
+    profile: &ProfileArn,
+    live: Option<&Profile>,
+) -> Affected {
+    let case = match live {
+        None => Case::Gone,
+        Some(live) if live.role.is_none() => Case::RoleLess,
+        Some(_) if begun.is_stuck => Case::Stuck,
+        Some(_) => Case::Stale,
+    };
+    Affected {
+        region: region.clone(),
+        association: Association {
+            id: association.clone(),
+            instance: instance.id.clone(),
+            state: AssociationState::Ending,
+            arn: profile.clone(),
+            held: begun.from.clone(),
+            since: None,
+        },
+        instance,
+        case,
+    }
+}

@@ -1,0 +1,168 @@
+//! The sweep: which profiles are broken anywhere, whatever told of it, or nothing did.
+//!
+//! Invariant: one pass of profiles and one of associations in each region; memory is bounded by the profiles, the broken
+//! and a page, not by the fleet. It only finds names: what is done about them goes the same way as for an event.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::decide::diagnose::{diagnose, may_be_stuck};
+use crate::decide::profile_record::{Memory, Tags};
+use crate::decide::report::UnreadRegion;
+use crate::domain::aws_error::AwsError;
+use crate::domain::model::{Association, Case, Profile, Timestamp};
+use crate::domain::names::{ProfileName, Region, RoleName};
+use crate::ports::{Account, Clock, Iam, Stored, Table, Version, WriteError};
+use crate::reconcile::error::Error;
+use crate::reconcile::observe::{Where, each_association, every_profile, in_regions};
+
+/// How many profiles are remembered at the same time.
+const WRITES_AT_ONCE: usize = 8;
+
+/// What a sweep found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// The profiles that some instance holds and that are not surely healthy. One that is missing from IAM's list is
+    /// among them: the list may lag behind, and only `GetInstanceProfile` says that it is gone.
+    pub suspects: BTreeSet<ProfileName>,
+    /// The profiles that some instance holds.
+    pub used: BTreeSet<ProfileName>,
+    /// IAM's profiles that some instance holds, as the list shows them.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    /// The regions that could not be read.
+    pub unread: Vec<UnreadRegion>,
+    /// The regions that were looked at, the unread ones included.
+    pub regions: Vec<Region>,
+}
+
+impl Swept {
+    /// Whether every region was read that is open to us.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unread.iter().all(UnreadRegion::is_closed)
+    }
+}
+
+/// Passes over the whole account.
+///
+/// # Errors
+/// Where not even the list of profiles or of regions could be read.
+pub async fn sweep<A: Account>(account: &A, places: Where<'_>) -> Result<Swept, AwsError> {
+    let mut profiles = every_profile(account).await?;
+    let regions = places.regions(account).await?;
+    let now = account.clock().now();
+    let (read, unread) = in_regions(&regions, |region| {
+        let profiles = &profiles;
+        async move {
+            let mut used = BTreeSet::new();
+            let mut suspects = BTreeSet::new();
+            let take = |one: Association| {
+                let name = one.arn.name();
+                if diagnose(profiles.get(name), &one.held, &[], now) != Case::Healthy || may_be_stuck(&one, now) {
+                    suspects.insert(name.clone());
+                }
+                if !used.contains(name) {
+                    used.insert(name.clone());
+                }
+            };
+            each_association(account, &region, take).await?;
+            Ok((used, suspects))
+        }
+    })
+    .await;
+    let mut used = BTreeSet::new();
+    let mut suspects = BTreeSet::new();
+    for (_, (in_region, broken)) in read {
+        used.extend(in_region);
+        suspects.extend(broken);
+    }
+    profiles.retain(|name, _| used.contains(name));
+    Ok(Swept { suspects, used, profiles, unread, regions })
+}
+
+/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago; and which
+/// remembered profiles nothing holds any more, where the sweep was whole. Answers with the
+/// profiles of which something is open: an incident that ended without an event, or an instance that has no association
+/// to be seen by.
+///
+/// # Errors
+/// Where the table failed.
+pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet<ProfileName>, Error> {
+    let Some(table) = account.table() else { return Ok(BTreeSet::new()) };
+    let mut known = memories(table).await.map_err(Error::AccountMemory)?;
+    let is_open = |memory: &Memory| memory.incident.is_some() || memory.has_unfinished();
+    let open = known.values().filter(|one| is_open(&one.document)).map(|one| one.document.profile.clone()).collect();
+    let now = account.clock().now();
+    let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
+    let work = healthy.map(|(name, profile)| (known.remove(name), profile)).collect::<Vec<_>>();
+    let written = stream::iter(work)
+        .map(|(known, listed)| remember_one(account, table, known, listed, now))
+        .buffer_unordered(WRITES_AT_ONCE)
+        .collect::<Vec<Result<(), AwsError>>>()
+        .await;
+    written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountMemory)?;
+    if swept.is_whole() {
+        let is_news =
+            |memory: &Memory| !memory.is_unused && memory.is_idle(now) && !swept.used.contains(&memory.profile);
+        let unused = known.into_values().filter(|one| is_news(&one.document)).collect::<Vec<_>>();
+        let written = stream::iter(unused)
+            .map(|Stored { document, version }| async move {
+                let memory = Memory { is_unused: true, ..document };
+                write(table, &memory, version, now).await
+            })
+            .buffer_unordered(WRITES_AT_ONCE)
+            .collect::<Vec<Result<(), AwsError>>>()
+            .await;
+        written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountMemory)?;
+    }
+    Ok(open)
+}
+
+/// Writes a document; where somebody else wrote it meanwhile, they are at work on it, and learn what there is to learn.
+async fn write<T: Table>(table: &T, memory: &Memory, version: Version, now: Timestamp) -> Result<(), AwsError> {
+    match table.remember(memory, version, now).await {
+        Ok(_) | Err(WriteError::Conflict) => Ok(()),
+        Err(WriteError::Aws(error)) => Err(error),
+    }
+}
+
+async fn remember_one<A: Account>(
+    account: &A,
+    table: &A::Table,
+    known: Option<Stored<Memory>>,
+    listed: &Profile,
+    now: Timestamp,
+) -> Result<(), AwsError> {
+    let blank = || (Memory::blank(listed.name().clone()), Version::default());
+    let (mut memory, version) = known.map_or_else(blank, |one| (one.document, one.version));
+    // The list gives no tags: one that was never seen before is read by itself, once.
+    let read = if memory.binding.is_none() { account.iam().instance_profile(listed.name()).await? } else { None };
+    let is_news = match &read {
+        Some(live) => memory.learn(Some(live), Tags::Read, now),
+        None => memory.learn(Some(listed), Tags::Unread, now),
+    };
+    let roles: Vec<RoleName> = memory.roles().cloned().collect();
+    let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();
+    if !is_news && roles.is_empty() && !memory.is_unused {
+        return Ok(());
+    }
+    memory.is_unused = false;
+    for role in &roles {
+        table.remember_role(role, &memory.profile, now).await?;
+    }
+    write(table, &memory, version, now).await
+}
+
+async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<Memory>>, AwsError> {
+    let mut known = BTreeMap::new();
+    let mut next = None;
+    loop {
+        let page = table.memories(next.as_deref()).await?;
+        known.extend(page.items.into_iter().map(|one| (one.document.profile.clone(), one)));
+        next = page.next;
+        if next.is_none() {
+            return Ok(known);
+        }
+    }
+}

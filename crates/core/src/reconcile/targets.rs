@@ -1,0 +1,172 @@
+//! Where a trigger leads: which profiles may be cut off, or put right, by what happened.
+//!
+//! Invariant: names only. What led to a profile is kept for telling; planning never sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decide::diagnose::Look;
+use crate::decide::profile_record::Memory;
+use crate::domain::event::{CallName, Change, Subject, Trigger, What};
+use crate::domain::names::{ProfileArn, ProfileName, RoleName};
+use crate::domain::requeue::Recheck;
+use crate::ports::{Account, Table};
+use crate::reconcile::error::Error;
+use crate::reconcile::observe::profiles_of_role;
+
+/// The profiles that one trigger leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Every profile that an instance holds.
+    Everything,
+    /// These; with `true` where something names the profile itself. A profile that merely has the name of a role may never
+    /// have existed.
+    Profiles(BTreeMap<ProfileName, bool>),
+}
+
+impl Reach {
+    /// Whether it leads to the profile.
+    #[must_use]
+    pub fn includes(&self, profile: &ProfileName) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Profiles(names) => names.contains_key(profile),
+        }
+    }
+}
+
+/// Which profiles a trigger leads to.
+///
+/// # Errors
+/// A read that failed: where to look is unknown then, and not "nowhere".
+pub async fn reach<A: Account>(account: &A, what: &What) -> Result<Reach, Error> {
+    let names = match what {
+        What::Sweep => return Ok(Reach::Everything),
+        What::Recheck(recheck) => BTreeMap::from([(recheck.profile.clone(), true)]),
+        What::Change(Change {
+            subject: Subject::Profile(name, Some(role)),
+            call: CallName::AddRoleToInstanceProfile,
+            ..
+        }) => {
+            let mut names = left_by(account, role, name).await?;
+            names.insert(name.clone(), true);
+            names
+        }
+        What::Change(Change { subject: Subject::Profile(name, _), .. }) => BTreeMap::from([(name.clone(), true)]),
+        What::Change(Change { subject: Subject::Role(role), call: CallName::UpdateAssumeRolePolicy, .. }) => {
+            let names = profiles_of_role(account, role).await.map_err(Error::ScopeUnread)?;
+            names.into_iter().map(|profile| (profile.name().clone(), true)).collect()
+        }
+        What::Change(Change { subject: Subject::Role(role), .. }) => of_role_that_changed(account, role).await?,
+    };
+    Ok(Reach::Profiles(names))
+}
+
+/// How many of the profiles that were seen with a role are asked for an open incident.
+const LEFT_BY: usize = 10;
+
+/// The profiles of which an incident is open, and that were seen with the role which another profile takes up now: perhaps
+/// that one is to take their place.
+async fn left_by<A: Account>(
+    account: &A,
+    role: &RoleName,
+    taken_up_by: &ProfileName,
+) -> Result<BTreeMap<ProfileName, bool>, Error> {
+    let Some(table) = account.table() else { return Ok(BTreeMap::new()) };
+    let remembered = table.profiles_of_role(role).await.map_err(Error::ScopeUnread)?;
+    let mut names = BTreeMap::new();
+    for name in remembered.into_iter().filter(|name| name != taken_up_by).take(LEFT_BY) {
+        let stored = table.memory(&name).await.map_err(Error::ScopeUnread)?;
+        if stored.is_some_and(|stored| stored.document.incident.is_some()) {
+            names.insert(name, true);
+        }
+    }
+    Ok(names)
+}
+
+/// IAM can't list the profiles that held a deleted role. Use those that the table remembers, and the one of the role's
+/// name: the console gives both the same.
+async fn of_role_that_changed<A: Account>(account: &A, role: &RoleName) -> Result<BTreeMap<ProfileName, bool>, Error> {
+    let mut names: BTreeMap<_, _> = ProfileName::new(role.as_str()).map(|name| (name, false)).into_iter().collect();
+    if let Some(table) = account.table() {
+        let remembered = table.profiles_of_role(role).await.map_err(Error::ScopeUnread)?;
+        names.extend(remembered.into_iter().map(|name| (name, true)));
+    }
+    Ok(names)
+}
+
+/// What leads to one profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whether something names the profile itself, and not a role of the same name alone.
+    pub is_named: bool,
+    /// Other spellings of its name: those of the events, and that of IAM's list.
+    pub spellings: Vec<ProfileName>,
+    /// The ARNs that events show for it.
+    pub arns: Vec<ProfileArn>,
+    /// Whether the sweep has searched IAM's list for it, and not found it.
+    pub is_missing_from_list: bool,
+    /// What changed, oldest first.
+    pub changes: BTreeSet<Change>,
+    /// The rechecks that came back.
+    pub rechecks: Vec<Recheck>,
+    /// Whether the sweep found it.
+    pub swept: bool,
+}
+
+impl Wanted {
+    /// How to look at the profile: by what is remembered of it, and by what leads to it.
+    #[must_use]
+    pub fn look(&self, memory: &Memory, even_if_gone: bool) -> Look {
+        let mut look = memory.look(even_if_gone);
+        look.also_spelt(self.spellings.iter().cloned());
+        look.arns.extend(self.arns.iter().cloned());
+        look.is_missing_from_list |= self.is_missing_from_list;
+        look
+    }
+}
+
+/// Brings together, profile by profile, where the triggers lead; the sweep is not in it.
+#[must_use]
+pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, Wanted> {
+    let mut all: BTreeMap<ProfileName, Wanted> = BTreeMap::new();
+    for (trigger, reach) in triggers.iter().zip(reach) {
+        let Ok(Reach::Profiles(names)) = reach else { continue };
+        for (name, is_named) in names {
+            let wanted = all.entry(name.clone()).or_default();
+            wanted.is_named |= is_named;
+            wanted.spellings.push(name.clone());
+            wanted.arns.extend(trigger.arn.as_deref().filter(|arn| arn.name() == name).cloned());
+            match &trigger.what {
+                What::Change(change) => {
+                    wanted.changes.insert(change.clone());
+                }
+                // Copies ask for one look: were each sent on, a queue that delivers twice would hold ever more of them.
+                What::Recheck(recheck) if wanted.rechecks.contains(recheck) => {}
+                What::Recheck(recheck) => wanted.rechecks.push(recheck.clone()),
+                What::Sweep => {}
+            }
+        }
+    }
+    take_in_successions(&mut all, triggers);
+    all
+}
+
+/// Where one batch tells that a profile lost a role, and that another took it up, the first is told of the second.
+fn take_in_successions(all: &mut BTreeMap<ProfileName, Wanted>, triggers: &[Trigger]) {
+    for trigger in triggers {
+        let What::Change(change) = &trigger.what else { continue };
+        let (Subject::Profile(by, Some(role)), CallName::AddRoleToInstanceProfile) = (&change.subject, change.call)
+        else {
+            continue;
+        };
+        let lost = |name: &ProfileName, other: &Change| {
+            other.call == CallName::RemoveRoleFromInstanceProfile
+                && matches!(&other.subject, Subject::Profile(of, Some(lost)) if of == name && lost == role)
+        };
+        for (name, wanted) in all.iter_mut().filter(|(name, _)| *name != by) {
+            if wanted.changes.iter().any(|other| lost(name, other)) {
+                wanted.changes.insert(change.clone());
+            }
+        }
+    }
+}

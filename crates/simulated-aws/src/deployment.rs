@@ -1,0 +1,294 @@
+//! Reprofile deployed in the account, in virtual time: trail → rule → queue → function, and the schedule.
+//!
+//! Invariant: everything that is due happens at its moment while the deployment runs, whatever the function does; at
+//! most so many batches are worked on at once. The numbers are those of `template.yaml`. The same seed gives the same
+//! run. <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html> (batches, windows, concurrency),
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html> (late, at least once)
+
+use std::fmt::Display;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use futures_util::stream::FuturesUnordered;
+use reprofile_core::domain::model::Timestamp;
+use reprofile_core::ports::Clock;
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use tokio::time::{sleep, timeout};
+
+use super::AwsModel;
+use super::function::{Ending, Follows, Invocation, Source};
+use super::kills::Killed;
+
+/// How fast and how faithfully things travel.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// From a call in IAM to its event in the queue, at least.
+    pub trail_delay: Duration,
+    /// So much later at most, each event by chance: they overtake each other.
+    pub trail_jitter: Duration,
+    /// One in so many events never comes; none: all come.
+    pub lose_one_in: Option<u64>,
+    /// One in so many messages comes twice; none: each comes once.
+    pub duplicate_one_in: Option<u64>,
+    /// What chance goes by.
+    pub seed: u64,
+    /// Messages in a batch, at most.
+    pub batch_size: usize,
+    /// How long a batch waits to be filled.
+    pub window: Duration,
+    /// Batches that are worked on at once, at most; the schedule's invocations do not count.
+    pub concurrency: usize,
+    /// The function's time limit.
+    pub timeout: Duration,
+    /// How often the schedule invokes the function, first after that time; none: there is no schedule.
+    pub sweep_every: Option<Duration>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            trail_delay: Duration::from_secs(5),
+            trail_jitter: Duration::ZERO,
+            lose_one_in: None,
+            duplicate_one_in: None,
+            seed: 0,
+            batch_size: 10,
+            window: Duration::from_secs(5),
+            concurrency: 2,
+            timeout: Duration::from_secs(150),
+            sweep_every: None,
+        }
+    }
+}
+
+type Handler<'a> = Box<dyn Fn(Value) -> LocalBoxFuture<'a, Result<Value, String>> + 'a>;
+
+/// The account with Reprofile in it.
+pub struct Deployment<'a> {
+    aws: AwsModel,
+    handler: Handler<'a>,
+    pace: Pace,
+    started: Timestamp,
+    sweeps: u32,
+    chance: u64,
+    running: FuturesUnordered<LocalBoxFuture<'a, (usize, Source, Ending)>>,
+    batches: usize,
+    invocations: Vec<Invocation>,
+    retries: Vec<(Timestamp, u32, Value)>,
+    undelivered: Vec<Value>,
+}
+
+impl<'a> Deployment<'a> {
+    /// Deploys a function: `Deployment::new(&aws, |payload| async move { lambda.invoke(&payload).await })` with
+    /// `let lambda = &Lambda::new(&aws)`.
+    pub fn new<F, E>(aws: &AwsModel, function: impl Fn(Value) -> F + 'a) -> Self
+    where
+        F: Future<Output = Result<Value, E>> + 'a,
+        E: Display,
+    {
+        let answer = |answer: Result<Value, E>| answer.map_err(|error| error.to_string());
+        Self {
+            aws: aws.clone(),
+            handler: Box::new(move |payload| function(payload).map(answer).boxed_local()),
+            pace: Pace::default(),
+            started: aws.now(),
+            sweeps: 0,
+            chance: 0,
+            running: FuturesUnordered::new(),
+            batches: 0,
+            invocations: Vec::new(),
+            retries: Vec::new(),
+            undelivered: Vec::new(),
+        }
+    }
+
+    /// With another pace: `deployment.at(|pace| pace.sweep_every = Some(HOUR))`.
+    pub fn at(mut self, change: impl FnOnce(&mut Pace)) -> Self {
+        change(&mut self.pace);
+        self
+    }
+
+    /// Lets time pass, with all that is due in it. What is still under way then goes on in the next run; no time should
+    /// pass in between.
+    pub async fn run_for(&mut self, time: Duration) {
+        self.run_during(sleep(time)).await;
+    }
+
+    /// The same for as long as something takes: `deployment.run_during(aws.console_delete_role("web"))`.
+    pub async fn run_during<T>(&mut self, happening: impl Future<Output = T>) -> T {
+        let mut happening = pin!(happening);
+        loop {
+            if let Some(done) = self.step(happening.as_mut()).await {
+                return done;
+            }
+        }
+    }
+
+    /// The same until nothing is under way any more, neither an event nor a message nor an invocation (the schedule
+    /// aside); `false` where something still is after so long.
+    pub async fn run_until_quiet(&mut self, at_most: Duration) -> bool {
+        let mut end = pin!(sleep(at_most));
+        loop {
+            self.take_in();
+            self.start_due();
+            if self.running.is_empty() && self.retries.is_empty() && self.aws.queued().is_empty() {
+                return true;
+            }
+            if self.step(end.as_mut()).await.is_some() {
+                return false;
+            }
+        }
+    }
+
+    /// Invokes the function without the queue and without waiting, as the schedule does.
+    pub fn invoke(&mut self, payload: Value) {
+        self.start(Source::Event { failures: 0 }, payload);
+    }
+
+    /// Every invocation so far, in the order they began.
+    pub fn invocations(&self) -> &[Invocation] {
+        &self.invocations
+    }
+
+    /// Whether an invocation was killed.
+    pub fn was_killed(&self) -> bool {
+        self.invocations.iter().any(|one| matches!(one.ended, Some((_, Ending::Killed))))
+    }
+
+    /// The payloads of direct invocations that failed three times.
+    pub fn undelivered(&self) -> &[Value] {
+        &self.undelivered
+    }
+
+    /// What is due now, then the next thing that happens; `Some` where that is the end of `happening`.
+    async fn step<T>(&mut self, happening: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        self.take_in();
+        self.start_due();
+        let (aws, next) = (self.aws.clone(), self.next_due());
+        let at_next = async {
+            match next {
+                Some(at) => sleep((at - aws.now()).try_into().unwrap_or_default()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some((index, source, ending)) = self.running.next() => self.settle(index, source, ending),
+            () = aws.world.changed.notified() => {}
+            () = at_next => {}
+            done = happening => return Some(done),
+        }
+        None
+    }
+
+    /// Splitmix64.
+    fn by_chance(&mut self, below: u64) -> u64 {
+        self.chance += 1;
+        let mut z = self.pace.seed.wrapping_add(self.chance.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+
+    fn one_in(&mut self, n: Option<u64>) -> bool {
+        n.is_some_and(|n| self.by_chance(n) == 0)
+    }
+
+    /// The rule: calls that succeeded, from the trail into the queue.
+    fn take_in(&mut self) {
+        for (at, event) in self.aws.take_timed_events() {
+            if event["detail"].get("errorCode").is_some() || self.one_in(self.pace.lose_one_in) {
+                continue;
+            }
+            let jitter = u64::try_from(self.pace.trail_jitter.as_millis()).unwrap();
+            let late = self.pace.trail_delay + Duration::from_millis(self.by_chance(jitter + 1));
+            let left = (at + late - self.aws.now()).try_into().unwrap_or_default();
+            self.aws.put_in_queue(event, left);
+        }
+    }
+
+    /// When the next batch is full, or has waited long enough; none while as many as may be are worked on.
+    fn batch_due(&self) -> Option<Timestamp> {
+        if self.batches >= self.pace.concurrency {
+            return None;
+        }
+        let queued = self.aws.queued();
+        let full = queued.get(self.pace.batch_size - 1).map(|message| message.due);
+        let waited = queued.first().map(|message| message.due + self.pace.window);
+        full.into_iter().chain(waited).min()
+    }
+
+    fn sweep_due(&self) -> Option<Timestamp> {
+        self.pace.sweep_every.map(|every| self.started + every * (self.sweeps + 1))
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let retries = self.retries.iter().map(|(at, ..)| *at);
+        retries.chain(self.batch_due()).chain(self.sweep_due()).min()
+    }
+
+    fn start_due(&mut self) {
+        let now = self.aws.now();
+        for (_, failures, payload) in self.retries.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>() {
+            self.start(Source::Event { failures }, payload);
+        }
+        while self.sweep_due().is_some_and(|at| at <= now) {
+            self.sweeps += 1;
+            self.invoke(scheduled(&self.aws));
+        }
+        while self.batch_due().is_some_and(|at| at <= now) {
+            let records = self.aws.take_batch(self.pace.batch_size);
+            for record in &records {
+                if self.one_in(self.pace.duplicate_one_in) {
+                    self.aws.duplicate_message(record["messageId"].as_str().unwrap());
+                }
+            }
+            // Empty where all that was due has become a dead letter.
+            if !records.is_empty() {
+                self.batches += 1;
+                self.start(Source::Queue, json!({ "Records": records }));
+            }
+        }
+    }
+
+    fn start(&mut self, source: Source, payload: Value) {
+        let (aws, index, limit) = (self.aws.clone(), self.invocations.len(), self.pace.timeout);
+        let work = (self.handler)(payload.clone());
+        self.invocations.push(Invocation { payload, started: aws.now(), ended: None });
+        self.running.push(Box::pin(async move {
+            let ending = match aws.mortal(timeout(limit, work)).await {
+                Ok(Ok(Ok(answer))) => Ending::Answered(answer),
+                Ok(Ok(Err(error))) => Ending::Failed(error),
+                Ok(Err(_)) => Ending::TimedOut,
+                Err(Killed) => Ending::Killed,
+            };
+            (index, source, ending)
+        }));
+    }
+
+    fn settle(&mut self, index: usize, source: Source, ending: Ending) {
+        let now = self.aws.now();
+        let invocation = &mut self.invocations[index];
+        invocation.ended = Some((now, ending));
+        match (invocation.follow(&self.aws, &source), source) {
+            (Follows::Again(after), Source::Event { failures }) => {
+                self.retries.push((now + after, failures + 1, invocation.payload.clone()));
+            }
+            (Follows::GivenUp, _) => self.undelivered.push(invocation.payload.clone()),
+            (_, Source::Event { .. }) => {}
+            (_, Source::Queue) => self.batches -= 1,
+        }
+    }
+}
+
+/// The schedule's event.
+fn scheduled(aws: &AwsModel) -> Value {
+    json!({
+        "version": "0", "id": aws.world.ids.uuid(), "detail-type": "Scheduled Event", "source": "aws.events",
+        "account": aws.account(), "time": aws.now().replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap(),
+        "region": aws.world.home, "resources": [], "detail": {},
+    })
+}

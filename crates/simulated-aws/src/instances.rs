@@ -1,0 +1,95 @@
+//! EC2's instances: what they are, and the states they pass through in time.
+//!
+//! Invariant: an instance is in one state at any moment, decided when its transition began; nothing has to run for time
+//! to pass. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reprofile_core::domain::model::{Hold, Instance, InstanceState, Timestamp};
+use reprofile_core::domain::names::{InstanceId, Region};
+
+/// An instance as EC2 has it.
+#[derive(Debug, Clone)]
+pub(super) struct InstanceRow {
+    pub(super) id: InstanceId,
+    pub(super) region: Region,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) operator_managed: bool,
+    pub(super) launched: Timestamp,
+    /// From when on `DescribeInstances` shows it.
+    pub(super) shown_from: Timestamp,
+    /// The states it goes through, each with its beginning, oldest first.
+    states: Vec<(Timestamp, InstanceState)>,
+}
+
+impl InstanceRow {
+    /// One that has been in a state since it was launched.
+    pub(super) fn new(id: InstanceId, region: Region, name: &str, launched: Timestamp, state: InstanceState) -> Self {
+        Self {
+            id,
+            region,
+            tags: BTreeMap::from([("Name".to_owned(), name.to_owned())]),
+            operator_managed: false,
+            launched,
+            shown_from: launched,
+            states: vec![(launched, state)],
+        }
+    }
+
+    /// Its state at a moment.
+    pub(super) fn state(&self, at: Timestamp) -> InstanceState {
+        self.states.iter().rev().find(|(since, _)| *since <= at).unwrap().1
+    }
+
+    /// Enters a state now, and the one after it later.
+    pub(super) fn pass(&mut self, now: Timestamp, through: InstanceState, takes: Duration, to: InstanceState) {
+        self.states.retain(|(since, _)| *since <= now);
+        self.states.extend([(now, through), (now + takes, to)]);
+    }
+
+    /// Whether EC2 still knows it: a terminated one is forgotten after a while.
+    pub(super) fn is_known(&self, now: Timestamp, terminated_shown: Duration) -> bool {
+        let &(since, last) = self.states.last().unwrap();
+        last != InstanceState::Terminated || now < since + terminated_shown
+    }
+
+    /// What `DescribeInstances` shows of it.
+    pub(super) fn shown(&self, now: Timestamp) -> Instance {
+        Instance {
+            id: self.id.clone(),
+            state: self.state(now),
+            name: self.tags.get("Name").cloned(),
+            hold: self.tags.get("reprofile").map(|value| Hold::from_tag(value)),
+            launched: Some(self.launched),
+            operator_managed: self.operator_managed,
+        }
+    }
+}
+
+/// Every instance of every region.
+#[derive(Default)]
+pub(super) struct Instances {
+    rows: BTreeMap<InstanceId, InstanceRow>,
+}
+
+impl Instances {
+    pub(super) fn insert(&mut self, row: InstanceRow) {
+        self.rows.insert(row.id.clone(), row);
+    }
+
+    /// An instance, wherever it is.
+    pub(super) fn get(&self, id: &InstanceId) -> Option<&InstanceRow> {
+        self.rows.get(id)
+    }
+
+    /// Every instance.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &InstanceRow> {
+        self.rows.values()
+    }
+
+    /// An instance to be changed, wherever it is.
+    pub(super) fn get_mut(&mut self, id: &InstanceId) -> Option<&mut InstanceRow> {
+        self.rows.get_mut(id)
+    }
+}

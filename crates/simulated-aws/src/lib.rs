@@ -1,0 +1,249 @@
+//! A model of one AWS account behind the ports, in memory, strict, and in virtual time.
+//!
+//! Invariant: it answers as AWS documents it, with AWS's codes; where AWS leaves something open (the order of rows, an
+//! empty page, what lags for how long), it may take the side that is harder for a caller. What happens takes tokio's
+//! time, so that a test under `start_paused` sees two minutes pass in microseconds.
+//!
+//! | file | its part |
+//! |---|---|
+//! | `scenario` | what has long been so: roles, profiles and instances to begin a test with |
+//! | `iam_state`, `people_in_iam`, `iam_port` | IAM: its rules, people's calls, those that Reprofile makes |
+//! | `cloudtrail` | what people do in IAM, as EventBridge delivers it |
+//! | `instances`, `associations`, `people_in_ec2`, `ec2_port` | EC2: the same, in every region |
+//! | `propagation` | what a region of EC2 knows of IAM, and since when |
+//! | `topic`, `table`, `queue` | SNS, DynamoDB, SQS |
+//! | `calls`, `buckets`, `faults`, `pages`, `kills` | what all calls share: a record, a rate, a fault, a page, an end |
+//! | `deeds` | what Reprofile changed |
+//! | `deployment`, `function` | whole incidents: rule, queue, schedule and function, driven in virtual time |
+//!
+//! A further service is a further file: its state in [`World`], its calls as [`Operation`]s that go through
+//! [`AwsModel::call`].
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    reason = "it refuses as AWS does, and stops a wrong test"
+)]
+#![expect(
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    clippy::new_without_default,
+    reason = "a test uses what it asks for"
+)]
+
+mod associations;
+mod buckets;
+mod calls;
+mod clock;
+mod cloudtrail;
+mod deeds;
+mod deployment;
+mod ec2_port;
+mod faults;
+pub mod frozen;
+mod function;
+mod iam_port;
+mod iam_state;
+mod ids;
+mod instances;
+mod kills;
+mod pages;
+mod people_in_ec2;
+mod people_in_iam;
+mod propagation;
+mod queue;
+mod scenario;
+mod settings;
+mod table;
+mod topic;
+
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
+
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::names::{AccountId, Partition, ProfileArn, ProfileName, Region};
+use reprofile_core::ports::Account;
+
+pub use calls::{Call, Operation};
+pub use clock::{EPOCH, LONG_AGO};
+pub use cloudtrail::Caller;
+pub use deeds::{Deed, Effect};
+pub use deployment::Deployment;
+pub use faults::Fault;
+pub use function::{Ending, Invocation};
+pub use kills::Killed;
+pub use propagation::Propagation;
+pub use settings::Settings;
+pub use topic::Published;
+
+/// A handle on the model of one account; clones share the account.
+///
+/// Make it inside the runtime whose time it shall run in.
+#[derive(Clone)]
+pub struct AwsModel {
+    world: Rc<World>,
+    who: Who,
+    has_topic: bool,
+    has_table: bool,
+    has_queue: bool,
+}
+
+/// Whose hands a handle's people's calls are in.
+#[derive(Clone)]
+enum Who {
+    /// Someone, now: what they do is in CloudTrail.
+    Caller(Caller),
+    /// Nobody: it has been so for a month, and no event tells of it.
+    LongAgo,
+}
+
+/// The account's state, a cell for each service.
+struct World {
+    account: AccountId,
+    partition: Partition,
+    home: Region,
+    regions: Vec<Region>,
+    clock: clock::VirtualClock,
+    ids: ids::Ids,
+    settings: RefCell<Settings>,
+    iam: RefCell<iam_state::History>,
+    events: RefCell<cloudtrail::Trail>,
+    instances: RefCell<instances::Instances>,
+    associations: RefCell<associations::Associations>,
+    topic: RefCell<topic::Messages>,
+    calls: RefCell<calls::Log>,
+    deeds: RefCell<Vec<Deed>>,
+    buckets: RefCell<buckets::Buckets>,
+    faults: RefCell<faults::Faults>,
+    pages: RefCell<pages::Pages>,
+    table: RefCell<table::Items>,
+    queue: RefCell<queue::Messages>,
+    kills: kills::Kills,
+    /// Wakes a deployment: an event is in the trail, or a message in the queue.
+    changed: tokio::sync::Notify,
+}
+
+impl AwsModel {
+    /// Account 111122223333 with us-east-1, eu-west-1 and ap-southeast-2 enabled.
+    pub fn new() -> Self {
+        Self::with_regions(&["us-east-1", "eu-west-1", "ap-southeast-2"])
+    }
+
+    /// The same with these regions enabled; the first is the one that global calls go to.
+    pub fn with_regions(regions: &[&str]) -> Self {
+        Self::of("111122223333", "aws", regions)
+    }
+
+    /// Any account of any partition.
+    pub fn of(account: &str, partition: &str, regions: &[&str]) -> Self {
+        let regions: Vec<Region> = regions.iter().map(|name| Region::new(name).unwrap()).collect();
+        let world = World {
+            account: AccountId::new(account).unwrap(),
+            partition: Partition::new(partition).unwrap(),
+            home: regions[0].clone(),
+            regions,
+            clock: clock::VirtualClock::start(),
+            ids: ids::Ids::default(),
+            settings: RefCell::default(),
+            iam: RefCell::default(),
+            events: RefCell::default(),
+            instances: RefCell::default(),
+            associations: RefCell::default(),
+            topic: RefCell::default(),
+            calls: RefCell::default(),
+            deeds: RefCell::default(),
+            buckets: RefCell::default(),
+            faults: RefCell::default(),
+            pages: RefCell::default(),
+            table: RefCell::default(),
+            queue: RefCell::default(),
+            kills: kills::Kills::default(),
+            changed: tokio::sync::Notify::new(),
+        };
+        let who = Who::Caller(Caller::console("alice"));
+        Self { world: Rc::new(world), who, has_topic: true, has_table: true, has_queue: true }
+    }
+
+    /// A handle whose people's calls are made by someone else: `aws.by(Caller::terraform()).delete_role("web-role")`.
+    pub fn by(&self, caller: Caller) -> Self {
+        Self { who: Who::Caller(caller), ..self.clone() }
+    }
+
+    /// A handle whose people's calls have been made a month ago: they are propagated, lag nowhere, and no event tells
+    /// of them. IAM's history before now is rewritten to it, so make them before anything that lags.
+    pub fn long_ago(&self) -> Self {
+        Self { who: Who::LongAgo, ..self.clone() }
+    }
+
+    /// A handle for a Reprofile that has no topic configured.
+    pub fn without_topic(&self) -> Self {
+        Self { has_topic: false, ..self.clone() }
+    }
+
+    /// A handle for a Reprofile that has no table configured.
+    pub fn without_table(&self) -> Self {
+        Self { has_table: false, ..self.clone() }
+    }
+
+    /// A handle for a Reprofile that has no queue configured to send rechecks to.
+    pub fn without_queue(&self) -> Self {
+        Self { has_queue: false, ..self.clone() }
+    }
+
+    /// The account's id.
+    pub fn account(&self) -> AccountId {
+        self.world.account.clone()
+    }
+
+    /// Changes how the account behaves: `aws.set(|s| s.ec2_page = 2)`.
+    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.world.settings.borrow_mut());
+    }
+
+    fn settings(&self) -> Ref<'_, Settings> {
+        self.world.settings.borrow()
+    }
+
+    fn arn(&self, path: &reprofile_core::domain::names::Path, name: &ProfileName) -> ProfileArn {
+        ProfileArn::new(self.world.partition.clone(), self.world.account.clone(), path.clone(), name.clone())
+    }
+}
+
+impl Account for AwsModel {
+    type Iam = Self;
+    type Ec2 = Self;
+    type Topic = Self;
+    type Table = Self;
+    type Queue = Self;
+    type Clock = Self;
+
+    fn iam(&self) -> &Self {
+        self
+    }
+
+    fn ec2(&self) -> &Self {
+        self
+    }
+
+    fn topic(&self) -> Option<&Self> {
+        self.has_topic.then_some(self)
+    }
+
+    fn table(&self) -> Option<&Self> {
+        self.has_table.then_some(self)
+    }
+
+    fn queue(&self) -> Option<&Self> {
+        self.has_queue.then_some(self)
+    }
+
+    fn clock(&self) -> &Self {
+        self
+    }
+}
+
+/// A refusal of the service's, as the port hands it out.
+fn refused<T>(operation: Operation, code: &str, message: &str) -> Result<T, AwsError> {
+    Err(AwsError::new(operation.as_str(), code, message))
+}

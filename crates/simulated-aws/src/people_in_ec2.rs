@@ -1,0 +1,164 @@
+//! What people, auto scaling and other tools do in EC2, and what can be asked of the model to judge a run by.
+//!
+//! Invariant: the calls obey the same rules as those that come through the port, and take effect at once. What is asked
+//! here is the truth of the moment: no lag, no page, no record.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Association, AssociationState, Instance, InstanceState, Profile, Role, Trust};
+use reprofile_core::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleName};
+use reprofile_core::ports::Clock;
+
+use super::calls::Operation;
+use super::instances::InstanceRow;
+use super::propagation::ProfileReference;
+use super::{AwsModel, refused};
+
+impl AwsModel {
+    /// `RunInstances` of one, which a fresh profile fails as EC2 does.
+    pub fn run_instance(&self, region: &str, profile: &str, name: &str) -> Result<InstanceId, AwsError> {
+        let (region, reference) = (Region::new(region).unwrap(), by_name(profile));
+        let profile = self.profile_in_region(Operation::RunInstances, &region, &reference)?;
+        let now = self.now();
+        let id = self.world.ids.instance();
+        let mut row = InstanceRow::new(id.clone(), region.clone(), name, now, InstanceState::Pending);
+        row.pass(now, InstanceState::Pending, self.settings().pending, InstanceState::Running);
+        row.shown_from = now + self.settings().launch_hidden;
+        self.world.instances.borrow_mut().insert(row);
+        self.attach(&region, &id, profile, self.settled(&id));
+        Ok(id)
+    }
+
+    fn pass(
+        &self,
+        operation: Operation,
+        id: &InstanceId,
+        from: &[InstanceState],
+        through: InstanceState,
+        takes: Duration,
+        to: InstanceState,
+    ) -> Result<(), AwsError> {
+        let now = self.now();
+        let instances = &mut *self.world.instances.borrow_mut();
+        let Some(row) = instances.get_mut(id) else {
+            return refused(operation, "InvalidInstanceID.NotFound", &format!("The instance ID '{id}' does not exist"));
+        };
+        let state = row.state(now);
+        if !from.contains(&state) {
+            let message = format!("The instance '{id}' is not in a state from which it can be {to}: {state}");
+            return refused(operation, "IncorrectInstanceState", &message);
+        }
+        if to == InstanceState::Running {
+            row.launched = now;
+        }
+        row.pass(now, through, takes, to);
+        Ok(())
+    }
+
+    /// `StopInstances`: stopping, then stopped.
+    pub fn stop(&self, id: &InstanceId) -> Result<(), AwsError> {
+        let takes = self.settings().stopping;
+        let from = [InstanceState::Running];
+        self.pass(Operation::StopInstances, id, &from, InstanceState::Stopping, takes, InstanceState::Stopped)
+    }
+
+    /// `StartInstances`: pending, then running; launched anew.
+    pub fn start(&self, id: &InstanceId) -> Result<(), AwsError> {
+        let takes = self.settings().pending;
+        let from = [InstanceState::Stopped];
+        self.pass(Operation::StartInstances, id, &from, InstanceState::Pending, takes, InstanceState::Running)
+    }
+
+    /// `TerminateInstances`: shutting-down, then terminated, then after a while not shown any more.
+    pub fn terminate(&self, id: &InstanceId) -> Result<(), AwsError> {
+        use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
+        let takes = self.settings().shutting_down;
+        let from = [Pending, Running, Stopping, Stopped];
+        self.pass(Operation::TerminateInstances, id, &from, ShuttingDown, takes, Terminated)
+    }
+
+    /// Sets a tag of an instance.
+    pub fn tag(&self, id: &InstanceId, key: &str, value: &str) {
+        let instances = &mut *self.world.instances.borrow_mut();
+        instances.get_mut(id).unwrap().tags.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// `AssociateIamInstanceProfile`, by someone else.
+    pub fn associate(&self, region: &str, instance: &InstanceId, profile: &str) -> Result<Association, AwsError> {
+        self.associate_now(&Region::new(region).unwrap(), instance, &by_name(profile))
+    }
+
+    /// `DisassociateIamInstanceProfile`, by someone else.
+    pub fn disassociate(&self, region: &str, association: &AssociationId) -> Result<Association, AwsError> {
+        self.disassociate_now(&Region::new(region).unwrap(), association)
+    }
+
+    /// `ReplaceIamInstanceProfileAssociation`, by someone else.
+    pub fn replace(&self, region: &str, association: &AssociationId, profile: &str) -> Result<Association, AwsError> {
+        self.replace_now(&Region::new(region).unwrap(), association, &by_name(profile))
+    }
+
+    /// The association that an instance has, on its way in or in force.
+    pub fn association_of(&self, instance: &InstanceId) -> Option<Association> {
+        let region = self.world.instances.borrow().get(instance)?.region.clone();
+        let of_it = self.visible_associations(&region, Some(std::slice::from_ref(instance)));
+        of_it.into_iter().find(Association::is_held)
+    }
+
+    /// The profile id that EC2 holds for an instance.
+    pub fn held(&self, instance: &InstanceId) -> Option<ProfileId> {
+        self.association_of(instance).map(|association| association.held)
+    }
+
+    /// The id of the profile that has this name in IAM now.
+    pub fn live(&self, profile: &str) -> Option<ProfileId> {
+        let name = ProfileName::new(profile).unwrap();
+        self.world.iam.borrow().latest().profile(&name).map(|profile| profile.id.clone())
+    }
+
+    /// The profile that has this name in IAM now.
+    pub fn profile(&self, name: &ProfileName) -> Option<Profile> {
+        let iam = self.world.iam.borrow().latest();
+        iam.profile(name).map(|profile| iam.shown(profile, self.reader()))
+    }
+
+    /// The role that has this name in IAM now.
+    pub fn role_called(&self, name: &RoleName) -> Option<Role> {
+        self.world.iam.borrow().latest().role(name).ok().map(|role| role.shown(self.reader()))
+    }
+
+    /// What EC2 knows of an instance.
+    pub fn instance(&self, id: &InstanceId) -> Instance {
+        self.world.instances.borrow().get(id).unwrap().shown(self.now())
+    }
+
+    /// The state that an instance is in.
+    pub fn state_of(&self, instance: &InstanceId) -> InstanceState {
+        self.world.instances.borrow().get(instance).unwrap().state(self.now())
+    }
+
+    /// Whether the instance can get credentials: its association is in force, holds the id that is live, and that
+    /// profile has a role that EC2 may assume.
+    pub fn is_whole(&self, instance: &InstanceId) -> bool {
+        let iam = self.world.iam.borrow().latest();
+        self.association_of(instance).is_some_and(|association| {
+            association.state == AssociationState::Associated
+                && iam.profile(association.arn.name()).is_some_and(|profile| {
+                    profile.id == association.held
+                        && iam.shown(profile, self.reader()).role.is_some_and(|role| role.trust != Trust::No)
+                })
+        })
+    }
+
+    /// What every instance of every region holds: to compare two runs by, or the same before and after.
+    pub fn holdings(&self) -> BTreeMap<InstanceId, (ProfileArn, ProfileId)> {
+        let held = |region: &Region| self.visible_associations(region, None).into_iter().filter(Association::is_held);
+        self.world.regions.iter().flat_map(held).map(|row| (row.instance, (row.arn, row.held))).collect()
+    }
+}
+
+fn by_name(profile: &str) -> ProfileReference {
+    ProfileReference::Name(ProfileName::new(profile).unwrap())
+}

@@ -1,0 +1,92 @@
+//! What has long been so when a test begins: roles, profiles, and instances that hold them.
+//!
+//! Invariant: what is made here is a month old, healthy, and known everywhere: no event tells of it, nothing of it is
+//! still on its way. So it is made first; what then happens is people's doing.
+
+use std::time::Duration;
+
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::InstanceState;
+use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::ports::Clock;
+
+use super::instances::InstanceRow;
+use super::{AwsModel, LONG_AGO};
+
+impl AwsModel {
+    /// A role and a profile of the same name that holds it, as the console makes them.
+    pub fn role_with_profile(&self, name: &str) {
+        self.profile_with_role("/", name, name);
+    }
+
+    /// A role, and a profile of another name or path that holds it, as code makes them; the role may be there already.
+    pub fn profile_with_role(&self, path: &str, profile: &str, role: &str) {
+        let long_ago = self.long_ago();
+        match long_ago.create_role(role) {
+            Err(error) if error.code != "EntityAlreadyExists" => panic!("{error}"),
+            _ => {}
+        }
+        long_ago.create_instance_profile_with(path, profile, &[]).unwrap();
+        long_ago.add_role_to_instance_profile(profile, role).unwrap();
+    }
+
+    /// A running instance that holds a profile.
+    pub fn running(&self, region: &str, profile: &str, name: &str) -> InstanceId {
+        self.in_state(InstanceState::Running, region, profile, name)
+    }
+
+    /// A stopped instance that holds a profile.
+    pub fn stopped(&self, region: &str, profile: &str, name: &str) -> InstanceId {
+        self.in_state(InstanceState::Stopped, region, profile, name)
+    }
+
+    /// Running instances that hold a profile, called `NAME-1` and so on.
+    pub fn running_many(&self, n: usize, region: &str, profile: &str, name: &str) -> Vec<InstanceId> {
+        (1..=n).map(|i| self.running(region, profile, &format!("{name}-{i}"))).collect()
+    }
+
+    /// A running instance that holds a profile and that only its operator can change, as EKS Auto Mode's.
+    pub fn operator_managed(&self, region: &str, profile: &str, name: &str) -> InstanceId {
+        let id = self.running(region, profile, name);
+        self.world.instances.borrow_mut().get_mut(&id).unwrap().operator_managed = true;
+        id
+    }
+
+    /// An instance that holds a profile and stays in a state until somebody changes it.
+    pub fn in_state(&self, state: InstanceState, region: &str, profile: &str, name: &str) -> InstanceId {
+        let id = self.without_profile(state, region, name);
+        let iam = self.world.iam.borrow().latest();
+        let profile =
+            iam.profile(&ProfileName::new(profile).unwrap()).expect("the profile is made before its instances");
+        self.attach(&Region::new(region).unwrap(), &id, (profile.arn.clone(), profile.id.clone()), LONG_AGO);
+        id
+    }
+
+    /// An instance that holds no profile.
+    pub fn without_profile(&self, state: InstanceState, region: &str, name: &str) -> InstanceId {
+        let region = Region::new(region).unwrap();
+        assert!(self.world.regions.contains(&region), "{region} is not enabled");
+        let id = self.world.ids.instance();
+        let mut row = InstanceRow::new(id.clone(), region, name, LONG_AGO, state);
+        if state == InstanceState::Terminated {
+            // A month ago it would be forgotten by now: it ended this moment.
+            row.pass(self.now(), state, Duration::ZERO, state);
+        }
+        self.world.instances.borrow_mut().insert(row);
+        id
+    }
+
+    /// The trap in one moment: the profile emptied, deleted, made again under its name and path, and its role put back.
+    pub fn recreate_profile(&self, profile: &str) -> Result<(), AwsError> {
+        let name = ProfileName::new(profile).unwrap();
+        let iam = self.world.iam.borrow().latest();
+        let old = iam.profile(&name).expect("there is a profile to re-create");
+        let role = old.role.as_ref().expect("the profile holds a role").name.as_str();
+        let tags: Vec<(&str, &str)> =
+            old.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).filter(|(k, _)| !k.starts_with("aws:")).collect();
+        self.remove_role_from_instance_profile(profile, role)?;
+        self.delete_instance_profile(profile)?;
+        self.create_instance_profile_with(old.arn.path().as_str(), profile, &tags)?;
+        self.add_role_to_instance_profile(profile, role)
+    }
+}

@@ -1,0 +1,233 @@
+//! A DynamoDB table that keeps documents as JSON and takes a write only on the version it was made from.
+//!
+//! Invariant: what a read hands out was written, whole, by the last write that was taken, and has not expired; what
+//! cannot be stored and read back unchanged ends the test, and so does what version 0.1.0 could not read. Reads are
+//! strongly consistent (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html>).
+//! An item is at most 400 KB, attribute names included
+//! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>). One that has expired is still
+//! there for days (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>): it is filtered out, so
+//! that a page may be empty and not the last, and a first write may be made over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use reprofile_core::decide::profile_record::{AccountMemory, KEPT, Memory};
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::Timestamp;
+use reprofile_core::domain::names::{ProfileName, RoleName};
+use reprofile_core::ports::{Clock, Page, Stored, Table, Version, WriteError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::calls::Operation;
+use super::frozen;
+use super::{AwsModel, refused};
+
+/// 400 KB, in DynamoDB's thousands of 1,024.
+const LARGEST: usize = 400 * 1024;
+/// What the names of the attributes, the version and the expiry take, about.
+const OVERHEAD: usize = 64;
+const CONFLICT: &str = "ConditionalCheckFailedException";
+
+/// What is in the table.
+#[derive(Default)]
+pub(super) struct Items {
+    documents: BTreeMap<Key, Item>,
+    /// When each (role, profile) expires.
+    roles: BTreeMap<(RoleName, ProfileName), Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Account,
+    Profile(ProfileName),
+}
+
+impl Key {
+    fn subject(&self) -> String {
+        match self {
+            Self::Account => String::new(),
+            Self::Profile(name) => name.to_string(),
+        }
+    }
+}
+
+struct Item {
+    json: String,
+    version: Version,
+    /// None: never.
+    expires: Option<Timestamp>,
+}
+
+impl Item {
+    fn read<T: DeserializeOwned>(&self) -> Stored<T> {
+        let document = serde_json::from_str(&self.json).expect("what is stored can be read");
+        Stored { document, version: self.version }
+    }
+
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|at| at <= now)
+    }
+}
+
+/// What a function of 0.1.0, deployed beside this one, would make of it.
+fn is_readable_by_the_version_before<T: DeserializeOwned>(document: &impl Serialize) {
+    let json = serde_json::to_string(document).expect("a document that is written can be stored");
+    let read = serde_json::from_str::<T>(&json);
+    assert!(read.is_ok(), "0.1.0 can't read it: {:?}: {json}", read.err());
+}
+
+/// The document as it is stored: only what reads back unchanged.
+fn stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(document: &T) -> String {
+    let json = serde_json::to_string(document).expect("a document that is written can be stored");
+    let read: T = serde_json::from_str(&json).expect("a document that is stored can be read");
+    assert_eq!(read, *document, "a document is read as it was written");
+    json
+}
+
+impl AwsModel {
+    /// Items whose time to be deleted has come are gone.
+    fn clean(&self) {
+        let long_expired = self.now() - self.settings().table_deletes_after;
+        let items = &mut *self.world.table.borrow_mut();
+        items.documents.retain(|_, item| !item.has_expired(long_expired));
+        items.roles.retain(|_, expires| *expires > long_expired);
+    }
+
+    async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<Stored<T>>, AwsError> {
+        self.call(Operation::GetItem, None, key.subject(), || Ok(self.peek(&key))).await
+    }
+
+    fn peek<T: DeserializeOwned>(&self, key: &Key) -> Option<Stored<T>> {
+        self.clean();
+        let now = self.now();
+        self.world.table.borrow().documents.get(key).filter(|item| !item.has_expired(now)).map(Item::read)
+    }
+
+    async fn put<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+        &self,
+        key: Key,
+        document: &T,
+        version: Version,
+        expires: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Version, WriteError> {
+        let operation = Operation::PutItem;
+        let answer = self.call(operation, None, key.subject(), || {
+            let json = stored(document);
+            if json.len() + key.subject().len() + OVERHEAD > LARGEST {
+                let message = "Item size has exceeded the maximum allowed size";
+                return refused(operation, "ValidationException", message);
+            }
+            self.clean();
+            let documents = &mut self.world.table.borrow_mut().documents;
+            let is_expected = match documents.get(&key) {
+                None => version == Version(0),
+                Some(item) => item.version == version || version == Version(0) && item.has_expired(now),
+            };
+            if !is_expected {
+                return refused(operation, CONFLICT, "The conditional request failed");
+            }
+            let version = Version(version.0 + 1);
+            documents.insert(key.clone(), Item { json, version, expires });
+            Ok(version)
+        });
+        answer.await.map_err(|error| if error.code == CONFLICT { WriteError::Conflict } else { error.into() })
+    }
+
+    /// What is remembered of a profile, without a call.
+    pub fn remembered(&self, profile: &str) -> Option<Memory> {
+        self.peek(&Key::Profile(ProfileName::new(profile).unwrap())).map(|stored| stored.document)
+    }
+
+    /// What is remembered of the account, without a call.
+    pub fn remembered_account(&self) -> AccountMemory {
+        self.peek(&Key::Account).map(|stored| stored.document).unwrap_or_default()
+    }
+
+    /// The profiles that are remembered to have held a role, without a call.
+    pub fn remembered_of_role(&self, role: &str) -> BTreeSet<ProfileName> {
+        let (now, role) = (self.now(), RoleName::new(role).unwrap());
+        let items = self.world.table.borrow();
+        let holds = |(held, _): &(&(RoleName, ProfileName), &Timestamp)| held.0 == role;
+        items.roles.iter().filter(holds).filter(|(_, at)| **at > now).map(|((_, name), _)| name.clone()).collect()
+    }
+
+    /// What is remembered of the account becomes this, at once and without a call.
+    pub fn rewrite_account(&self, change: impl FnOnce(&mut AccountMemory)) {
+        let before = self.peek::<AccountMemory>(&Key::Account);
+        let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
+        let mut memory = before.map_or_else(AccountMemory::default, |stored| stored.document);
+        change(&mut memory);
+        let item = Item { json: stored(&memory), version, expires: None };
+        self.world.table.borrow_mut().documents.insert(Key::Account, item);
+    }
+
+    /// Another invocation writes what is remembered of a profile, at once and without a call: those that read it before
+    /// have the wrong version now.
+    pub fn rewrite_memory(&self, profile: &str, change: impl FnOnce(&mut Memory)) {
+        let name = ProfileName::new(profile).unwrap();
+        let key = Key::Profile(name.clone());
+        let before = self.peek(&key);
+        let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
+        let mut memory = before.map_or_else(|| Memory::blank(name), |stored| stored.document);
+        change(&mut memory);
+        let item = Item { json: stored(&memory), version, expires: Some(self.now() + KEPT) };
+        self.world.table.borrow_mut().documents.insert(key, item);
+    }
+}
+
+impl Table for AwsModel {
+    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<Memory>>, AwsError> {
+        self.get(Key::Profile(profile.clone())).await
+    }
+
+    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<Memory>>, AwsError> {
+        let operation = Operation::Query;
+        self.call(operation, None, String::new(), || {
+            self.clean();
+            let now = self.now();
+            let items = self.world.table.borrow();
+            let row = |(key, item): (&Key, &Item)| match key {
+                Key::Account => None,
+                Key::Profile(name) => Some((name.to_string(), (!item.has_expired(now)).then(|| item.read()))),
+            };
+            let rows = items.documents.iter().filter_map(row).collect();
+            let (size, starts_empty) = (self.settings().table_page, self.settings().pages_start_empty);
+            let page = self.world.pages.borrow_mut().page("memories", next, rows, size, starts_empty);
+            match page {
+                // The filter comes after the page was cut.
+                Ok(Page { items, next }) => Ok(Page { items: items.into_iter().flatten().collect(), next }),
+                Err(_) => refused(operation, "ValidationException", "The provided starting key is invalid"),
+            }
+        })
+        .await
+    }
+
+    async fn remember(&self, memory: &Memory, version: Version, now: Timestamp) -> Result<Version, WriteError> {
+        is_readable_by_the_version_before::<frozen::Memory>(memory);
+        self.put(Key::Profile(memory.profile.clone()), memory, version, Some(now + KEPT), now).await
+    }
+
+    async fn profiles_of_role(&self, role: &RoleName) -> Result<BTreeSet<ProfileName>, AwsError> {
+        self.call(Operation::Query, None, role.to_string(), || Ok(self.remembered_of_role(role.as_str()))).await
+    }
+
+    async fn remember_role(&self, role: &RoleName, profile: &ProfileName, now: Timestamp) -> Result<(), AwsError> {
+        self.call(Operation::PutItem, None, role.to_string(), || {
+            self.world.table.borrow_mut().roles.insert((role.clone(), profile.clone()), now + KEPT);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn account(&self) -> Result<Stored<AccountMemory>, AwsError> {
+        let found = self.get(Key::Account).await?;
+        Ok(found.unwrap_or(Stored { document: AccountMemory::default(), version: Version(0) }))
+    }
+
+    async fn remember_account(&self, memory: &AccountMemory, version: Version) -> Result<Version, WriteError> {
+        is_readable_by_the_version_before::<frozen::AccountMemory>(memory);
+        self.put(Key::Account, memory, version, None, self.now()).await
+    }
+}

@@ -1,0 +1,288 @@
+//! What `explain` says of an instance or a profile, in words and as JSON, with a fake SSM and a fake CloudTrail.
+
+mod json;
+mod ssm;
+mod trail;
+mod trust;
+mod whole;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reprofile_command_line::error::Error;
+use reprofile_command_line::evidence::{MAX_PINGED, Ping, PingStatus, Ssm, Trail};
+use reprofile_command_line::exit::Exit;
+use reprofile_command_line::explain::look::Subject;
+use reprofile_command_line::explain::{Question, explain};
+use reprofile_command_line::options::Format;
+use reprofile_core::config::Config;
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{InstanceState, Timestamp, Trust};
+use reprofile_core::domain::names::{InstanceId, Partition, Region};
+use reprofile_core::ports::{Clock, Page};
+use reprofile_core::reconcile::context::Context;
+use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+
+use reprofile_simulated_aws::{AwsModel, Caller, Fault, Operation};
+
+/// SSM: what it knows, or that it may not be asked.
+#[derive(Default)]
+struct FakeSsm {
+    pings: BTreeMap<InstanceId, Ping>,
+    denied: bool,
+}
+
+impl FakeSsm {
+    fn sees(mut self, instance: &InstanceId, status: PingStatus, last: Timestamp) -> Self {
+        self.pings.insert(instance.clone(), Ping { instance: instance.clone(), status, last: Some(last) });
+        self
+    }
+}
+
+impl Ssm for FakeSsm {
+    async fn pings(&self, _: &Region, ids: &[InstanceId], next: Option<&str>) -> Result<Page<Ping>, AwsError> {
+        assert!((1..=MAX_PINGED).contains(&ids.len()), "SSM refuses a filter of {} values", ids.len());
+        if self.denied {
+            let message = "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: \
+                           ssm:DescribeInstanceInformation on resource: arn:aws:ssm:eu-west-1:111122223333:*";
+            return Err(AwsError::new("ssm:DescribeInstanceInformation", "AccessDeniedException", message));
+        }
+        // One a page, after an empty one.
+        let skip: usize = next.map_or(0, |next| next.parse().unwrap());
+        let known: Vec<&Ping> = ids.iter().filter_map(|id| self.pings.get(id)).collect();
+        let items =
+            if skip == 0 { Vec::new() } else { known.get(skip - 1).map(|ping| (*ping).clone()).into_iter().collect() };
+        Ok(Page { items, next: (skip < known.len()).then(|| (skip + 1).to_string()) })
+    }
+}
+
+/// CloudTrail: records, handed out newest first, by the names that are in them; two requests a second and no more.
+struct FakeTrail {
+    aws: AwsModel,
+    records: Vec<Value>,
+    page: usize,
+    asked: RefCell<Vec<(Timestamp, String)>>,
+    denied: bool,
+}
+
+impl FakeTrail {
+    fn of(aws: &AwsModel) -> Self {
+        let records = aws.take_events().into_iter().map(|event| event["detail"].clone()).collect();
+        Self { aws: aws.clone(), records, page: 50, asked: RefCell::default(), denied: false }
+    }
+}
+
+impl Trail for FakeTrail {
+    async fn events(
+        &self,
+        region: &Region,
+        name: &str,
+        since: Timestamp,
+        next: Option<&str>,
+    ) -> Result<Page<Value>, AwsError> {
+        assert_eq!(region.as_str(), "us-east-1");
+        self.asked.borrow_mut().push((self.aws.now(), name.to_owned()));
+        let in_the_last_second =
+            self.asked.borrow().iter().filter(|(at, _)| self.aws.now() - *at < Duration::from_secs(1)).count();
+        if self.denied || in_the_last_second > 2 {
+            let code = if self.denied { "AccessDeniedException" } else { "ThrottlingException" };
+            return Err(AwsError::new("cloudtrail:LookupEvents", code, "no"));
+        }
+        let at = |record: &Value| Timestamp::parse(record["eventTime"].as_str().unwrap(), &Rfc3339).unwrap();
+        let names = |record: &Value| record["requestParameters"].to_string().contains(&format!("\"{name}\""));
+        let mut found: Vec<Value> =
+            self.records.iter().filter(|record| names(record) && at(record) >= since).cloned().collect();
+        found.reverse();
+        let skip: usize = next.map_or(0, |next| next.parse().unwrap());
+        let next = (skip + self.page < found.len()).then(|| (skip + self.page).to_string());
+        Ok(Page { items: found.into_iter().skip(skip).take(self.page).collect(), next })
+    }
+}
+
+/// Asks about something.
+pub struct Ask<'a> {
+    aws: &'a AwsModel,
+    ssm: FakeSsm,
+    trail: Option<FakeTrail>,
+    pub variables: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn of(aws: &'a AwsModel) -> Self {
+        Self { aws, ssm: FakeSsm::default(), trail: None, variables: Vec::new() }
+    }
+
+    pub async fn about(&self, subject: &str, output: Format) -> Result<(String, Exit), Error> {
+        let look_up = |name: &str| {
+            self.variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        };
+        let config = Config::read_attended(look_up).unwrap();
+        let names_table = self.variables.iter().any(|(variable, _)| *variable == "REPROFILE_TABLE");
+        let aws = if names_table { self.aws.clone() } else { self.aws.without_table() };
+        let context = Context::new(aws.account(), Partition::new("aws").unwrap(), aws, config);
+        let question = Question { subject: Subject::parse(subject)?, history: self.trail.is_some(), output };
+        let nothing = FakeTrail::of(&AwsModel::new());
+        explain(&context, &self.ssm, self.trail.as_ref().unwrap_or(&nothing), &question).await
+    }
+
+    pub async fn text(&self, subject: &str) -> String {
+        self.about(subject, Format::Table).await.unwrap().0
+    }
+
+    pub async fn json(&self, subject: &str) -> Value {
+        serde_json::from_str(&self.about(subject, Format::Json).await.unwrap().0).unwrap()
+    }
+}
+
+/// The console trap, ten minutes ago, with a running and a stopped instance.
+async fn trapped() -> (AwsModel, InstanceId, InstanceId) {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let running = aws.running("eu-west-1", "web-role", "web-1");
+    let stopped = aws.stopped("us-east-1", "web-role", "web-2");
+    aws.console_delete_role("web-role").await.unwrap();
+    aws.console_create_role("web-role").await.unwrap();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    aws.forget_calls();
+    (aws, running, stopped)
+}
+
+#[tokio::test(start_paused = true)]
+async fn role_less_gone_and_untrusted_are_told_apart() {
+    let aws = AwsModel::new();
+    for name in ["empty", "gone", "untrusted"] {
+        aws.role_with_profile(name);
+        aws.running("eu-west-1", name, "a");
+    }
+    aws.remove_role_from_instance_profile("empty", "empty").unwrap();
+    aws.console_delete_role("gone").await.unwrap();
+    aws.update_assume_role_policy("untrusted", Trust::No).unwrap();
+    let first_lines = |text: String| {
+        let lines: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("Case:") || line.starts_with("- Level")).collect();
+        lines.join("\n")
+    };
+    let ask = Ask::of(&aws);
+    insta::assert_snapshot!(first_lines(ask.text("empty").await), @"
+    Case:             role-less (case C)
+    - Level alert: only tell people of i-00000000000000001.
+    - Level reassociate (the default): only tell people of i-00000000000000001: the instance profile
+    - Levels relink and restore: only tell people of i-00000000000000001: the instance profile holds no
+    ");
+    insta::assert_snapshot!(first_lines(ask.text("gone").await), @"
+    Case:             gone (case E)
+    - Level alert: only tell people of i-00000000000000002.
+    - Levels reassociate (the default) and relink: only tell people of i-00000000000000002: the instance
+    - Level restore: only tell people of i-00000000000000002: the instance profile does not exist; IAM
+    ");
+    insta::assert_snapshot!(first_lines(ask.text("untrusted").await), @"
+    Case:             untrusted (case D)
+    - Levels alert, reassociate (the default), relink and restore: only tell people of
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_from_long_before_have_expired() {
+    let (aws, running, _) = trapped().await;
+    let young = Ask::of(&aws).json(running.as_str()).await["credentials"].clone();
+    assert!(young.as_str().unwrap().starts_with("Those from before the break work"), "{young}");
+    tokio::time::sleep(Duration::from_hours(7)).await;
+    let old = Ask::of(&aws).json(running.as_str()).await["credentials"].clone();
+    assert!(old.as_str().unwrap().starts_with("Nothing any more"), "{old}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_without_a_profile_has_nothing_to_be_healed() {
+    let aws = AwsModel::new();
+    let instance = aws.without_profile(InstanceState::Running, "eu-west-1", "web-1");
+    let (text, exit) = Ask::of(&aws).about(instance.as_str(), Format::Table).await.unwrap();
+    assert_eq!(exit, Exit::Fine);
+    insta::assert_snapshot!(text, @r#"
+    NO PROFILE: "web-1" (i-00000000000000001) in eu-west-1 (running) has no instance profile, and so no IAM role. That is no fault that Reprofile repairs:
+    it never had one, or somebody took it off. EC2 does not remember which it was.
+
+    Who took it off, if that was within 90 days, CloudTrail of eu-west-1 tells:
+        aws cloudtrail lookup-events --region eu-west-1 --lookup-attributes AttributeKey=EventName,AttributeValue=DisassociateIamInstanceProfile --query 'Events[].[CloudTrailEvent]' --output text | grep -F i-00000000000000001
+
+    To attach one:
+        printf 'Name of the instance profile: '; read -r PROFILE; aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-00000000000000001 --iam-instance-profile "Name=$PROFILE"
+    "#);
+    assert_eq!(Ask::of(&aws).json(instance.as_str()).await["status"], "no-profile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_has_ended_is_said_to_have() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let instance = aws.in_state(InstanceState::Terminated, "eu-west-1", "web-role", "web-1");
+    insta::assert_snapshot!(Ask::of(&aws).text(instance.as_str()).await, @r#"ENDED: "web-1" (i-00000000000000001) in eu-west-1 is terminated. It holds nothing any more, and nothing can be repaired."#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_does_not_know_is_an_error_that_names_what_was_not_read() {
+    let aws = AwsModel::new();
+    aws.break_region("us-east-1", Fault::DENIED);
+    let ask = Ask::of(&aws);
+    let error = async |subject| ask.about(subject, Format::Table).await.unwrap_err().to_string();
+    insta::assert_snapshot!(error("i-0123456789abcdef0").await, @"no instance i-0123456789abcdef0 in the 2 regions that were looked at, but us-east-1 (denied) could not be read; is it another account's (--profile), or a region that --regions leaves out? A terminated instance is forgotten after about an hour");
+    insta::assert_snapshot!(error("web-role").await, @"IAM has no instance profile web-role, and no instance holds one of that name, but us-east-1 (denied) could not be read; the name of a role is not always that of its profile: `aws iam list-instance-profiles-for-role --role-name NAME` shows it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_cannot_be_read_is_unknown_and_never_gone() {
+    let (aws, running, _) = trapped().await;
+    aws.fail_all(Operation::GetInstanceProfile, Fault::ACCESS_DENIED);
+    let error = Ask::of(&aws).about(running.as_str(), Format::Table).await.unwrap_err();
+    assert!(error.to_string().contains("web-role could not be read"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_tag_cannot_reach_the_terminal() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let instance = aws.running("eu-west-1", "web-role", "\u{1b}[2J`rm -rf /`\r\nHEALTHY: all is well");
+    aws.recreate_profile("web-role").unwrap();
+    let text = Ask::of(&aws).text(instance.as_str()).await;
+    assert!(!text.contains('\u{1b}') && !text.contains('\r'), "{text:?}");
+    assert!(text.lines().all(|line| !line.starts_with("HEALTHY")), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn twelve_hundred_instances_are_counted_and_not_all_listed() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running_many(1200, "eu-west-1", "web-role", "web");
+    aws.recreate_profile("web-role").unwrap();
+    let ask = Ask::of(&aws);
+    let text = ask.text("web-role").await;
+    assert!(text.lines().count() < 250, "{} lines", text.lines().count());
+    assert!(text.contains("... and 1150 more instances; --output json lists all."), "{text}");
+    assert_eq!(ask.json("web-role").await["instances"].as_array().unwrap().len(), 1200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_table_that_remembers_the_role_it_says_what_restore_would_do() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", "web-1");
+    crate::lambda::Lambda::in_account(&aws, &[]).invoke(&crate::lambda::schedule()).await.unwrap();
+    aws.console_delete_role("web-role").await.unwrap();
+    aws.create_role("web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let mut ask = Ask::of(&aws);
+    ask.variables = vec![("REPROFILE_TABLE", "reprofile")];
+    let text = ask.text("web-role").await;
+    let section = text.split("What Reprofile would do\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    insta::assert_snapshot!(section, @r#"
+    - Level alert: only tell people of i-00000000000000001.
+    - Levels reassociate (the default) and relink: only tell people of i-00000000000000001: the instance
+      profile does not exist.
+    - Level restore: create the instance profile again, and put the role web-role
+      (AROAEXAMPLE0000000002) into it; re-associate i-00000000000000001, to hold the new one.
+    The Lambda writes to IAM only when it has read the same state twice, some minutes apart;
+    "reprofile heal" when you agree to its plan.
+    "#);
+    assert!(text.contains("Put the role web-role back into the instance profile"), "{text}");
+}

@@ -1,0 +1,39 @@
+//! The integration tests, in one binary: the model of AWS, and what is shown on it.
+//!
+//! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
+#![expect(clippy::too_many_lines, reason = "a snapshot is as long as what it shows")]
+#![expect(unreachable_pub, reason = "the model is written like a library; its binary has no outside")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+
+mod aws_model_is_strict;
+mod boundaries;
+mod cli_explain;
+mod cli_heal;
+mod cli_heal_iam;
+mod cli_html;
+mod cli_replay;
+mod cli_scan;
+mod endings;
+mod fleet;
+mod healing;
+mod incidents;
+mod lambda;
+mod looking;
+mod memory;
+mod nobody;
+mod notice;
+mod random_people;
+mod replaced_role;
+mod spelling;
+mod stored;
+mod stuck;
+mod successor;
+mod swaps;
+mod trust_policies;
+mod unread;
+mod writing_iam;
+
+/// The folder of the workspace, where `events` and `tests/data` are.
+fn root() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../..")
+}

@@ -1,0 +1,101 @@
+//! The model driven by random people, with random faults and kills, at every level, and the laws that hold whatever they do.
+//!
+//! Invariant: a case is the same run each time. A failing one is cut down to the fewest steps and printed as a story; to
+//! play other ones, change `SEED` and `CASES`.
+
+mod laws;
+mod stage;
+mod story;
+
+use std::time::Duration;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use reprofile_core::domain::glob::Globs;
+use serde_json::Value;
+
+use self::laws::{Trial, nothing_more_happens};
+use self::stage::Stage;
+use self::story::{Case, case};
+use crate::lambda::Lambda;
+use reprofile_simulated_aws::Deployment;
+
+const SEED: u64 = 1;
+const CASES: u32 = 60;
+const STEPS: usize = 16;
+
+const SWEEPS: Duration = Duration::from_hours(2);
+/// Rechecks go on for a day after a break, messages that failed come back for over an hour, and then the sweeps go on.
+const QUIET: Duration = Duration::from_hours(30);
+
+const SCOPE: &str = "web* app*";
+const IGNORE: &str = "/karpenter/*";
+
+/// Plays a case to its quiet end, and judges it.
+async fn play(case: &Case) -> Result<(), TestCaseError> {
+    let stage = Stage::set(case);
+    let aws = stage.aws.clone();
+    let scope = if case.is_scoped { SCOPE } else { "*" };
+    let lambda = Lambda::in_account(
+        &aws,
+        &[
+            ("REPROFILE_LEVEL", case.level.as_str()),
+            ("REPROFILE_TABLE", "reprofile"),
+            ("REPROFILE_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/reprofile"),
+            ("REPROFILE_SCOPE", scope),
+            ("REPROFILE_IGNORE", IGNORE),
+        ],
+    );
+    let lambda = &lambda;
+    let mut deployment = Deployment::new(&aws, move |payload: Value| async move { lambda.invoke(&payload).await });
+    deployment = deployment.at(|pace| {
+        pace.sweep_every = Some(SWEEPS);
+        pace.trail_delay = case.account.trail_delay;
+        pace.trail_jitter = case.account.trail_jitter;
+        pace.lose_one_in = case.account.lose_one_in;
+        pace.duplicate_one_in = case.account.duplicate_one_in;
+        pace.seed = case.account.seed;
+    });
+    if case.account.is_swept {
+        deployment.run_for(SWEEPS + Duration::from_mins(5)).await;
+    }
+    for step in &case.story {
+        stage.perform(&step.what, &mut deployment).await;
+        deployment.run_for(step.then).await;
+    }
+    aws.mend();
+    aws.kill_nobody();
+    aws.nothing_more_just_before();
+    deployment.run_for(QUIET).await;
+    let (writes, told) = (aws.writes().len(), aws.published().len());
+    deployment.run_for(QUIET).await;
+
+    let trial = Trial {
+        aws: &aws,
+        stage: &stage,
+        level: case.level,
+        scope: Globs::parse(scope).unwrap(),
+        ignore: Globs::parse(IGNORE).unwrap(),
+        invocations: deployment.invocations(),
+    };
+    trial.nothing_was_written_that_may_not_be()?;
+    trial.what_is_broken_is_told_and_nothing_else()?;
+    trial.what_is_published_has_a_status()?;
+    nothing_more_happens(&aws.writes()[writes..], &aws.published()[told..])
+}
+
+fn in_virtual_time(case: &Case) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(play(case))
+}
+
+#[test]
+fn whatever_people_do_nothing_wrong_is_written_and_no_break_is_missed() {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&SEED.to_le_bytes());
+    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let outcome = runner.run(&case(STEPS), |case| in_virtual_time(&case));
+    if let Err(failure) = outcome {
+        panic!("seed {SEED}: {failure}");
+    }
+}

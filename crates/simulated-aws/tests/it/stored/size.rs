@@ -1,0 +1,243 @@
+//! How large a document gets: 20,000 instances fit, whatever becomes of them.
+
+use std::time::Duration;
+
+use reprofile_core::decide::incident::{Next, Occasion, Timing, advance};
+use reprofile_core::decide::plan::{Action, Bounds, Hindrance, Level, plan};
+use reprofile_core::decide::profile_record::{MOST_DETACHING, MOST_FORCED, MOST_REPLACING, MOST_SWAPPED, Memory, Tags};
+use reprofile_core::decide::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, Status};
+use reprofile_core::domain::actor::Actor;
+use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::event::{CallName, Change, Subject, add_changes};
+use reprofile_core::domain::glob::Globs;
+use reprofile_core::domain::model::{
+    Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust,
+};
+use reprofile_core::domain::names::{
+    AccountId, AssociationId, InstanceId, Partition, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
+};
+use reprofile_core::reconcile::intents::{intents, next_turn, put_off};
+use time::macros::datetime;
+
+use crate::lambda::Lambda;
+use reprofile_simulated_aws::{AwsModel, Deployment, Operation};
+
+const MANY: u32 = 20_000;
+/// DynamoDB takes 400 KB.
+const LARGEST: usize = 300 * 1000;
+const NOW: Timestamp = datetime!(2026-11-21 12:00 UTC);
+const TIMING: Timing = Timing {
+    settle: Some(time::Duration::ZERO),
+    remind: time::Duration::hours(24),
+    confirm: time::Duration::minutes(5),
+};
+
+fn region(number: u32) -> Region {
+    Region::new(&format!("ap-southeast-{}", number % 17 + 1)).unwrap()
+}
+
+fn arn() -> ProfileArn {
+    ProfileArn::parse("arn:aws:iam::111122223333:instance-profile/app/web-role").unwrap()
+}
+
+fn live() -> Profile {
+    Profile {
+        arn: arn(),
+        id: ProfileId::new("AIPANEWNEWNEWNEWNEW22").unwrap(),
+        created: NOW - time::Duration::hours(1),
+        role: Some(Role {
+            name: RoleName::new("web-role").unwrap(),
+            id: RoleId::new("AROANEWNEWNEWNEWNEW22").unwrap(),
+            created: NOW - time::Duration::minutes(30),
+            trust: Trust::Yes,
+            trust_part: None,
+        }),
+        tags: (0..50).map(|number| (format!("tag-{number:0100}"), "x".repeat(200))).collect(),
+    }
+}
+
+fn found(number: u32, case: Case) -> Affected {
+    let id = InstanceId::new(&format!("i-{number:017x}")).unwrap();
+    Affected {
+        region: region(number),
+        instance: Instance {
+            id: id.clone(),
+            state: if number.is_multiple_of(2) && case == Case::Stale {
+                InstanceState::Stopped
+            } else {
+                InstanceState::Running
+            },
+            name: Some(format!("a name as long as tags get, {}", "é".repeat(200))),
+            hold: None,
+            launched: Some(NOW - time::Duration::hours(9)),
+            operator_managed: false,
+        },
+        association: Association {
+            id: AssociationId::new(&format!("iip-assoc-{number:017x}")).unwrap(),
+            instance: id,
+            state: AssociationState::Associated,
+            arn: arn(),
+            held: ProfileId::new("AIPAOLDOLDOLDOLDOLD11").unwrap(),
+            since: None,
+        },
+        case,
+    }
+}
+
+fn report(instances: impl Iterator<Item = InstanceReport>) -> ProfileReport {
+    let (partition, account) = (Partition::new("aws").unwrap(), AccountId::new("111122223333").unwrap());
+    let name = ProfileName::new("web-role").unwrap();
+    let report = ProfileReport::new(partition, account, name, Some(live()), NOW);
+    ProfileReport { changes: changes(), instances: instances.collect(), ..report }
+}
+
+/// As many changes as are kept, by somebody with a long name.
+fn changes() -> Vec<Change> {
+    let change = |number| Change {
+        at: Some(NOW - time::Duration::seconds(number)),
+        call: CallName::RemoveRoleFromInstanceProfile,
+        subject: Subject::Profile(ProfileName::new("web-role").unwrap(), Some(RoleName::new("web-role").unwrap())),
+        actor: Actor {
+            principal: format!("arn:aws:sts::111122223333:assumed-role/{}/{}", "r".repeat(64), "s".repeat(64)),
+            tool: Some("a tool".repeat(10)),
+            source: Some("cloudformation.amazonaws.com".to_owned()),
+        },
+        event_id: format!("11111111-2222-4333-8444-{number:012}"),
+    };
+    let mut changes = Vec::new();
+    add_changes(&mut changes, (0..60).map(change));
+    changes
+}
+
+fn outcome(outcome: &Outcome, case: Case, numbers: impl Iterator<Item = u32>) -> ProfileReport {
+    let step = (!matches!(outcome, Outcome::Left(_))).then_some(Action::Swap);
+    report(numbers.map(|number| InstanceReport { found: found(number, case), step, outcome: outcome.clone() }))
+}
+
+fn bounds() -> Bounds {
+    let all = Globs::parse("*").unwrap();
+    Bounds { level: Level::Reassociate, ignore: Globs::parse("").unwrap(), scope: all, may_swap: true }
+}
+
+fn size(memory: &Memory) -> usize {
+    serde_json::to_string(memory).unwrap().len()
+}
+
+#[test]
+fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
+    let mut memory = Memory::blank(ProfileName::new("web-role").unwrap());
+    memory.learn(Some(&live()), Tags::Read, NOW);
+    memory.waiting = changes();
+    let on_its_way = |number| {
+        let mut found = found(number, Case::Stuck);
+        found.association.state = AssociationState::Associating;
+        found
+    };
+    memory.note_associating((0..MANY).map(on_its_way).collect::<Vec<_>>().iter(), NOW);
+    memory.swapped =
+        (0..MOST_SWAPPED).map(|number| found(u32::try_from(number).unwrap(), Case::Stuck).instance.id).collect();
+    let denied = AwsError::new("ec2:AssociateIamInstanceProfile", "UnauthorizedOperation", "no");
+    let looks = [
+        // The first ones are made to take up a role; then everything else happens.
+        (Outcome::Healed { now: live().id }, Case::RoleReplaced),
+        (Outcome::Left(Left::Hindered(Hindrance::OperatorManaged)), Case::Stale),
+        (Outcome::Deferred(Deferral::OutOfTime), Case::Stale),
+        (Outcome::Failed(Failure::Detached(denied)), Case::Gone),
+        (Outcome::Left(Left::Hindered(Hindrance::HealsItself)), Case::RoleReplaced),
+        (Outcome::Failed(Failure::NotConfirmed), Case::Stale),
+    ];
+    for (number, (outcome_of_all, case)) in looks.iter().enumerate() {
+        let affected: Vec<Affected> = (0..MANY).map(|number| found(number, *case)).collect();
+        let mut plan = plan(&memory.profile, Some(&live()), &affected, &bounds(), NOW);
+        let put_off = put_off(&mut plan, Some(&live()), &memory);
+        memory.turn = next_turn(&plan, &put_off, &memory.turn);
+        memory.note_begun(intents(&plan, &put_off), &[]);
+        if *case == Case::Stale {
+            let replacing: usize = memory.replacing.iter().map(|one| one.instances.len()).sum();
+            assert_eq!((memory.begun.len(), replacing), (MOST_DETACHING, MOST_REPLACING), "look {number}");
+        }
+        assert!(size(&memory) < LARGEST, "look {number}, before its steps: {} bytes", size(&memory));
+
+        // What was begun came to what it came to; nobody else took up the role.
+        let first = 0..u32::try_from(MOST_FORCED).unwrap();
+        memory.note_forced(Some(&live()), &outcome(outcome_of_all, *case, first).instances);
+        let all = outcome(outcome_of_all, *case, 0..MANY);
+        let Next { incident, .. } = advance(memory.incident.take(), &all, Occasion::Recheck, NOW, TIMING);
+        memory.incident = incident;
+        assert_eq!(memory.forced.len(), MOST_FORCED);
+        assert!(size(&memory) < LARGEST, "look {number}, after its steps: {} bytes", size(&memory));
+    }
+}
+
+#[test]
+fn more_broken_instances_are_news_beyond_the_ids_that_are_kept() {
+    let gone = Outcome::Left(Left::Hindered(Hindrance::NoProfile));
+    let look = |incident, numbers: std::ops::Range<u32>| {
+        advance(incident, &outcome(&gone, Case::Gone, numbers), Occasion::Recheck, NOW, TIMING)
+    };
+    let first = look(None, 0..5000);
+    assert!(first.tell.is_some_and(|notice| notice.losses.total() == 5000));
+    // The same again, and fewer, are no news; one more in any region is.
+    let again = look(first.incident.clone(), 0..5000);
+    assert_eq!(again.tell, None);
+    assert_eq!(look(again.incident.clone(), 500..5000).tell, None);
+    let one_more = look(again.incident, 0..5001).tell.unwrap();
+    assert_eq!((one_more.status, one_more.losses.total()), (Status::Broken, 5001));
+}
+
+#[test]
+fn steps_beyond_what_can_be_remembered_are_all_begun_by_later_runs_in_turn() {
+    let mut memory = Memory::blank(ProfileName::new("web-role").unwrap());
+    let affected: Vec<Affected> = (0..5000).map(|number| found(number, Case::Stale)).collect();
+    let mut begun = std::collections::BTreeSet::new();
+    // Each second instance is stopped, and is to be swapped.
+    for _ in 0..2500_usize.div_ceil(MOST_DETACHING) {
+        // Nothing succeeds: each run finds all of them again.
+        let mut plan = plan(&memory.profile, Some(&live()), &affected, &bounds(), NOW);
+        let put_off = put_off(&mut plan, Some(&live()), &memory);
+        begun.extend(intents(&plan, &put_off).into_iter().map(|one| one.instance));
+        memory.turn = next_turn(&plan, &put_off, &memory.turn);
+    }
+    assert_eq!(begun.len(), 5000);
+}
+
+#[test]
+fn an_instance_that_there_is_no_room_to_remember_is_not_made_to_take_up_a_role() {
+    let mut memory = Memory::blank(ProfileName::new("web-role").unwrap());
+    let role = live().role.unwrap();
+    memory.forced = (0..390).map(|number| (found(number, Case::Stale).instance.id, role.id.clone())).collect();
+    memory.forced.push((found(1, Case::Stale).instance.id, RoleId::new("AROAOLDOLDOLDOLDOLD11").unwrap()));
+    let affected: Vec<Affected> = (1000..1100).map(|number| found(number, Case::RoleReplaced)).collect();
+    let mut plan = plan(&memory.profile, Some(&live()), &affected, &bounds(), NOW);
+    assert!(put_off(&mut plan, Some(&live()), &memory).is_empty());
+    assert_eq!(plan.steps().count(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_with_three_thousand_broken_instances_is_told_and_healed_within_the_bounds() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let instances = aws.running_many(3000, "eu-west-1", "web-role", "web");
+    let lambda = Lambda::in_account(&aws, &[]);
+    let mut deployment = Deployment::new(&aws, |payload: serde_json::Value| {
+        let lambda = &lambda;
+        async move { lambda.invoke(&payload).await }
+    });
+    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    aws.delete_instance_profile("web-role").unwrap();
+    deployment.run_for(Duration::from_mins(5)).await;
+    assert!(size(&aws.remembered("web-role").unwrap()) < LARGEST);
+    aws.create_instance_profile_with("/", "web-role", &[]).unwrap();
+    aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    assert!(deployment.run_until_quiet(Duration::from_hours(4)).await);
+    assert!(instances.iter().all(|instance| aws.held(instance) == aws.live("web-role")));
+    assert_eq!(aws.count(Operation::ReplaceIamInstanceProfileAssociation), 3000);
+    let subjects: Vec<String> = aws.published().into_iter().map(|one| one.message.subject).collect();
+    assert_eq!(
+        subjects,
+        [
+            "[Reprofile] BROKEN web-role: 3000 of 3000 instances cut off (111122223333)",
+            "[Reprofile] HEALED web-role: 3000 of 3000 instances re-associated (111122223333)"
+        ]
+    );
+}
