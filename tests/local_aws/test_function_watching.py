@@ -10,7 +10,7 @@ import pytest
 
 import deployment
 
-METRICS = (deployment.PROJECT / "src/metrics.rs").read_text()
+METRICS = (deployment.PROJECT / "crates/core/src/lambda/metrics.rs").read_text()
 LOG_LINES = "".join(path.read_text() for path in (deployment.PROJECT / "src").rglob("*.rs"))
 
 
