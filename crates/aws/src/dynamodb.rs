@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{Client, config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use reprofile_core::decide::profile_record::{AccountMemory, KEPT, Memory, SHAPE};
+use reprofile_core::decide::profile_record::{AccountRecord, KEPT, ProfileRecord, SHAPE};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::Timestamp;
 use reprofile_core::domain::names::{AccountId, ProfileName, RoleName};
@@ -144,19 +144,19 @@ impl Put {
 
 impl Table for DynamoDbTable {
     /// One that can't be read, or is of a newer shape, is an error that names the profile: it is never overwritten.
-    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<Memory>>, AwsError> {
+    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<ProfileRecord>>, AwsError> {
         self.get(&item::of_profile(profile)).await
     }
 
     /// An item that can't be read, or is of a newer shape, is left out and logged: that nothing is stored of a profile is
     /// known only by [`Self::memory`].
-    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<Memory>>, AwsError> {
+    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<ProfileRecord>>, AwsError> {
         let Page { items, next } = self.query(item::PROFILES, next).await?;
         let items = live(items, self.clock.now());
         Ok(Page { items: readable(QUERY, &items, item::sort_key, item::document), next })
     }
 
-    async fn remember(&self, memory: &Memory, version: Version, now: Timestamp) -> Result<Version, WriteError> {
+    async fn remember(&self, memory: &ProfileRecord, version: Version, now: Timestamp) -> Result<Version, WriteError> {
         let Put { request, next } = self.put_document(&item::of_profile(&memory.profile), memory, version)?;
         let mut request = request.item(item::EXPIRES, number((now + KEPT).unix_timestamp()));
         if version == Version::default() {
@@ -196,13 +196,13 @@ impl Table for DynamoDbTable {
         request.send().await.map(drop).map_err(|error| error::of(PUT, &error))
     }
 
-    async fn account(&self) -> Result<Stored<AccountMemory>, AwsError> {
-        let blank = || Stored { document: AccountMemory::default(), version: Version::default() };
+    async fn account(&self) -> Result<Stored<AccountRecord>, AwsError> {
+        let blank = || Stored { document: AccountRecord::default(), version: Version::default() };
         Ok(self.get(item::ACCOUNT).await?.unwrap_or_else(blank))
     }
 
     /// It does not expire: what was told of the account once is not told again.
-    async fn remember_account(&self, memory: &AccountMemory, version: Version) -> Result<Version, WriteError> {
+    async fn remember_account(&self, memory: &AccountRecord, version: Version) -> Result<Version, WriteError> {
         self.put_document(item::ACCOUNT, memory, version)?.send().await
     }
 }

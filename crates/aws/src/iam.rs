@@ -10,7 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_iam::{Client, config, types};
 use aws_smithy_types::DateTime;
 
-use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::model::{Profile, Role, Timestamp};
 use reprofile_core::domain::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
 use reprofile_core::domain::trust_policy::{self, Verdict};
@@ -125,7 +125,7 @@ impl Iam for IamApi {
         }
     }
 
-    /// A profile of that name that somebody else made meanwhile is an error with [`Reason::StateChanged`]. An answer that
+    /// A profile of that name that somebody else made meanwhile is an error with [`ErrorKind::StateChanged`]. An answer that
     /// can't be read is one too, code `MalformedAnswer`: the profile may have been made.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html>
     async fn create_instance_profile(
@@ -152,7 +152,7 @@ impl Iam for IamApi {
             .map_err(|odd| odd.into_error(OPERATION))
     }
 
-    /// A profile that somebody else filled meanwhile is an error with [`Reason::StateChanged`]: it can hold but one role.
+    /// A profile that somebody else filled meanwhile is an error with [`ErrorKind::StateChanged`]: it can hold but one role.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html>
     async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError> {
         const OPERATION: &str = "iam:AddRoleToInstanceProfile";
@@ -170,7 +170,7 @@ fn once() -> config::Builder {
 
 /// `NoSuchEntity` is an answer; every other error stays one.
 fn absent_is<T>(nothing: T, error: AwsError) -> Result<T, AwsError> {
-    if error.reason == Reason::NotFound { Ok(nothing) } else { Err(error) }
+    if error.reason == ErrorKind::NotFound { Ok(nothing) } else { Err(error) }
 }
 
 /// The SDK puts 1970 where a required date is missing: taken for a date, it would make every role an old one.

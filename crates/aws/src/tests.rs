@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use super::fake_http::{Answer, FakeHttp, ec2_error, ok};
 use super::settings::OPERATION_TIMEOUT;
 use super::*;
-use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::names::{ProfileName, Region};
 use reprofile_core::ports::{Clock as _, Ec2 as _, Iam as _};
 
@@ -66,7 +66,7 @@ async fn a_region_that_does_not_answer_does_not_hang() {
     let start = tokio::time::Instant::now();
     let (calls, result) = regions(vec![Answer::Silence; 5]).await;
     let error = result.unwrap_err();
-    assert_eq!((error.code.as_str(), error.reason), ("Timeout", Reason::Unavailable));
+    assert_eq!((error.code.as_str(), error.reason), ("Timeout", ErrorKind::Unavailable));
     assert!(start.elapsed() <= OPERATION_TIMEOUT + Duration::from_millis(10), "{:?}", start.elapsed());
     assert!((2..=3).contains(&calls), "{calls} attempts of 10 s in 30 s");
 }
@@ -74,21 +74,21 @@ async fn a_region_that_does_not_answer_does_not_hang() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_refused_is_told_on_one_line() {
     let error = error_after(vec![Answer::Refused; 5]).await;
-    assert_eq!(error.reason, Reason::Unavailable);
+    assert_eq!(error.reason, ErrorKind::Unavailable);
     assert_snapshot!(error, @"ec2:DescribeRegions: Connection: io error: connection refused");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_error_without_a_code_is_the_services_own_fault() {
     let error = error_after(vec![Answer::Http(502, "<html>Bad Gateway</html>".to_owned()); 5]).await;
-    assert_eq!((error.code.as_str(), error.reason), ("ServiceUnavailable", Reason::Unavailable));
+    assert_eq!((error.code.as_str(), error.reason), ("ServiceUnavailable", ErrorKind::Unavailable));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_success_that_is_not_the_services_is_no_answer() {
     for body in ["", "<html>Please log in to the guest network</html>", "{}"] {
         let error = error_after(vec![ok(body); 5]).await;
-        assert_eq!((error.code.as_str(), error.reason), ("Connection", Reason::Unavailable), "{body:?}: {error}");
+        assert_eq!((error.code.as_str(), error.reason), ("Connection", ErrorKind::Unavailable), "{body:?}: {error}");
     }
 }
 
@@ -101,7 +101,7 @@ async fn the_encoded_blob_of_a_refusal_is_cut_off() {
         "x-Yz0_".repeat(300)
     );
     let error = error_after([ec2_error(403, "UnauthorizedOperation", &message)]).await;
-    assert_eq!(error.reason, Reason::Denied);
+    assert_eq!(error.reason, ErrorKind::Denied);
     assert_snapshot!(error.message, @"You are not authorized to perform this operation. User: arn:aws:sts::111122223333:assumed-role/reprofile/f is not authorized to perform: ec2:DescribeRegions because no identity-based policy allows the action.");
 }
 

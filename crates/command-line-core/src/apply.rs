@@ -20,9 +20,9 @@ use super::{json as json_text, plan_text, unread};
 use crate::scan::json;
 use reprofile_core::alert::aws_cli::{self, Home};
 use reprofile_core::alert::plain::count;
-use reprofile_core::decide::iam_repair::Mend;
+use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Step;
-use reprofile_core::decide::report::{Failure, Left, Outcome};
+use reprofile_core::decide::report::{Failure, Outcome, Skipped};
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::ports::Account;
 use reprofile_core::reconcile::context::Context;
@@ -140,10 +140,10 @@ fn written(one: &Written, home: &Home) -> (Ink, String) {
     let Written { profile, mend, fate } = one;
     let role = &mend.role().name;
     match (fate, mend) {
-        (write_iam::Fate::Done(_), Mend::Relink(_)) => {
+        (write_iam::Fate::Done(_), IamRepair::Relink(_)) => {
             (Ink::Green, format!("{profile}: the role {role} is in it again"))
         }
-        (write_iam::Fate::Done(live), Mend::Restore { .. }) => {
+        (write_iam::Fate::Done(live), IamRepair::Restore { .. }) => {
             (Ink::Green, format!("{profile}: created again, now {}, with the role {role} in it", live.id))
         }
         (write_iam::Fate::Skipped(why), _) => (Ink::Yellow, format!("{profile}: skipped: {why}")),
@@ -159,7 +159,9 @@ fn done(one: &Done) -> (Ink, String) {
     let what = match &one.fate {
         Fate::Skipped(why) => format!("skipped: {why}"),
         Fate::Taken(Outcome::Healed { now }) => format!("re-associated, now {now}"),
-        Fate::Taken(outcome @ Outcome::Left(Left::AlreadyHealthy | Left::Ended)) => format!("not needed: {outcome}"),
+        Fate::Taken(outcome @ Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended)) => {
+            format!("not needed: {outcome}")
+        }
         Fate::Taken(outcome @ Outcome::Left(_)) => format!("left alone: {outcome}"),
         Fate::Taken(outcome @ Outcome::Failed(Failure::Detached(_) | Failure::NoAssociation)) => format!(
             "FAILED: {outcome}\n    it has no instance profile now; to give it back: {}",
@@ -192,7 +194,7 @@ fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
     if failed > 0 {
         said.push(format!("{failed} failed"));
     }
-    let still = findings.told().count() - carried.well(findings);
+    let still = findings.reported().count() - carried.well(findings);
     let sum = format!("{}; {still} still cut off.", said.join(", "));
     let mut sum = look.paint(Ink::Bold, &sum);
     if healed > 0 {
@@ -212,7 +214,7 @@ fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
 pub fn exit(findings: &Findings, carried: &Carried) -> Exit {
     if carried.failed() > 0 {
         Exit::Error
-    } else if findings.told().count() > carried.well(findings) {
+    } else if findings.reported().count() > carried.well(findings) {
         Exit::Broken
     } else if findings.unread.is_empty() && findings.unread_profiles.is_empty() {
         Exit::Fine

@@ -11,7 +11,7 @@ use super::ground::{Fate, Ground, Lives, Looks, lives};
 use super::interrupt::UnderWay;
 use super::write_iam::{self, Written, write_iam};
 use reprofile_core::decide::plan::{OLD_ENOUGH, Step};
-use reprofile_core::decide::report::{Failure, Left, Outcome};
+use reprofile_core::decide::report::{Failure, Outcome, Skipped};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
@@ -33,7 +33,10 @@ impl Done {
     /// Whether the instance is now as it should be.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        matches!(self.fate, Fate::Taken(Outcome::Healed { .. } | Outcome::Left(Left::AlreadyHealthy | Left::Ended)))
+        matches!(
+            self.fate,
+            Fate::Taken(Outcome::Healed { .. } | Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended))
+        )
     }
 
     /// Whether it was tried, and failed or was not confirmed.
@@ -67,7 +70,7 @@ impl Carried {
         };
         let cured =
             |(profile, one): &(&BrokenProfile, &Finding)| profile.is_cured_by_iam(one) && is_right(&profile.name);
-        findings.told().filter(cured).count()
+        findings.reported().filter(cured).count()
     }
 
     /// How much was tried, and failed or was not confirmed.
@@ -104,7 +107,7 @@ pub async fn carry_out<A: Account>(
         if let Some(mend) = profile.mend() {
             let written = write_iam(context, profile, mend, under_way).await;
             tell(News::Written(&written));
-            let waits = |step: &Step| profile.told().any(|one| one.waits_for_iam && one.is_for(step));
+            let waits = |step: &Step| profile.reported().any(|one| one.waits_for_iam && one.is_for(step));
             if let write_iam::Fate::Done(live) = &written.fate {
                 for step in steps.iter_mut().filter(|step| waits(step)) {
                     step.to = live.id.clone();

@@ -6,7 +6,7 @@ use std::io;
 
 use reprofile_core::alert::plain::{MESSAGE, plain};
 use reprofile_core::config::{InvalidConfig, Wrong};
-use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::reconcile::error::Error as CoreError;
 
 /// The longest message of AWS that is shown, in characters: a terminal has room.
@@ -134,7 +134,7 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
             "the credentials are not valid here: check AWS_ACCESS_KEY_ID and the profile; for China or GovCloud name a \
              region of theirs with --region"
         }
-        (_, Reason::Denied) if error.operation == REGIONS => {
+        (_, ErrorKind::Denied) if error.operation == REGIONS => {
             let why = if is_explicit_deny(error) {
                 "a policy denies it explicitly, so allowing it does not help"
             } else {
@@ -145,7 +145,7 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
                  a region that is open to you, by --region eu-west-1 ({why})"
             ));
         }
-        (_, Reason::Denied) if is_explicit_deny(error) => {
+        (_, ErrorKind::Denied) if is_explicit_deny(error) => {
             return Some(format!(
                 "a policy denies {} explicitly, so allowing it does not help: an organisation's policy (SCP), a permissions \
                  boundary, or a policy of these credentials. Leave out what it closes, by --regions and --region, or have it \
@@ -153,19 +153,19 @@ pub fn advice_on(error: &AwsError) -> Option<String> {
                 error.operation
             ));
         }
-        (_, Reason::Denied) => {
+        (_, ErrorKind::Denied) => {
             return Some(format!(
                 "allow {} to these credentials; `reprofile permissions` prints the whole policy that is needed",
                 error.operation
             ));
         }
-        (_, Reason::Throttled) => "others are calling AWS at the same time: wait a minute and run it again",
-        (_, Reason::RegionDisabled) => "the region may not be enabled for this account: leave it out of --regions",
+        (_, ErrorKind::Throttled) => "others are calling AWS at the same time: wait a minute and run it again",
+        (_, ErrorKind::RegionDisabled) => "the region may not be enabled for this account: leave it out of --regions",
         ("ResourceNotFoundException", _) if error.operation.starts_with("dynamodb:") => {
             "--table is the name of the Lambda's table, the output TableName of its stack; --region is where that stack is"
         }
         ("Connection", _) => "the endpoint was not reached: check the region's name, the network and proxy settings",
-        (_, Reason::Unavailable) => {
+        (_, ErrorKind::Unavailable) => {
             "AWS did not answer: run it again; if it goes on, see https://health.aws.amazon.com"
         }
         _ => return None,

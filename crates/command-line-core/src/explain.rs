@@ -18,9 +18,9 @@ use super::prospect::{Known, WhyNot, prospect};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::decide::iam_repair::lacks_something;
-use reprofile_core::decide::plan::{Bounds, Decision, Hindrance, Level, plan};
-use reprofile_core::decide::profile_record::Memory;
-use reprofile_core::decide::report::{Deferral, InstanceReport, Left, Outcome, ProfileReport};
+use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, plan};
+use reprofile_core::decide::profile_record::ProfileRecord;
+use reprofile_core::decide::report::{Deferral, InstanceReport, Outcome, ProfileReport, Skipped};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::Sought;
@@ -137,7 +137,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         }
     }
     let prospects = LEVELS.map(|level| {
-        let bounds = Bounds { level, ..bounds.clone() };
+        let bounds = Guardrails { level, ..bounds.clone() };
         (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
     });
     let report = ProfileReport {
@@ -145,7 +145,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         sought,
         instances: as_they_are(&profile, live.as_ref(), broken, now),
         healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
-        remembered: memory.as_ref().and_then(Memory::last_role).cloned(),
+        remembered: memory.as_ref().and_then(ProfileRecord::last_role).cloned(),
         ..ProfileReport::new(context.partition.clone(), context.account.clone(), profile, live, now)
     };
     let explanation = Explanation {
@@ -177,16 +177,16 @@ fn as_they_are(
     now: Timestamp,
 ) -> Vec<InstanceReport> {
     let everything = Globs::parse("*").unwrap_or_else(|_| Globs::none());
-    let bounds = Bounds { level: Level::Reassociate, ignore: Globs::none(), scope: everything, may_swap: false };
+    let bounds = Guardrails { level: Level::Reassociate, ignore: Globs::none(), scope: everything, may_swap: false };
     for one in &mut instances {
         one.instance.hold = None;
     }
     let decisions = plan(profile, live, &instances, &bounds, now).decisions;
     let as_it_is = |(found, decision): (Affected, Decision)| {
         let outcome = match decision {
-            Decision::Leave(hindrance) if hindrance.passes() => Outcome::Deferred(Deferral::InTransition(hindrance)),
-            Decision::Leave(hindrance) => Outcome::Left(Left::Hindered(hindrance)),
-            Decision::Do(_) => Outcome::Left(Left::Hindered(Hindrance::LevelAlert)),
+            Decision::Skip(hindrance) if hindrance.passes() => Outcome::Deferred(Deferral::InTransition(hindrance)),
+            Decision::Skip(hindrance) => Outcome::Left(Skipped::Hindered(hindrance)),
+            Decision::Act(_) => Outcome::Left(Skipped::Hindered(Blocker::LevelAlert)),
         };
         InstanceReport { found, step: None, outcome }
     };

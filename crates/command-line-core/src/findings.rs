@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use super::exit::Exit;
-use super::known::{self, Memories, known};
+use super::known::{self, ProfileRecords, known};
 use super::prospect::{Known, Prospect, WhyNot, prospect};
 use super::role::Said;
 use super::watched::{Watch, Watched};
 use reprofile_core::config::Regions;
 use reprofile_core::decide::diagnose::Look;
 use reprofile_core::decide::diagnose::diagnose;
-use reprofile_core::decide::iam_repair::{Mend, lacks_something};
+use reprofile_core::decide::iam_repair::{IamRepair, lacks_something};
 use reprofile_core::decide::plan::{Decision, Level, Step};
-use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
-use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::event::Change;
 use reprofile_core::domain::model::Search;
 use reprofile_core::domain::model::{Affected, Case, Profile, Timestamp, Trust};
@@ -66,7 +66,7 @@ pub struct BrokenProfile {
     /// The instances that are cut off.
     pub instances: Vec<Finding>,
     /// What would be put right in IAM before any of them, or why nothing; `None` where none waits for that.
-    pub iam: Option<Result<Mend, WhyNot>>,
+    pub iam: Option<Result<IamRepair, WhyNot>>,
     /// The profile that took its place.
     pub successor: Option<ProfileName>,
     /// Whether that puts in a role that EC2 can use by somebody's word alone.
@@ -96,7 +96,7 @@ impl Finding {
     /// Whether somebody asked not to hear of it.
     #[must_use]
     pub fn is_muted(&self) -> bool {
-        matches!(&self.decision, Decision::Leave(hindrance) if hindrance.is_muted())
+        matches!(&self.decision, Decision::Skip(hindrance) if hindrance.is_muted())
     }
 }
 
@@ -109,34 +109,34 @@ impl BrokenProfile {
 
     /// The steps that would be taken.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.told().filter_map(|one| match &one.decision {
-            Decision::Do(step) => Some(&**step),
-            Decision::Leave(_) => None,
+        self.reported().filter_map(|one| match &one.decision {
+            Decision::Act(step) => Some(&**step),
+            Decision::Skip(_) => None,
         })
     }
 
     /// What is put right in IAM, for instances that people want to hear of.
     #[must_use]
-    pub fn mend(&self) -> Option<&Mend> {
-        self.iam.as_ref().and_then(|iam| iam.as_ref().ok()).filter(|_| self.told().any(|one| one.waits_for_iam))
+    pub fn mend(&self) -> Option<&IamRepair> {
+        self.iam.as_ref().and_then(|iam| iam.as_ref().ok()).filter(|_| self.reported().any(|one| one.waits_for_iam))
     }
 
     /// Why IAM is left as it is, though an instance waits for it.
     #[must_use]
     pub fn why_not(&self) -> Option<&WhyNot> {
-        self.iam.as_ref().and_then(|iam| iam.as_ref().err()).filter(|_| self.told().any(|one| one.waits_for_iam))
+        self.iam.as_ref().and_then(|iam| iam.as_ref().err()).filter(|_| self.reported().any(|one| one.waits_for_iam))
     }
 
     /// Whether all that the instance needs is that IAM is put right, and that is what would be done.
     #[must_use]
     pub fn is_cured_by_iam(&self, one: &Finding) -> bool {
-        one.waits_for_iam && self.mend().is_some() && matches!(one.decision, Decision::Leave(_))
+        one.waits_for_iam && self.mend().is_some() && matches!(one.decision, Decision::Skip(_))
     }
 
     /// The profile id that a step leads to; `None` where AWS has yet to give it.
     #[must_use]
     pub fn leads_to<'a>(&self, step: &'a Step) -> Option<&'a ProfileId> {
-        Some(&step.to).filter(|_| !matches!(self.mend(), Some(Mend::Restore { .. })))
+        Some(&step.to).filter(|_| !matches!(self.mend(), Some(IamRepair::Restore { .. })))
     }
 
     /// The moment by which the instance was cut off, where IAM's state tells: the profile that it holds had been deleted
@@ -158,15 +158,15 @@ impl BrokenProfile {
     }
 
     /// The instances that people want to hear of.
-    pub fn told(&self) -> impl Iterator<Item = &Finding> {
+    pub fn reported(&self) -> impl Iterator<Item = &Finding> {
         self.instances.iter().filter(|one| !one.is_muted())
     }
 }
 
 impl Findings {
     /// The instances that are cut off, but the muted ones, with their profile.
-    pub fn told(&self) -> impl Iterator<Item = (&BrokenProfile, &Finding)> {
-        self.profiles.iter().flat_map(|profile| profile.told().map(move |one| (profile, one)))
+    pub fn reported(&self) -> impl Iterator<Item = (&BrokenProfile, &Finding)> {
+        self.profiles.iter().flat_map(|profile| profile.reported().map(move |one| (profile, one)))
     }
 
     /// How many are cut off, and muted.
@@ -176,14 +176,14 @@ impl Findings {
     }
 
     /// The profiles that would be put right in IAM.
-    pub fn mends(&self) -> impl Iterator<Item = (&BrokenProfile, &Mend)> {
+    pub fn mends(&self) -> impl Iterator<Item = (&BrokenProfile, &IamRepair)> {
         self.profiles.iter().filter_map(|profile| profile.mend().map(|mend| (profile, mend)))
     }
 
     /// How many instances would be put back on their role.
     #[must_use]
     pub fn curable(&self) -> usize {
-        self.steps().count() + self.told().filter(|(profile, one)| profile.is_cured_by_iam(one)).count()
+        self.steps().count() + self.reported().filter(|(profile, one)| profile.is_cured_by_iam(one)).count()
     }
 
     /// The steps that would be taken.
@@ -194,7 +194,7 @@ impl Findings {
     /// How the process ends when this is all that was asked for.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        if self.told().next().is_some() {
+        if self.reported().next().is_some() {
             Exit::Broken
         } else if self.unread.is_empty() && self.unread_profiles.is_empty() {
             Exit::Fine
@@ -298,7 +298,7 @@ async fn known_of<A: Account>(
     context: &Context<A>,
     name: &ProfileName,
     said: SaidOf<'_>,
-    memory: Option<&Memory>,
+    memory: Option<&ProfileRecord>,
     live: Option<&Profile>,
     affected: &[Affected],
 ) -> (Result<Known, WhyNot>, Option<ProfileName>) {
@@ -324,13 +324,13 @@ fn is_doubtful(live: &Profile) -> bool {
 /// What was read.
 struct Looked {
     observation: Observation,
-    memories: Memories,
+    memories: ProfileRecords,
     looks: Names,
     doubtful: BTreeSet<ProfileName>,
 }
 
 /// How to look at these profiles, by what is remembered of them.
-fn looks(memories: &Memories, names: impl IntoIterator<Item = ProfileName>) -> Names {
+fn looks(memories: &ProfileRecords, names: impl IntoIterator<Item = ProfileName>) -> Names {
     let look = |name: ProfileName| {
         let blank = Look { even_if_gone: true, ..Look::default() };
         let look = memories.get(&name).map_or(blank, |memory| memory.look(true));
@@ -386,7 +386,7 @@ async fn check_regions<A: Account>(context: &Context<A>) -> Result<(), Error> {
     let Regions::Only(wanted) = &context.config.regions else { return Ok(()) };
     let enabled = match context.aws.ec2().regions().await {
         Ok(enabled) => enabled,
-        Err(error) if error.reason == Reason::Denied => return Ok(()),
+        Err(error) if error.reason == ErrorKind::Denied => return Ok(()),
         Err(error) => return Err(Error::aws("listing the enabled regions", error)),
     };
     let mut unknown = wanted.iter().filter(|region| !enabled.contains(region)).peekable();

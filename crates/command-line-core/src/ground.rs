@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use reprofile_core::decide::diagnose::Look;
 use reprofile_core::decide::plan::{Decision, Step, plan};
-use reprofile_core::decide::report::{Left, Outcome};
+use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
@@ -75,7 +75,7 @@ impl Ground {
             return skipped("EC2 does not show the instance any more".to_owned());
         };
         if instance.state.is_ended() {
-            return Some(Fate::Taken(Outcome::Left(Left::Ended)));
+            return Some(Fate::Taken(Outcome::Left(Skipped::Ended)));
         }
         let rows = self.held.get(&step.instance).map_or(&[][..], Vec::as_slice);
         let Some(association) = rows.iter().find(|row| row.is_held()) else {
@@ -87,7 +87,7 @@ impl Ground {
         let look = looks.get(step.profile.name()).unwrap_or(&self.blank);
         let case = look.case(live, association, instance, context.aws.clock().now());
         if case == Case::Healthy {
-            return Some(Fate::Taken(Outcome::Left(Left::AlreadyHealthy)));
+            return Some(Fate::Taken(Outcome::Left(Skipped::AlreadyHealthy)));
         }
         let affected = Affected {
             region: step.region.clone(),
@@ -97,12 +97,12 @@ impl Ground {
         };
         let again = plan(step.profile.name(), live, &[affected], &context.config.bounds, context.aws.clock().now());
         match again.decisions.into_iter().next() {
-            Some(Decision::Do(same)) if *same == *step => None,
-            Some(Decision::Do(other)) => skipped(format!(
+            Some(Decision::Act(same)) if *same == *step => None,
+            Some(Decision::Act(other)) => skipped(format!(
                 "it would now be another step than the one shown ({} -> {}): run it again to see it",
                 other.from, other.to
             )),
-            Some(Decision::Leave(hindrance)) => skipped(hindrance.to_string()),
+            Some(Decision::Skip(hindrance)) => skipped(hindrance.to_string()),
             None => skipped("nothing is decided about it any more".to_owned()),
         }
     }

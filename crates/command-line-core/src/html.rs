@@ -53,7 +53,7 @@ pub fn page(findings: &Findings) -> String {
         "that link is cut, the instance gets no new AWS credentials, and what runs there fails when it calls AWS: backups, ",
         "deployments, remote access (SSM). The EC2 console shows the link as whole all the same.</p>\n",
     ));
-    for profile in findings.profiles.iter().filter(|profile| profile.told().next().is_some()) {
+    for profile in findings.profiles.iter().filter(|profile| profile.reported().next().is_some()) {
         card(&mut page, profile);
     }
     not_in_force(&mut page, findings);
@@ -71,7 +71,7 @@ pub fn page(findings: &Findings) -> String {
 }
 
 fn verdict(page: &mut Markup, findings: &Findings) {
-    let broken = findings.told().count();
+    let broken = findings.reported().count();
     let partly = !findings.unread.is_empty() || !findings.unread_profiles.is_empty();
     let (class, text) = match (broken, partly) {
         (0, false) if !findings.doubtful.is_empty() => {
@@ -101,9 +101,9 @@ fn verdict(page: &mut Markup, findings: &Findings) {
 }
 
 fn tiles(page: &mut Markup, findings: &Findings) {
-    let broken = findings.told().count();
-    let running = findings.told().filter(|(_, one)| one.found.instance.state == InstanceState::Running).count();
-    let profiles = findings.profiles.iter().filter(|profile| profile.told().next().is_some()).count();
+    let broken = findings.reported().count();
+    let running = findings.reported().filter(|(_, one)| one.found.instance.state == InstanceState::Running).count();
+    let profiles = findings.profiles.iter().filter(|profile| profile.reported().next().is_some()).count();
     let steps = findings.curable();
     let read = findings.regions.saturating_sub(findings.unread.len());
     let of_regions = if findings.unread.is_empty() {
@@ -130,7 +130,7 @@ fn card(page: &mut Markup, profile: &BrokenProfile) {
     page.raw("<section class=\"card\">").element("<h2>", &profile.name, "</h2>");
     page.element("<p>", what_happened(profile), "</p>");
     page.raw("<div class=\"split\"><figure>").add(&drawing::draw(profile)).raw("</figure><div>");
-    let told: Vec<&Finding> = profile.told().collect();
+    let told: Vec<&Finding> = profile.reported().collect();
     let (shown, folded) = told.split_at(told.len().min(SHOWN));
     table(page, profile, shown);
     if !folded.is_empty() {
@@ -142,7 +142,7 @@ fn card(page: &mut Markup, profile: &BrokenProfile) {
 }
 
 fn what_happened(profile: &BrokenProfile) -> String {
-    let has = |case| profile.told().any(|one| one.found.case == case);
+    let has = |case| profile.reported().any(|one| one.found.case == case);
     let mut said = match &profile.live {
         None => "The instance profile was deleted while instances used it.".to_owned(),
         Some(live) if live.role.is_none() => "The instance profile is there, but its role was taken out.".to_owned(),
@@ -193,9 +193,9 @@ fn to_do(profile: &BrokenProfile, one: &Finding) -> String {
         _ if profile.mend().is_some() && one.waits_for_iam => {
             "Reprofile can put the role back, and with it the instance".to_owned()
         }
-        Decision::Do(_) => "Reprofile can re-associate it at once".to_owned(),
-        Decision::Leave(hindrance) if hindrance.passes() => format!("look again in some minutes: {hindrance}"),
-        Decision::Leave(hindrance) => format!("a person has to act: {hindrance}"),
+        Decision::Act(_) => "Reprofile can re-associate it at once".to_owned(),
+        Decision::Skip(hindrance) if hindrance.passes() => format!("look again in some minutes: {hindrance}"),
+        Decision::Skip(hindrance) => format!("a person has to act: {hindrance}"),
     }
 }
 

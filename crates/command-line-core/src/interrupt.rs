@@ -8,7 +8,7 @@ use std::io;
 
 use super::console::Console;
 use reprofile_core::alert::aws_cli::{self, Home};
-use reprofile_core::decide::iam_repair::Mend;
+use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Step;
 use reprofile_core::domain::names::{Partition, ProfileName};
 
@@ -18,7 +18,7 @@ pub struct UnderWay {
     partition: Partition,
     is_to_stop: Cell<bool>,
     swaps: RefCell<Vec<Step>>,
-    mend: RefCell<Option<(ProfileName, Mend)>>,
+    mend: RefCell<Option<(ProfileName, IamRepair)>>,
 }
 
 impl UnderWay {
@@ -50,7 +50,7 @@ impl UnderWay {
     }
 
     /// Takes note of what is about to be put right in IAM, or that it is over.
-    pub(super) fn mending(&self, mend: Option<(ProfileName, Mend)>) {
+    pub(super) fn mending(&self, mend: Option<(ProfileName, IamRepair)>) {
         self.mend.replace(mend);
     }
 

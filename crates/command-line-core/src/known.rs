@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use super::prospect::{Known, WhyNot, named};
 use super::role::Said;
 use reprofile_core::decide::iam_repair::Former;
-use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::successor::{Break, role_of};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::Change;
@@ -23,14 +23,17 @@ use reprofile_core::reconcile::succession::seek;
 const READS_AT_ONCE: usize = 8;
 
 /// What the table remembers, by profile; nothing where there is no table.
-pub type Memories = BTreeMap<ProfileName, Memory>;
+pub type ProfileRecords = BTreeMap<ProfileName, ProfileRecord>;
 
 /// What is remembered of these profiles.
 ///
 /// # Errors
 /// The read that failed.
-pub async fn of_these<A: Account>(account: &A, names: impl Iterator<Item = ProfileName>) -> Result<Memories, AwsError> {
-    let Some(table) = account.table() else { return Ok(Memories::new()) };
+pub async fn of_these<A: Account>(
+    account: &A,
+    names: impl Iterator<Item = ProfileName>,
+) -> Result<ProfileRecords, AwsError> {
+    let Some(table) = account.table() else { return Ok(ProfileRecords::new()) };
     let read = stream::iter(names).map(|name| async move { table.memory(&name).await }).buffer_unordered(READS_AT_ONCE);
     let read: Vec<_> = read.try_collect().await?;
     Ok(read.into_iter().flatten().map(|stored| (stored.document.profile.clone(), stored.document)).collect())
@@ -40,9 +43,9 @@ pub async fn of_these<A: Account>(account: &A, names: impl Iterator<Item = Profi
 ///
 /// # Errors
 /// The read that failed.
-pub async fn of_all<A: Account>(account: &A) -> Result<Memories, AwsError> {
-    let Some(table) = account.table() else { return Ok(Memories::new()) };
-    let mut memories = Memories::new();
+pub async fn of_all<A: Account>(account: &A) -> Result<ProfileRecords, AwsError> {
+    let Some(table) = account.table() else { return Ok(ProfileRecords::new()) };
+    let mut memories = ProfileRecords::new();
     let mut next = None;
     loop {
         let page = table.memories(next.as_deref()).await?;
@@ -63,10 +66,10 @@ pub async fn successor<A: Account>(
     account: &A,
     profile: &ProfileName,
     said: Option<&RoleName>,
-    memory: Option<&Memory>,
+    memory: Option<&ProfileRecord>,
     changes: &[Change],
 ) -> Result<Option<ProfileName>, AwsError> {
-    let blank = Memory::blank(profile.clone());
+    let blank = ProfileRecord::blank(profile.clone());
     let memory = memory.unwrap_or(&blank);
     let open = memory.incident.as_ref();
     let mut all: Vec<Change> = open.map(|open| open.changes.clone()).unwrap_or_default();
@@ -84,11 +87,11 @@ pub async fn successor<A: Account>(
 pub async fn known<A: Account>(
     account: &A,
     said: Option<&Said>,
-    memory: Option<&Memory>,
+    memory: Option<&ProfileRecord>,
     live: Option<&Profile>,
     affected: &[Affected],
 ) -> Result<Known, WhyNot> {
-    let remembered = memory.and_then(Memory::former);
+    let remembered = memory.and_then(ProfileRecord::former);
     let former = match (said, remembered) {
         (Some(said), Some(former)) if former.role == said.role => {
             Some(Former { taken_out: None, is_vouched_for: said.trust_anyway, ..former })

@@ -10,7 +10,7 @@ use crate::scan::text::{meaning, name};
 use crate::unread;
 use reprofile_core::alert::aws_cli;
 use reprofile_core::alert::plain::count;
-use reprofile_core::decide::iam_repair::{ChosenRole, Mend, RESTORED};
+use reprofile_core::decide::iam_repair::{ChosenRole, IamRepair, RESTORED};
 use reprofile_core::decide::plan::{Action, Decision, Step};
 use reprofile_core::domain::model::Case;
 
@@ -18,7 +18,7 @@ use reprofile_core::domain::model::Case;
 #[must_use]
 pub fn write(findings: &Findings, look: Look) -> String {
     let mut parts = Vec::new();
-    let told = findings.profiles.iter().filter(|profile| profile.told().next().is_some());
+    let told = findings.profiles.iter().filter(|profile| profile.reported().next().is_some());
     let profiles: Vec<String> = told.map(|profile| of_profile(profile, look)).collect();
     if !profiles.is_empty() {
         parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level.as_str()));
@@ -32,8 +32,8 @@ pub fn write(findings: &Findings, look: Look) -> String {
 /// `Plan: 3 instances to re-associate, 1 left alone.`
 #[must_use]
 pub fn sum(findings: &Findings) -> String {
-    let (all, steps, curable) = (findings.told().count(), findings.steps().count(), findings.curable());
-    let is_restore = |(_, mend): &(&BrokenProfile, &Mend)| matches!(mend, Mend::Restore { .. });
+    let (all, steps, curable) = (findings.reported().count(), findings.steps().count(), findings.curable());
+    let is_restore = |(_, mend): &(&BrokenProfile, &IamRepair)| matches!(mend, IamRepair::Restore { .. });
     let created = findings.mends().filter(is_restore).count();
     let relinked = findings.mends().count() - created;
     match (all, curable, all - curable) {
@@ -69,12 +69,12 @@ fn of_profile(profile: &BrokenProfile, look: Look) -> String {
     let role = role.map(|role| format!("  role {}", role.name)).unwrap_or_default();
     let arn = profile.live.as_ref().map_or_else(|| "not in IAM".to_owned(), |live| live.arn.to_string());
     let mut lines = vec![format!("  {}  {arn}{role}", look.paint(Ink::Bold, profile.name.as_str()))];
-    let cases: BTreeSet<Case> = profile.told().map(|one| one.found.case).collect();
+    let cases: BTreeSet<Case> = profile.reported().map(|one| one.found.case).collect();
     lines.extend(
         cases.into_iter().map(|case| look.paint(Ink::Dim, &look.wrap(4, &format!("    {case}: {}", meaning(case))))),
     );
     lines.extend(in_iam(profile, look));
-    for one in profile.told() {
+    for one in profile.reported() {
         lines.extend(of_instance(profile, one, look));
     }
     lines.extend(to_the_successor(profile, look));
@@ -88,7 +88,7 @@ fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
     }
     let plus = look.paint(Ink::Yellow, "+");
     let mut lines = Vec::new();
-    if let Some(Mend::Restore { path, tags, .. }) = profile.mend() {
+    if let Some(IamRepair::Restore { path, tags, .. }) = profile.mend() {
         let tags = match tags.len() {
             0 => String::new(),
             tags => format!("its {} and ", count(tags, "tag", "tags")),
@@ -120,11 +120,11 @@ fn to_the_successor(profile: &BrokenProfile, look: Look) -> Vec<String> {
          of another name; these do:"
     );
     let mut lines = vec![look.wrap(4, &say)];
-    for one in profile.told().take(COMMANDED) {
+    for one in profile.reported().take(COMMANDED) {
         lines.extend(aws_cli::move_to(&one.found, successor).into_iter().map(|line| format!("        {line}")));
     }
     lines.extend(
-        profile.told().count().checked_sub(COMMANDED + 1).map(|more| format!("        ... and {} more", more + 1)),
+        profile.reported().count().checked_sub(COMMANDED + 1).map(|more| format!("        ... and {} more", more + 1)),
     );
     lines
 }
@@ -138,10 +138,10 @@ fn of_instance(profile: &BrokenProfile, one: &Finding, look: Look) -> Vec<String
         return vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), look.wrap(8, why)];
     }
     match &one.decision {
-        Decision::Do(step) => {
+        Decision::Act(step) => {
             vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), format!("        {}", change(profile, step))]
         }
-        Decision::Leave(hindrance) => {
+        Decision::Skip(hindrance) => {
             vec![format!("    {} {who}", look.paint(Ink::Dim, "=")), format!("        left alone: {hindrance}")]
         }
     }

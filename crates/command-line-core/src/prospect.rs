@@ -9,8 +9,8 @@ use std::fmt;
 use crate::role::Said;
 use reprofile_core::alert::plain::{MESSAGE, plain};
 use reprofile_core::decide::diagnose::diagnose;
-use reprofile_core::decide::iam_repair::{Former, Mend, Unmended, decide, lacks_something, needed};
-use reprofile_core::decide::plan::{Bounds, Decision, Level, OLD_ENOUGH, plan};
+use reprofile_core::decide::iam_repair::{Former, IamRepair, RepairBlocked, decide, lacks_something, needed};
+use reprofile_core::decide::plan::{Decision, Guardrails, Level, OLD_ENOUGH, plan};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Case, Profile, Role, Timestamp, Trust};
 use reprofile_core::domain::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
@@ -32,7 +32,7 @@ pub enum WhyNot {
     /// Only this level and those above it do it.
     NeedsLevel(Level),
     /// The rules say so.
-    Unmended(Unmended),
+    RepairBlocked(RepairBlocked),
     /// It is left open whether EC2 can use the role, and nobody vouched for it.
     TrustUnsure,
     /// The table remembers this role in it, and not the one that was named.
@@ -52,14 +52,14 @@ impl WhyNot {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::NeedsLevel(_) | Self::Unmended(Unmended::Level) => "level",
-            Self::Unmended(Unmended::NothingRemembered) => "role-unknown",
-            Self::Unmended(Unmended::NoRole) => "no-role",
-            Self::Unmended(Unmended::TakenOut) => "taken-out",
-            Self::Unmended(Unmended::Trust) | Self::TrustUnsure => "trust",
+            Self::NeedsLevel(_) | Self::RepairBlocked(RepairBlocked::Level) => "level",
+            Self::RepairBlocked(RepairBlocked::NothingRemembered) => "role-unknown",
+            Self::RepairBlocked(RepairBlocked::NoRole) => "no-role",
+            Self::RepairBlocked(RepairBlocked::TakenOut) => "taken-out",
+            Self::RepairBlocked(RepairBlocked::Trust) | Self::TrustUnsure => "trust",
             // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
-            Self::Unmended(Unmended::NotYetSure | Unmended::Braked | Unmended::OnNotice) => "later",
-            Self::Unmended(Unmended::Succeeded) | Self::Succeeded(_) => "successor",
+            Self::RepairBlocked(RepairBlocked::NotYetSure | RepairBlocked::Braked | RepairBlocked::OnNotice) => "later",
+            Self::RepairBlocked(RepairBlocked::Succeeded) | Self::Succeeded(_) => "successor",
             Self::AnotherRole(_) => "another-role",
             Self::PathUnknown => "path-unknown",
             Self::HeldBack => "held-back",
@@ -74,12 +74,12 @@ impl fmt::Display for WhyNot {
         match self {
             Self::NeedsLevel(Level::Restore) => f.write_str("--level restore creates deleted instance profiles again"),
             Self::NeedsLevel(_) => f.write_str("--level relink puts roles back into their instance profiles"),
-            Self::Unmended(Unmended::NothingRemembered) => f.write_str(
+            Self::RepairBlocked(RepairBlocked::NothingRemembered) => f.write_str(
                 "which role was in the instance profile is not known; name it with `reprofile heal PROFILE --role ROLE`, or a \
                  table that remembers it with --table",
             ),
-            Self::Unmended(Unmended::NoRole) => f.write_str("the role that was in the instance profile does not exist"),
-            Self::Unmended(Unmended::TakenOut) => f.write_str(
+            Self::RepairBlocked(RepairBlocked::NoRole) => f.write_str("the role that was in the instance profile does not exist"),
+            Self::RepairBlocked(RepairBlocked::TakenOut) => f.write_str(
                 "the role that was in it still exists, so somebody took it out, perhaps on purpose; `reprofile heal PROFILE \
                  --role ROLE` puts it back all the same",
             ),
@@ -87,7 +87,7 @@ impl fmt::Display for WhyNot {
                 "the role's trust policy does not clearly let EC2 use it; where you know that it does, `reprofile heal PROFILE \
                  --role ROLE --trust-anyway` puts it in",
             ),
-            Self::Unmended(why) => why.fmt(f),
+            Self::RepairBlocked(why) => why.fmt(f),
             Self::AnotherRole(role) => write!(
                 f,
                 "the table remembers the role {role} in it, and Reprofile never puts in a role of another name"
@@ -112,7 +112,7 @@ impl fmt::Display for WhyNot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prospect {
     /// What is put right in IAM before anything else, or why nothing is; `None` where no instance waits for that.
-    pub iam: Option<Result<Mend, WhyNot>>,
+    pub iam: Option<Result<IamRepair, WhyNot>>,
     /// Whether the role that is put in is one that EC2 can use by somebody's word alone.
     pub is_vouched_for: bool,
     /// For each affected instance, in their order, what is done (after that, where something is), and whether it waits for
@@ -126,7 +126,7 @@ pub fn prospect(
     name: &ProfileName,
     live: Option<&Profile>,
     affected: &[Affected],
-    bounds: &Bounds,
+    bounds: &Guardrails,
     known: &Result<Known, WhyNot>,
     now: Timestamp,
 ) -> Prospect {
@@ -145,11 +145,11 @@ pub fn prospect(
             return Err(WhyNot::Succeeded(successor.clone()));
         }
         decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| match why {
-            Unmended::Level => WhyNot::NeedsLevel(needed(live)),
-            Unmended::Trust if known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure) => {
+            RepairBlocked::Level => WhyNot::NeedsLevel(needed(live)),
+            RepairBlocked::Trust if known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure) => {
                 WhyNot::TrustUnsure
             }
-            why => WhyNot::Unmended(why),
+            why => WhyNot::RepairBlocked(why),
         })
     });
     let both = mend.and_then(|mend| {
@@ -173,7 +173,7 @@ fn follows(
     name: &ProfileName,
     then: Option<&Profile>,
     one: &Affected,
-    bounds: &Bounds,
+    bounds: &Guardrails,
     now: Timestamp,
 ) -> Option<Decision> {
     let case = diagnose(Some(then?), &one.association.held, &[], now);
@@ -188,20 +188,20 @@ fn follows(
 fn as_it_will_be(
     live: Option<&Profile>,
     affected: &[Affected],
-    mend: &Mend,
+    mend: &IamRepair,
     role: Option<Role>,
     now: Timestamp,
 ) -> Option<Profile> {
     match (live, mend) {
         (Some(live), _) => Some(Profile { role, ..live.clone() }),
-        (None, Mend::Restore { path, tags, .. }) => {
+        (None, IamRepair::Restore { path, tags, .. }) => {
             let held = &affected.first()?.association.arn;
             let arn =
                 ProfileArn::new(held.partition().clone(), held.account().clone(), path.clone(), held.name().clone());
             let id = ProfileId::new("AIPA_NOT_CREATED_YET").ok()?;
             Some(Profile { arn, id, created: now, role, tags: tags.clone() })
         }
-        (None, Mend::Relink(_)) => None,
+        (None, IamRepair::Relink(_)) => None,
     }
 }
 

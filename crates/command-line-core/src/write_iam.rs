@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::findings::BrokenProfile;
 use super::interrupt::UnderWay;
-use reprofile_core::decide::iam_repair::{Mend, RESTORED};
-use reprofile_core::domain::aws_error::{AwsError, Reason};
+use reprofile_core::decide::iam_repair::{IamRepair, RESTORED};
+use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::model::{Profile, Trust};
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::ports::{Account, Clock, Iam};
@@ -32,7 +32,7 @@ pub struct Written {
     /// The profile.
     pub profile: ProfileName,
     /// What was to be done.
-    pub mend: Mend,
+    pub mend: IamRepair,
     /// What became of it.
     pub fate: Fate,
 }
@@ -52,7 +52,7 @@ pub enum Fate {
 pub async fn write_iam<A: Account>(
     context: &Context<A>,
     profile: &BrokenProfile,
-    mend: &Mend,
+    mend: &IamRepair,
     under_way: &UnderWay,
 ) -> Written {
     let (name, iam) = (profile.spelling(), context.aws.iam());
@@ -72,7 +72,7 @@ pub async fn write_iam<A: Account>(
 }
 
 /// How what was shown differs from what is; `None` where it does not.
-async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend) -> Result<Option<String>, AwsError> {
+async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &IamRepair) -> Result<Option<String>, AwsError> {
     let live = iam.instance_profile(shown.spelling()).await?;
     let role = iam.role(&mend.role().name).await?;
     let id = |live: Option<&Profile>| live.map(|live| live.id.clone());
@@ -98,13 +98,13 @@ fn is_trusted(trust: Trust, shown: &BrokenProfile) -> bool {
 
 /// Waits until IAM shows the profile with the role. That counts also where a call failed, for its answer may have been lost;
 /// where it was not carried out, and what kept it from that passes, the role is put in once more.
-async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &Mend, mut error: Option<AwsError>) -> Fate {
+async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &IamRepair, mut error: Option<AwsError>) -> Fate {
     let mut seen = Ok(None);
     for pause in PAUSES {
         seen = iam.instance_profile(shown.spelling()).await;
-        let passes = error
-            .as_ref()
-            .is_none_or(|error| matches!(error.reason, Reason::NotFound | Reason::Throttled | Reason::Unavailable));
+        let passes = error.as_ref().is_none_or(|error| {
+            matches!(error.reason, ErrorKind::NotFound | ErrorKind::Throttled | ErrorKind::Unavailable)
+        });
         match &seen {
             Ok(Some(live)) if live.role.as_ref().is_some_and(|role| role.id == mend.role().id) => {
                 return Fate::Done(Box::new(live.clone()));

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use time::Duration;
 
-use crate::decide::plan::{Bounds, Level};
+use crate::decide::plan::{Guardrails, Level};
 use crate::domain::glob::Globs;
 use crate::domain::names::{Malformed, Region};
 
@@ -59,7 +59,7 @@ pub enum Format {
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The level and the globs that bound every plan.
-    pub bounds: Bounds,
+    pub bounds: Guardrails,
     /// Where alerts go; `None`: to the log alone.
     pub topic: Option<TopicArn>,
     /// Where to look.
@@ -126,7 +126,7 @@ impl Config {
     fn read_as(attended: Attended, look_up: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
         let mut reader = Reader { look_up, attended, wrong: Vec::new() };
         let config = Self {
-            bounds: Bounds {
+            bounds: Guardrails {
                 level: reader.level(),
                 ignore: reader.ignore(),
                 scope: reader.globs("REPROFILE_SCOPE", "*"),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::profile_record::{AccountMemory, Memory};
+use crate::decide::profile_record::{AccountRecord, ProfileRecord};
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Association, Instance, Profile, Role, Timestamp};
 use crate::domain::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleName};
@@ -167,14 +167,14 @@ pub enum WriteError {
 /// Reads are strongly consistent; every write is conditional on the version that was read, so none is ever lost.
 pub trait Table {
     /// What is remembered of a profile.
-    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<Memory>>, AwsError>;
+    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<ProfileRecord>>, AwsError>;
 
     /// Everything that is remembered of profiles, a page at a time.
-    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<Memory>>, AwsError>;
+    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<ProfileRecord>>, AwsError>;
 
     /// Writes what is remembered of a profile, if it is still at `version` (0: if nothing is stored); answers with the
     /// new version. The document expires after [`crate::decide::profile_record::KEPT`] from `now`.
-    async fn remember(&self, memory: &Memory, version: Version, now: Timestamp) -> Result<Version, WriteError>;
+    async fn remember(&self, memory: &ProfileRecord, version: Version, now: Timestamp) -> Result<Version, WriteError>;
 
     /// The names of the profiles that were ever seen to hold the role, and have not expired.
     async fn profiles_of_role(&self, role: &RoleName) -> Result<BTreeSet<ProfileName>, AwsError>;
@@ -183,10 +183,10 @@ pub trait Table {
     async fn remember_role(&self, role: &RoleName, profile: &ProfileName, now: Timestamp) -> Result<(), AwsError>;
 
     /// What is remembered of the account as a whole.
-    async fn account(&self) -> Result<Stored<AccountMemory>, AwsError>;
+    async fn account(&self) -> Result<Stored<AccountRecord>, AwsError>;
 
     /// Writes what is remembered of the account, if it is still at `version`.
-    async fn remember_account(&self, memory: &AccountMemory, version: Version) -> Result<Version, WriteError>;
+    async fn remember_account(&self, memory: &AccountRecord, version: Version) -> Result<Version, WriteError>;
 }
 
 /// The queue that brings rechecks back.

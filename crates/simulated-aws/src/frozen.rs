@@ -14,14 +14,14 @@ use time::OffsetDateTime;
 pub struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct AccountMemory {
+pub struct AccountRecord {
     shape: u16,
     swept: bool,
     closed_regions: BTreeSet<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Memory {
+pub struct ProfileRecord {
     shape: u16,
     profile: String,
     binding: Option<Binding>,
@@ -131,7 +131,7 @@ pub struct Incident {
     healed: Vec<Healed>,
     more_healed: usize,
     told: Option<Told>,
-    mended: Vec<Mended>,
+    mended: Vec<IamRepaired>,
     reading: Option<Reading>,
 }
 
@@ -227,7 +227,7 @@ pub enum Status {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Mended {
+pub struct IamRepaired {
     role: ChosenRole,
     created: Option<String>,
     #[serde(with = "time::serde::rfc3339")]

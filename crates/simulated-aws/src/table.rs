@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use reprofile_core::decide::profile_record::{AccountMemory, KEPT, Memory};
+use reprofile_core::decide::profile_record::{AccountRecord, KEPT, ProfileRecord};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::Timestamp;
 use reprofile_core::domain::names::{ProfileName, RoleName};
@@ -136,12 +136,12 @@ impl AwsModel {
     }
 
     /// What is remembered of a profile, without a call.
-    pub fn remembered(&self, profile: &str) -> Option<Memory> {
+    pub fn remembered(&self, profile: &str) -> Option<ProfileRecord> {
         self.peek(&Key::Profile(ProfileName::new(profile).unwrap())).map(|stored| stored.document)
     }
 
     /// What is remembered of the account, without a call.
-    pub fn remembered_account(&self) -> AccountMemory {
+    pub fn remembered_account(&self) -> AccountRecord {
         self.peek(&Key::Account).map(|stored| stored.document).unwrap_or_default()
     }
 
@@ -154,10 +154,10 @@ impl AwsModel {
     }
 
     /// What is remembered of the account becomes this, at once and without a call.
-    pub fn rewrite_account(&self, change: impl FnOnce(&mut AccountMemory)) {
-        let before = self.peek::<AccountMemory>(&Key::Account);
+    pub fn rewrite_account(&self, change: impl FnOnce(&mut AccountRecord)) {
+        let before = self.peek::<AccountRecord>(&Key::Account);
         let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
-        let mut memory = before.map_or_else(AccountMemory::default, |stored| stored.document);
+        let mut memory = before.map_or_else(AccountRecord::default, |stored| stored.document);
         change(&mut memory);
         let item = Item { json: stored(&memory), version, expires: None };
         self.world.table.borrow_mut().documents.insert(Key::Account, item);
@@ -165,12 +165,12 @@ impl AwsModel {
 
     /// Another invocation writes what is remembered of a profile, at once and without a call: those that read it before
     /// have the wrong version now.
-    pub fn rewrite_memory(&self, profile: &str, change: impl FnOnce(&mut Memory)) {
+    pub fn rewrite_memory(&self, profile: &str, change: impl FnOnce(&mut ProfileRecord)) {
         let name = ProfileName::new(profile).unwrap();
         let key = Key::Profile(name.clone());
         let before = self.peek(&key);
         let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
-        let mut memory = before.map_or_else(|| Memory::blank(name), |stored| stored.document);
+        let mut memory = before.map_or_else(|| ProfileRecord::blank(name), |stored| stored.document);
         change(&mut memory);
         let item = Item { json: stored(&memory), version, expires: Some(self.now() + KEPT) };
         self.world.table.borrow_mut().documents.insert(key, item);
@@ -178,11 +178,11 @@ impl AwsModel {
 }
 
 impl Table for AwsModel {
-    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<Memory>>, AwsError> {
+    async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<ProfileRecord>>, AwsError> {
         self.get(Key::Profile(profile.clone())).await
     }
 
-    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<Memory>>, AwsError> {
+    async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<ProfileRecord>>, AwsError> {
         let operation = Operation::Query;
         self.call(operation, None, String::new(), || {
             self.clean();
@@ -204,8 +204,8 @@ impl Table for AwsModel {
         .await
     }
 
-    async fn remember(&self, memory: &Memory, version: Version, now: Timestamp) -> Result<Version, WriteError> {
-        is_readable_by_the_version_before::<frozen::Memory>(memory);
+    async fn remember(&self, memory: &ProfileRecord, version: Version, now: Timestamp) -> Result<Version, WriteError> {
+        is_readable_by_the_version_before::<frozen::ProfileRecord>(memory);
         self.put(Key::Profile(memory.profile.clone()), memory, version, Some(now + KEPT), now).await
     }
 
@@ -221,13 +221,13 @@ impl Table for AwsModel {
         .await
     }
 
-    async fn account(&self) -> Result<Stored<AccountMemory>, AwsError> {
+    async fn account(&self) -> Result<Stored<AccountRecord>, AwsError> {
         let found = self.get(Key::Account).await?;
-        Ok(found.unwrap_or(Stored { document: AccountMemory::default(), version: Version(0) }))
+        Ok(found.unwrap_or(Stored { document: AccountRecord::default(), version: Version(0) }))
     }
 
-    async fn remember_account(&self, memory: &AccountMemory, version: Version) -> Result<Version, WriteError> {
-        is_readable_by_the_version_before::<frozen::AccountMemory>(memory);
+    async fn remember_account(&self, memory: &AccountRecord, version: Version) -> Result<Version, WriteError> {
+        is_readable_by_the_version_before::<frozen::AccountRecord>(memory);
         self.put(Key::Account, memory, version, None, self.now()).await
     }
 }

@@ -7,7 +7,7 @@ use time::macros::datetime;
 use super::*;
 use crate::fake_http::{Answer, FakeHttp, json_error, ok};
 use crate::{AwsAccount, Resources};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::ports::Account as _;
 
 mod writes;
@@ -40,7 +40,7 @@ fn stored(sk: &str, document: &impl Serialize, version: u64, expires: u64) -> Va
 
 fn memory_of(profile: &str, expires: u64) -> Value {
     let profile = ProfileName::new(profile).unwrap();
-    stored(&item::of_profile(&profile), &Memory::blank(profile), 7, expires)
+    stored(&item::of_profile(&profile), &ProfileRecord::blank(profile), 7, expires)
 }
 
 /// The same item with one attribute as another value.
@@ -66,7 +66,7 @@ fn page(items: &[Value], last_sk: Option<&str>) -> Answer {
     ok(&answer.to_string())
 }
 
-async fn memory(answer: Answer) -> (FakeHttp, Result<Option<Stored<Memory>>, AwsError>) {
+async fn memory(answer: Answer) -> (FakeHttp, Result<Option<Stored<ProfileRecord>>, AwsError>) {
     let http = FakeHttp::answering([answer]);
     let result = account(&http).table().unwrap().memory(&web()).await;
     (http, result)
@@ -76,7 +76,7 @@ async fn memory(answer: Answer) -> (FakeHttp, Result<Option<Stored<Memory>>, Aws
 async fn a_memory_is_read_consistently_by_the_profiles_name_in_lower_case() {
     let (http, found) = memory(got(&memory_of("Web", LATER))).await;
     let found = found.unwrap().unwrap();
-    assert_eq!(found, Stored { document: Memory::blank(web()), version: Version(7) });
+    assert_eq!(found, Stored { document: ProfileRecord::blank(web()), version: Version(7) });
     assert_eq!(found.document.profile.as_str(), "Web");
     assert_eq!(http.only().host, "dynamodb.eu-west-1.amazonaws.com");
     assert_snapshot!(http.only().form, @r#"
@@ -116,7 +116,7 @@ async fn a_memory_that_cannot_be_read_is_an_error_that_names_the_profile() {
         with(good.clone(), "expires", json!({ "S": "soon" })),
     ] {
         let error = memory(got(&item)).await.1.unwrap_err();
-        assert_eq!((error.code.as_str(), error.reason), ("MalformedAnswer", Reason::Refused), "{item}");
+        assert_eq!((error.code.as_str(), error.reason), ("MalformedAnswer", ErrorKind::Refused), "{item}");
         assert!(error.message.starts_with("what is remembered of profile web can't be read: "), "{error}");
     }
     let error = memory(got(&with(good, "document", json!({ "S": "no JSON" })))).await.1.unwrap_err();
@@ -133,11 +133,11 @@ async fn a_memory_of_a_newer_shape_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_table_that_does_not_answer_is_not_an_empty_one() {
     for (code, reason) in [
-        ("ResourceNotFoundException", Reason::Refused),
-        ("AccessDeniedException", Reason::Denied),
-        ("ProvisionedThroughputExceededException", Reason::Throttled),
-        ("ThrottlingException", Reason::Throttled),
-        ("InternalServerError", Reason::Unavailable),
+        ("ResourceNotFoundException", ErrorKind::Refused),
+        ("AccessDeniedException", ErrorKind::Denied),
+        ("ProvisionedThroughputExceededException", ErrorKind::Throttled),
+        ("ThrottlingException", ErrorKind::Throttled),
+        ("InternalServerError", ErrorKind::Unavailable),
     ] {
         let http = FakeHttp::answering(vec![json_error(400, code, "because"); 5]);
         let error = account(&http).table().unwrap().memory(&web()).await.unwrap_err();
@@ -216,7 +216,7 @@ async fn the_profiles_of_a_role_are_read_to_the_last_page_as_they_are_spelled() 
 #[tokio::test]
 async fn an_account_of_which_nothing_is_stored_is_a_blank_one() {
     let http = FakeHttp::answering([ok("{}")]);
-    let blank = Stored { document: AccountMemory::default(), version: Version(0) };
+    let blank = Stored { document: AccountRecord::default(), version: Version(0) };
     assert_eq!(account(&http).table().unwrap().account().await, Ok(blank));
     assert_snapshot!(http.only().form, @r#"
     DynamoDB_20120810.GetItem
@@ -228,7 +228,7 @@ async fn an_account_of_which_nothing_is_stored_is_a_blank_one() {
 
 #[tokio::test]
 async fn what_is_remembered_of_the_account_is_read_or_is_an_error() {
-    let known = AccountMemory { swept: true, ..AccountMemory::default() };
+    let known = AccountRecord { swept: true, ..AccountRecord::default() };
     let item = without(stored("account", &known, 3, 0), "expires");
     let read = async |item: &Value| account(&FakeHttp::answering([got(item)])).table().unwrap().account().await;
     assert_eq!(read(&item).await, Ok(Stored { document: known, version: Version(3) }));

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::fake_http::{Answer, FakeHttp, ec2_error, ok};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::model::{AssociationState as State, Hold, InstanceState};
 use reprofile_core::ports::Account as _;
 

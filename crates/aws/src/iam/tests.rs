@@ -119,12 +119,12 @@ async fn every_other_error_means_that_nothing_is_known() {
     for (answer, reason) in [
         (
             query_error(403, "AccessDenied", "User: x is not authorized to perform: iam:GetInstanceProfile"),
-            Reason::Denied,
+            ErrorKind::Denied,
         ),
-        (query_error(400, "ValidationError", "1 validation error detected"), Reason::Refused),
-        (query_error(404, "InvalidAction", "Could not find operation"), Reason::Refused),
-        (Answer::Http(404, "<html>not found</html>".to_owned()), Reason::Refused),
-        (Answer::Http(404, String::new()), Reason::Refused),
+        (query_error(400, "ValidationError", "1 validation error detected"), ErrorKind::Refused),
+        (query_error(404, "InvalidAction", "Could not find operation"), ErrorKind::Refused),
+        (Answer::Http(404, "<html>not found</html>".to_owned()), ErrorKind::Refused),
+        (Answer::Http(404, String::new()), ErrorKind::Refused),
     ] {
         let error = get(answer.clone()).await.unwrap_err();
         assert_eq!((error.operation, error.reason), ("iam:GetInstanceProfile", reason), "{answer:?}");
@@ -136,7 +136,7 @@ async fn throttling_is_retried_five_times_and_then_told() {
     let http = FakeHttp::answering(vec![query_error(400, "Throttling", "Rate exceeded"); 5]);
     let error = http.account().iam().instance_profile(&web()).await.unwrap_err();
     assert_eq!(error.to_string(), "iam:GetInstanceProfile: Throttling: Rate exceeded");
-    assert_eq!((error.reason, http.sent().len()), (Reason::Throttled, 5));
+    assert_eq!((error.reason, http.sent().len()), (ErrorKind::Throttled, 5));
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn only_no_such_entity_means_that_there_is_no_role() {
     assert_eq!(role(gone).await.1, Ok(None));
     for answer in [query_error(403, "AccessDenied", "no"), got_role(""), got_role("<member></member>")] {
         let error = role(answer.clone()).await.1.unwrap_err();
-        assert_ne!(error.reason, Reason::NotFound, "{answer:?}");
+        assert_ne!(error.reason, ErrorKind::NotFound, "{answer:?}");
         assert_eq!(error.operation, "iam:GetRole");
     }
 }
@@ -263,5 +263,5 @@ async fn a_role_that_does_not_exist_is_in_no_profile() {
     let of = async |answer| FakeHttp::answering([answer]).account().iam().instance_profiles_for_role(&role, None).await;
     let gone = query_error(404, "NoSuchEntity", "The role with name web-role cannot be found.");
     assert_eq!(of(gone).await, Ok(Page { items: vec![], next: None }));
-    assert_eq!(of(query_error(403, "AccessDenied", "no")).await.unwrap_err().reason, Reason::Denied);
+    assert_eq!(of(query_error(403, "AccessDenied", "no")).await.unwrap_err().reason, ErrorKind::Denied);
 }

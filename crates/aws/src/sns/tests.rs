@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::Resources;
 use crate::fake_http::{Answer, FakeHttp, ok, query_error};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::ports::Account as _;
 
 const TOPIC: &str = "arn:aws:sns:eu-central-1:111122223333:reprofile-alerts";
@@ -63,7 +63,7 @@ async fn a_topic_that_refuses_says_why() {
     let refusal = query_error(403, "AuthorizationError", "User: x is not authorized to perform: SNS:Publish");
     let (_, result) = publish(message(), refusal).await;
     let error = result.unwrap_err();
-    assert_eq!(error.reason, Reason::Denied);
+    assert_eq!(error.reason, ErrorKind::Denied);
     assert_eq!(error.to_string(), "sns:Publish: AuthorizationError: User: x is not authorized to perform: SNS:Publish");
 }
 

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::Resources;
 use crate::fake_http::{Answer, FakeHttp, json_error, ok};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::names::{AccountId, ProfileName};
 use reprofile_core::ports::Account as _;
 
@@ -86,11 +86,11 @@ async fn a_message_whose_answer_is_lost_is_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_does_not_take_a_message_says_why() {
     for (code, reason) in [
-        ("AccessDeniedException", Reason::Denied),
-        ("AWS.SimpleQueueService.NonExistentQueue", Reason::Refused),
-        ("RequestThrottled", Reason::Throttled),
-        ("KMS.AccessDeniedException", Reason::Denied),
-        ("KMS.ThrottlingException", Reason::Throttled),
+        ("AccessDeniedException", ErrorKind::Denied),
+        ("AWS.SimpleQueueService.NonExistentQueue", ErrorKind::Refused),
+        ("RequestThrottled", ErrorKind::Throttled),
+        ("KMS.AccessDeniedException", ErrorKind::Denied),
+        ("KMS.ThrottlingException", ErrorKind::Throttled),
     ] {
         let (_, result) = send(vec![json_error(400, code, "because"); 5], QUEUE, Duration::ZERO).await;
         let error = result.unwrap_err();

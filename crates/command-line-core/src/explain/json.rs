@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::prospect::Prospect;
 use crate::scan::json as scan;
 use reprofile_core::alert::trust;
-use reprofile_core::decide::iam_repair::Mend;
+use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Decision;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::{Change, Subject};
@@ -104,12 +104,12 @@ fn levels(it: &Explanation) -> Value {
 fn instance_at(prospect: &Prospect, (decision, waits): &(Decision, bool), id: &InstanceId) -> Value {
     let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
     match (decision, mend) {
-        (Decision::Leave(_), Some(_)) if *waits => json!({ "instance": id, "step": null, "with_iam": true }),
-        (Decision::Do(step), mend) => {
-            let to = Some(&step.to).filter(|_| !matches!(mend, Some(Mend::Restore { .. })));
+        (Decision::Skip(_), Some(_)) if *waits => json!({ "instance": id, "step": null, "with_iam": true }),
+        (Decision::Act(step), mend) => {
+            let to = Some(&step.to).filter(|_| !matches!(mend, Some(IamRepair::Restore { .. })));
             json!({ "instance": id, "step": step.action, "association": step.association, "from": step.from, "to": to })
         }
-        (Decision::Leave(hindrance), _) => {
+        (Decision::Skip(hindrance), _) => {
             json!({ "instance": id, "step": null, "why_not": hindrance, "detail": hindrance.to_string() })
         }
     }

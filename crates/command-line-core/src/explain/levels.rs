@@ -7,8 +7,8 @@ use crate::prospect::{Prospect, WhyNot};
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::facts::Facts;
 use reprofile_core::alert::plain::{code, listed};
-use reprofile_core::decide::iam_repair::Mend;
-use reprofile_core::decide::plan::{Decision, Hindrance, Level};
+use reprofile_core::decide::iam_repair::IamRepair;
+use reprofile_core::decide::plan::{Blocker, Decision, Level};
 
 /// How many instances are named in one line.
 const NAMED: usize = 5;
@@ -50,14 +50,15 @@ fn what_is_done(it: &Explanation, prospect: &Prospect) -> String {
     let mut said = Vec::new();
     let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
     if let Some(mend) = mend {
-        let again = if matches!(mend, Mend::Restore { .. }) { "create the instance profile again, and " } else { "" };
+        let again =
+            if matches!(mend, IamRepair::Restore { .. }) { "create the instance profile again, and " } else { "" };
         said.push(format!("{again}put the role {} ({}) into it", code(&mend.role().name), code(&mend.role().id)));
     }
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for ((decision, waits), one) in prospect.decisions.iter().zip(&it.report.instances) {
         let what = match (decision, mend, waits) {
-            (Decision::Leave(_), Some(_), true) => "with which {} gets credentials again".to_owned(),
-            (Decision::Do(_), Some(Mend::Restore { .. }), _) => "re-associate {}, to hold the new one".to_owned(),
+            (Decision::Skip(_), Some(_), true) => "with which {} gets credentials again".to_owned(),
+            (Decision::Act(_), Some(IamRepair::Restore { .. }), _) => "re-associate {}, to hold the new one".to_owned(),
             _ => decided(decision),
         };
         let id = code(&one.found.instance.id);
@@ -76,10 +77,10 @@ fn what_is_done(it: &Explanation, prospect: &Prospect) -> String {
 /// What is done to the instances that stand for `{}`.
 fn decided(decision: &Decision) -> String {
     match decision {
-        Decision::Do(step) => format!("re-associate {{}}, to hold {}", code(&step.to)),
-        Decision::Leave(Hindrance::LevelAlert) => "only tell people of {}".to_owned(),
-        Decision::Leave(hindrance) if hindrance.is_muted() => format!("neither touch nor tell of {{}}: {hindrance}"),
-        Decision::Leave(hindrance) => format!("only tell people of {{}}: {hindrance}"),
+        Decision::Act(step) => format!("re-associate {{}}, to hold {}", code(&step.to)),
+        Decision::Skip(Blocker::LevelAlert) => "only tell people of {}".to_owned(),
+        Decision::Skip(hindrance) if hindrance.is_muted() => format!("neither touch nor tell of {{}}: {hindrance}"),
+        Decision::Skip(hindrance) => format!("only tell people of {{}}: {hindrance}"),
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::error::Error;
 use crate::known;
 use reprofile_core::config::Regions;
-use reprofile_core::decide::profile_record::Memory;
+use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
@@ -57,7 +57,7 @@ pub struct Seen {
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
     /// What the table remembers of it.
-    pub memory: Option<Memory>,
+    pub memory: Option<ProfileRecord>,
 }
 
 /// What came of looking.
@@ -138,7 +138,7 @@ async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Prof
     live.map_err(|cause| Error::Core(CoreError::ProfileUnread { profile: name.clone(), cause }))
 }
 
-async fn memory<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Memory>, Error> {
+async fn memory<A: Account>(account: &A, name: &ProfileName) -> Result<Option<ProfileRecord>, Error> {
     let read = known::of_these(account, std::iter::once(name.clone())).await;
     Ok(read.map_err(|cause| Error::aws("reading what the table remembers", cause))?.remove(name))
 }

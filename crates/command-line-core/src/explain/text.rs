@@ -8,7 +8,7 @@ use time::Duration;
 use super::explanation::{Explanation, INSTANCES, Looked, home, letter, name};
 use super::{levels, ssm};
 use reprofile_core::alert::document::{Document, Line, Section};
-use reprofile_core::alert::facts::{Facts, Since};
+use reprofile_core::alert::facts::{Facts, Onset};
 use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
 use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened};
 use reprofile_core::decide::report::ProfileReport;
@@ -62,9 +62,9 @@ pub(crate) fn by_hand(report: &ProfileReport) -> Vec<(String, Vec<String>)> {
 /// Since when it is broken: the moment, and whether it broke just then and not before.
 pub(crate) fn since(report: &ProfileReport) -> Option<(Timestamp, bool)> {
     match Facts::of(report).since() {
-        Since::At(at) => Some((at, true)),
-        Since::AtLatest(at) => Some((at, false)),
-        Since::Unknown => None,
+        Onset::At(at) => Some((at, true)),
+        Onset::AtLatest(at) => Some((at, false)),
+        Onset::Unknown => None,
     }
 }
 
@@ -139,9 +139,9 @@ fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
         };
         known.push(("Case", listed(&cases.iter().map(word).collect::<Vec<_>>())));
         let since = match facts.since() {
-            Since::At(at) => minute(at),
-            Since::AtLatest(at) => format!("{} or earlier", minute(at)),
-            Since::Unknown => "not known".to_owned(),
+            Onset::At(at) => minute(at),
+            Onset::AtLatest(at) => format!("{} or earlier", minute(at)),
+            Onset::Unknown => "not known".to_owned(),
         };
         known.push(("Broken since", since));
         let who = match (it.looked, report.changes.as_slice()) {

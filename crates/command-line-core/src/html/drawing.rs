@@ -19,9 +19,11 @@ pub(super) fn draw(profile: &BrokenProfile) -> Markup {
     let role = live.and_then(|live| live.role.as_ref());
     let untrusted = also_untrusted(live);
     // The id that is held and is not the live one; of several, the first.
-    let old =
-        profile.told().map(|one| &one.found.association.held).find(|held| live.is_none_or(|live| live.id != **held));
-    let cut_off = profile.told().count();
+    let old = profile
+        .reported()
+        .map(|one| &one.found.association.held)
+        .find(|held| live.is_none_or(|live| live.id != **held));
+    let cut_off = profile.reported().count();
 
     let mut svg = Markup::default();
     svg.raw("<svg viewBox=\"0 0 320 262\" role=\"img\" aria-label=\"").text(in_words(profile)).raw("\">");
@@ -56,7 +58,7 @@ pub(super) fn draw(profile: &BrokenProfile) -> Markup {
             let without = if live.is_some() { "no role in it" } else { "its role: not known any more" };
             let what = if untrusted { "the IAM role, which does not let EC2 use it" } else { "the IAM role" };
             whole(&mut svg, Row::Role, name.as_deref(), what, without, None);
-            let is_stuck = profile.told().all(|one| one.found.case == Case::Stuck);
+            let is_stuck = profile.reported().all(|one| one.found.case == Case::Stuck);
             svg.raw(if is_stuck { LINE_TOP } else { CUT_TOP });
             let name = shorten(profile.name.as_str(), WHOLE);
             let held = old.map(reprofile_core::domain::names::ProfileId::as_str);
@@ -97,17 +99,17 @@ pub(super) fn draw(profile: &BrokenProfile) -> Markup {
 
 /// The drawing for those who do not see it.
 fn in_words(profile: &BrokenProfile) -> String {
-    let cut_off = count(profile.told().count(), "instance is", "instances are");
+    let cut_off = count(profile.reported().count(), "instance is", "instances are");
     let why = match &profile.live {
         None => "the instance profile was deleted",
         Some(live) if live.role.is_none() => "the instance profile holds no role",
-        Some(live) if profile.told().any(|one| one.found.association.held != live.id) => {
+        Some(live) if profile.reported().any(|one| one.found.association.held != live.id) => {
             "they hold the id of a profile that was deleted, not of the one that is there now"
         }
-        Some(_) if profile.told().all(|one| one.found.case == Case::Stuck) => {
+        Some(_) if profile.reported().all(|one| one.found.case == Case::Stuck) => {
             "EC2 does not come to an end of attaching the instance profile"
         }
-        Some(_) if profile.told().any(|one| one.found.case == Case::RoleReplaced) => {
+        Some(_) if profile.reported().any(|one| one.found.case == Case::RoleReplaced) => {
             "the role in the instance profile was replaced, and EC2 has not taken the new one up yet"
         }
         Some(_) => "the role does not let EC2 use it",

@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn whatever_the_state_iam_is_written_only_as_the_rules_allow((live, affected, known, level) in any_scene()) {
         let everything = Globs::parse("*").unwrap();
-        let bounds = Bounds { level, ignore: Globs::none(), scope: everything, may_swap: true };
+        let bounds = Guardrails { level, ignore: Globs::none(), scope: everything, may_swap: true };
         let name = ProfileName::new("web").unwrap();
         let Prospect { iam, is_vouched_for, decisions } = prospect(&name, live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
         prop_assert_eq!(decisions.len(), affected.len());
@@ -120,7 +120,7 @@ proptest! {
         }
         for ((decision, waits), one) in decisions.iter().zip(&affected) {
             prop_assert!(!waits || one.instance.hold.is_none(), "who is held back waits for nothing");
-            let Decision::Do(step) = decision else { continue };
+            let Decision::Act(step) = decision else { continue };
             prop_assert!(level >= Level::Reassociate);
             prop_assert_eq!(step.profile.name(), &name);
             prop_assert_eq!(&step.instance, &one.instance.id);

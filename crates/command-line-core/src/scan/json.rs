@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::prospect::WhyNot;
-use reprofile_core::decide::iam_repair::{ChosenRole, Mend};
+use reprofile_core::decide::iam_repair::{ChosenRole, IamRepair};
 use reprofile_core::decide::plan::Decision;
 use reprofile_core::domain::model::{Role, Timestamp};
 
@@ -34,7 +34,7 @@ pub fn value(findings: &Findings) -> Value {
             "regions": findings.regions,
             "unread_regions": findings.unread.len(),
             "instances": findings.instances,
-            "broken": findings.told().count(),
+            "broken": findings.reported().count(),
             "muted": findings.muted(),
             "steps": findings.steps().count(),
             "iam_writes": findings.mends().count(),
@@ -68,7 +68,7 @@ fn profile(profile: &BrokenProfile) -> Value {
         "profile": profile.name,
         "live": live,
         "healthy": profile.healthy,
-        "iam": profile.iam.as_ref().filter(|_| profile.told().any(|one| one.waits_for_iam)).map(|planned| {
+        "iam": profile.iam.as_ref().filter(|_| profile.reported().any(|one| one.waits_for_iam)).map(|planned| {
             let mut value = iam(planned);
             if profile.is_vouched_for {
                 value["vouched_for"] = true.into();
@@ -82,7 +82,7 @@ fn profile(profile: &BrokenProfile) -> Value {
 
 /// What would be put right in IAM, or why nothing.
 #[must_use]
-pub fn iam(iam: &Result<Mend, WhyNot>) -> Value {
+pub fn iam(iam: &Result<IamRepair, WhyNot>) -> Value {
     match iam {
         Ok(planned) => mend(planned),
         Err(why) => json!({"action": null, "why_not": why.as_str(), "detail": why.to_string()}),
@@ -91,11 +91,11 @@ pub fn iam(iam: &Result<Mend, WhyNot>) -> Value {
 
 /// What is put right in IAM.
 #[must_use]
-pub fn mend(mend: &Mend) -> Value {
+pub fn mend(mend: &IamRepair) -> Value {
     let ChosenRole { name, id } = mend.role();
     match mend {
-        Mend::Relink(_) => json!({"action": "relink", "role": name, "role_id": id}),
-        Mend::Restore { path, tags, .. } => {
+        IamRepair::Relink(_) => json!({"action": "relink", "role": name, "role_id": id}),
+        IamRepair::Restore { path, tags, .. } => {
             json!({"action": "restore", "role": name, "role_id": id, "path": path, "tags": tags})
         }
     }
@@ -129,14 +129,14 @@ fn instance(profile: &BrokenProfile, one: &Finding) -> Value {
 #[must_use]
 pub fn decision(profile: &BrokenProfile, decision: &Decision) -> Value {
     match decision {
-        Decision::Do(step) => json!({
+        Decision::Act(step) => json!({
             "step": step.action,
             "association": step.association,
             "from": step.from,
             "to": profile.leads_to(step),
             "profile": step.profile,
         }),
-        Decision::Leave(hindrance) => json!({"step": null, "why_not": hindrance, "detail": hindrance.to_string()}),
+        Decision::Skip(hindrance) => json!({"step": null, "why_not": hindrance, "detail": hindrance.to_string()}),
     }
 }
 

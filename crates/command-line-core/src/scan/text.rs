@@ -10,7 +10,7 @@ use crate::console::{Ink, Look};
 use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::unread;
 use reprofile_core::alert::plain::{SHORT, count, minute, plain};
-use reprofile_core::decide::iam_repair::Mend;
+use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Decision;
 use reprofile_core::domain::model::{Case, Trust};
 use reprofile_core::domain::names::ProfileName;
@@ -23,7 +23,7 @@ const DOUBTFUL: usize = 20;
 pub fn write(findings: &Findings, look: Look) -> String {
     let mut parts: Vec<String> = Vec::new();
     for profile in &findings.profiles {
-        if profile.told().next().is_some() {
+        if profile.reported().next().is_some() {
             parts.push(format!("{}\n{}", heading(profile, look), table(profile, look)));
         }
     }
@@ -54,7 +54,7 @@ fn heading(profile: &BrokenProfile, look: Look) -> String {
             format!("{}, {role}", live.id)
         }
     };
-    let since = match profile.told().find_map(|one| profile.broken_before(one)) {
+    let since = match profile.reported().find_map(|one| profile.broken_before(one)) {
         Some(before) => format!("cut off since before {}", minute(before)),
         None => "since when is not known".to_owned(),
     };
@@ -80,7 +80,7 @@ fn table(profile: &BrokenProfile, look: Look) -> String {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    for one in profile.told() {
+    for one in profile.reported() {
         table.add_row(row(profile, one));
     }
     for index in 1..=4 {
@@ -118,16 +118,16 @@ pub fn name(one: &Finding) -> String {
 #[must_use]
 pub fn would(profile: &BrokenProfile, one: &Finding) -> String {
     let first = match profile.mend().filter(|_| one.waits_for_iam) {
-        Some(Mend::Relink(_)) => "put the role back",
-        Some(Mend::Restore { .. }) => "create the profile again",
+        Some(IamRepair::Relink(_)) => "put the role back",
+        Some(IamRepair::Restore { .. }) => "create the profile again",
         None => "",
     };
     match &one.decision {
         _ if profile.is_cured_by_iam(one) => first.to_owned(),
-        Decision::Do(_) if first.is_empty() => "re-associate it".to_owned(),
-        Decision::Do(_) => format!("{first}, re-associate it"),
-        Decision::Leave(hindrance) if hindrance.passes() => format!("wait: {hindrance}"),
-        Decision::Leave(hindrance) => format!("leave it: {hindrance}"),
+        Decision::Act(_) if first.is_empty() => "re-associate it".to_owned(),
+        Decision::Act(_) => format!("{first}, re-associate it"),
+        Decision::Skip(hindrance) if hindrance.passes() => format!("wait: {hindrance}"),
+        Decision::Skip(hindrance) => format!("leave it: {hindrance}"),
     }
 }
 
@@ -154,7 +154,7 @@ fn not_in_force(findings: &Findings, look: Look) -> Option<String> {
 
 /// What the cases that occur mean, for someone who sees them for the first time.
 fn meanings(findings: &Findings, look: Look) -> Option<String> {
-    let cases: BTreeSet<Case> = findings.told().map(|(_, one)| one.found.case).collect();
+    let cases: BTreeSet<Case> = findings.reported().map(|(_, one)| one.found.case).collect();
     let lines: Vec<String> =
         cases.into_iter().map(|case| look.wrap(2, &format!("{case}: {}", meaning(case)))).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
@@ -202,10 +202,10 @@ fn summary(findings: &Findings, look: Look) -> String {
         (read, unread) => format!("the {} that could be read ({unread} could not)", count(read, "region", "regions")),
     };
     let all = count(findings.instances, "instance", "instances");
-    let broken = findings.told().count();
+    let broken = findings.reported().count();
     let is_seen_whole = findings.unread.is_empty() && findings.unread_profiles.is_empty();
     let first = if broken > 0 {
-        let profiles: BTreeSet<_> = findings.told().map(|(profile, _)| &profile.name).collect();
+        let profiles: BTreeSet<_> = findings.reported().map(|(profile, _)| &profile.name).collect();
         let profiles = count(profiles.len(), "instance profile", "instance profiles");
         let sentence = format!(
             "{broken} of {all} with an instance profile in {regions} {} cut off from {} role ({profiles}); heal would put {} \

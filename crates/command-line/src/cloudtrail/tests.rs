@@ -6,7 +6,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::fake_http::{Answer, FakeHttp, ok};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 
 async fn ask(answer: Answer) -> (FakeHttp, Result<Page<Value>, AwsError>) {
     let http = FakeHttp::answering([answer]);
@@ -44,5 +44,5 @@ async fn the_records_that_name_a_resource_are_handed_out_as_they_are() {
 #[tokio::test]
 async fn a_refusal_is_a_refusal() {
     let refusal = Answer::Http(400, json!({ "__type": "AccessDeniedException", "Message": "no" }).to_string());
-    assert_eq!(ask(refusal).await.1.unwrap_err().reason, Reason::Denied);
+    assert_eq!(ask(refusal).await.1.unwrap_err().reason, ErrorKind::Denied);
 }

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::fake_http::{Answer, FakeHttp, ok};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 
 fn ids(some: &[&str]) -> Vec<InstanceId> {
     some.iter().map(|id| InstanceId::new(id).unwrap()).collect()
@@ -56,7 +56,7 @@ async fn a_refusal_is_a_refusal() {
         Answer::Http(400, serde_json::json!({ "__type": "AccessDeniedException", "Message": message }).to_string());
     let (_, result) = ask(refusal, &ids(&["i-0123456789abc0001"])).await;
     let error = result.unwrap_err();
-    assert_eq!((error.reason, error.message.as_str()), (Reason::Denied, message));
+    assert_eq!((error.reason, error.message.as_str()), (ErrorKind::Denied, message));
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@
 use super::document::{Line, Section};
 use super::facts::{Facts, Standing};
 use super::plain::{MESSAGE, SHORT, code, count, listed, minute, quoted};
-use crate::decide::iam_repair::{Mended, Unmended};
-use crate::decide::plan::{Action, Hindrance};
-use crate::decide::report::{Deferral, Failure, InstanceReport, Left, Outcome, Status};
-use crate::domain::aws_error::{AwsError, Reason};
+use crate::decide::iam_repair::{IamRepaired, RepairBlocked};
+use crate::decide::plan::{Action, Blocker};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, Skipped, Status};
+use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::Case;
 
 mod endings;
@@ -62,7 +62,8 @@ fn besides(facts: &Facts) -> Vec<Line> {
             minute(facts.report.at)
         )));
     }
-    if let Some(why) = facts.report.unmended.filter(|why| *why != Unmended::Level && facts.open().next().is_some()) {
+    if let Some(why) = facts.report.unmended.filter(|why| *why != RepairBlocked::Level && facts.open().next().is_some())
+    {
         lines.push(Line::Say(format!("Reprofile left IAM as it is: {why}.")));
     }
     if facts.report.healthy > 0 {
@@ -81,7 +82,7 @@ pub fn instance(one: &InstanceReport) -> String {
 }
 
 /// What was put right in IAM.
-fn in_iam(facts: &Facts, mended: &Mended) -> String {
+fn in_iam(facts: &Facts, mended: &IamRepaired) -> String {
     let (profile, role, at) = (code(&facts.report.profile), code(&mended.role.name), minute(mended.at));
     match &mended.created {
         Some(id) => format!(
@@ -155,20 +156,20 @@ fn case(facts: &Facts, one: &InstanceReport) -> String {
 fn deed(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Healed { .. } => "Re-associated, and read back from EC2 and IAM".to_owned(),
-        Outcome::Left(Left::Hindered(Hindrance::Stopped)) => {
+        Outcome::Left(Skipped::Hindered(Blocker::Stopped)) => {
             "Not touched: stopped, and a stopped instance can only be detached and attached again".to_owned()
         }
-        Outcome::Left(Left::Hindered(hindrance)) if !hindrance.passes() => format!("Not touched: {hindrance}"),
-        Outcome::Left(Left::Hindered(hindrance)) | Outcome::Deferred(Deferral::InTransition(hindrance)) => {
+        Outcome::Left(Skipped::Hindered(hindrance)) if !hindrance.passes() => format!("Not touched: {hindrance}"),
+        Outcome::Left(Skipped::Hindered(hindrance)) | Outcome::Deferred(Deferral::InTransition(hindrance)) => {
             format!("Not repaired yet: {hindrance}")
         }
-        Outcome::Deferred(Deferral::Mended) => "Not finished: what it lacked in IAM was just put right".to_owned(),
+        Outcome::Deferred(Deferral::IamRepaired) => "Not finished: what it lacked in IAM was just put right".to_owned(),
         Outcome::Deferred(Deferral::OutOfTime) => {
             "Not finished: the time of this run was over, and Reprofile tries again by itself".to_owned()
         }
-        Outcome::Left(Left::Ended) => "Nothing to repair: the instance was terminated meanwhile".to_owned(),
-        Outcome::Left(Left::AlreadyHealthy) => "Nothing to repair: already right when its turn came".to_owned(),
-        Outcome::Left(Left::ChangedByOther) => {
+        Outcome::Left(Skipped::Ended) => "Nothing to repair: the instance was terminated meanwhile".to_owned(),
+        Outcome::Left(Skipped::AlreadyHealthy) => "Nothing to repair: already right when its turn came".to_owned(),
+        Outcome::Left(Skipped::ChangedByOther) => {
             "Left alone: somebody else changed its instance profile meanwhile".to_owned()
         }
         Outcome::Failed(Failure::Refused(error)) => format!("FAILED: {}", refusal(error)),
@@ -193,15 +194,15 @@ fn deed(outcome: &Outcome) -> String {
 #[must_use]
 pub fn refusal(error: &AwsError) -> String {
     let why = match error.reason {
-        Reason::Denied => "Reprofile lacks the permission",
-        Reason::Throttled => "too many calls at a time",
-        Reason::NotPropagated => "EC2 did not know the new instance profile in time",
-        Reason::StateChanged => "the instance or its association changed meanwhile",
-        Reason::Unavailable => "AWS did not answer, or had a fault",
-        Reason::RegionDisabled => "the region is not enabled for this account",
-        Reason::Credentials => "Reprofile's credentials are missing, expired or unknown to AWS",
-        Reason::NotFound => "AWS does not know it",
-        Reason::Refused => "AWS refused the call",
+        ErrorKind::Denied => "Reprofile lacks the permission",
+        ErrorKind::Throttled => "too many calls at a time",
+        ErrorKind::NotPropagated => "EC2 did not know the new instance profile in time",
+        ErrorKind::StateChanged => "the instance or its association changed meanwhile",
+        ErrorKind::Unavailable => "AWS did not answer, or had a fault",
+        ErrorKind::RegionDisabled => "the region is not enabled for this account",
+        ErrorKind::Credentials => "Reprofile's credentials are missing, expired or unknown to AWS",
+        ErrorKind::NotFound => "AWS does not know it",
+        ErrorKind::Refused => "AWS refused the call",
     };
     let code = quoted(&error.code, SHORT, "no code");
     let message = quoted(&error.message, MESSAGE, "no message");

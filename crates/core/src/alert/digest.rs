@@ -5,14 +5,14 @@
 
 use super::aws_cli::Home;
 use super::chat::{self, Head};
-use super::document::{Document, Line, Section, Step};
+use super::document::{Document, Line, NextStep, Section};
 use super::facts::{Facts, Severity, Standing};
 use super::plain::{code, count, minute};
 use super::{actions_taken, text};
 use crate::config::Format;
-use crate::decide::iam_repair::Unmended;
-use crate::decide::plan::{Hindrance, Level};
-use crate::decide::report::{InstanceReport, Left, Outcome, ProfileReport, Status, UnreadRegion};
+use crate::decide::iam_repair::RepairBlocked;
+use crate::decide::plan::{Blocker, Level};
+use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Skipped, Status, UnreadRegion};
 use crate::domain::model::{Case, Timestamp};
 use crate::domain::names::{AccountId, Partition, Region};
 use crate::ports::Message;
@@ -75,7 +75,7 @@ pub fn overview(overview: &Overview<'_>, format: Format) -> Message {
         0 => regions.summary(),
         profiles => format!("{} found", count(profiles, "broken instance profile", "broken instance profiles")),
     };
-    let case = found.iter().map(ProfileReport::case).max_by_key(|case| case.gravity()).unwrap_or(Case::Healthy);
+    let case = found.iter().map(ProfileReport::case).max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy);
     let attributes = vec![
         ("status", status.to_owned()),
         ("severity", severity.as_str().to_owned()),
@@ -113,7 +113,7 @@ fn document(overview: &Overview<'_>, profiles: &[Facts]) -> Document {
     };
     let home = Home::of(overview.partition, None);
     let open: Vec<&Facts> = profiles.iter().filter(|facts| facts.open().next().is_some()).collect();
-    let steps = open.first().map(|first| Step {
+    let steps = open.first().map(|first| NextStep {
         say: format!(
             "Look at the profiles that are still broken. What IAM has, as here of {}, has to be what each instance holds:",
             code(&first.report.profile)
@@ -163,23 +163,23 @@ fn found(profiles: &[Facts]) -> Option<Section> {
 fn repaired_next(found: &[ProfileReport]) -> usize {
     found
         .iter()
-        .flat_map(|report| report.told().map(move |one| (report, one)))
+        .flat_map(|report| report.reported().map(move |one| (report, one)))
         .filter(|(report, one)| is_next(report, one))
         .count()
 }
 
 fn is_next(report: &ProfileReport, one: &InstanceReport) -> bool {
     match one.outcome {
-        Outcome::Left(Left::Hindered(Hindrance::OnNotice)) => true,
-        Outcome::Left(Left::Hindered(Hindrance::NoRole | Hindrance::NoProfile)) => {
-            report.unmended == Some(Unmended::OnNotice)
+        Outcome::Left(Skipped::Hindered(Blocker::OnNotice)) => true,
+        Outcome::Left(Skipped::Hindered(Blocker::NoRole | Blocker::NoProfile)) => {
+            report.unmended == Some(RepairBlocked::OnNotice)
         }
         _ => false,
     }
 }
 
 fn is_all_repaired_next(overview: &Overview<'_>) -> bool {
-    let all: usize = overview.found.iter().map(|report| report.told().count()).sum();
+    let all: usize = overview.found.iter().map(|report| report.reported().count()).sum();
     overview.notice.is_some() && overview.sweeps && all > 0 && repaired_next(overview.found) == all
 }
 
@@ -202,11 +202,11 @@ fn repairs(overview: &Overview<'_>) -> Option<Section> {
             count(next, "instance", "instances")
         ))];
         for report in overview.found.iter().take(PROFILES) {
-            let instances: Vec<&InstanceReport> = report.told().filter(|one| is_next(report, one)).collect();
+            let instances: Vec<&InstanceReport> = report.reported().filter(|one| is_next(report, one)).collect();
             if instances.is_empty() {
                 continue;
             }
-            let in_iam = if report.unmended == Some(Unmended::OnNotice) {
+            let in_iam = if report.unmended == Some(RepairBlocked::OnNotice) {
                 ", after it has repaired the profile in IAM"
             } else {
                 ""

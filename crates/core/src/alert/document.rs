@@ -13,7 +13,7 @@ pub struct Document {
     /// What comes before the steps.
     pub before: Vec<Section>,
     /// What to do now.
-    pub steps: Vec<Step>,
+    pub steps: Vec<NextStep>,
     /// What comes after the steps, the less needed the later.
     pub after: Vec<Section>,
 }
@@ -42,7 +42,7 @@ pub enum Line {
 
 /// Something to do, and the commands for it.
 #[derive(Debug)]
-pub struct Step {
+pub struct NextStep {
     /// What to do, and what to mind; at most 300 characters, so that a chat takes it whole.
     pub say: String,
     /// How.

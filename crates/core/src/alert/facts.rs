@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use crate::decide::losses::Losses;
-use crate::decide::report::{Failure, InstanceReport, Left, Outcome, ProfileReport, Status};
-use crate::domain::aws_error::Reason;
+use crate::decide::report::{Failure, InstanceReport, Outcome, ProfileReport, Skipped, Status};
+use crate::domain::aws_error::ErrorKind;
 use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{Case, InstanceState, Profile, Role, Timestamp, Trust};
 use crate::domain::names::RoleName;
@@ -31,8 +31,8 @@ impl Standing {
     fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Failed(_) => Self::Failed,
-            Outcome::Left(Left::Hindered(hindrance)) if hindrance.passes() => Self::Pending,
-            Outcome::Left(Left::Hindered(_)) => Self::Broken,
+            Outcome::Left(Skipped::Hindered(hindrance)) if hindrance.passes() => Self::Pending,
+            Outcome::Left(Skipped::Hindered(_)) => Self::Broken,
             Outcome::Deferred(_) => Self::Pending,
             Outcome::Healed { .. } => Self::Healed,
             Outcome::Left(_) => Self::Over,
@@ -42,7 +42,7 @@ impl Standing {
 
 /// Since when something has been broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
+pub enum Onset {
     /// An event says so.
     At(Timestamp),
     /// It broke then, or before.
@@ -68,7 +68,7 @@ impl<'a> Facts<'a> {
     /// Reads them out of a report.
     #[must_use]
     pub fn of(report: &'a ProfileReport) -> Self {
-        let mut told: Vec<_> = report.told().map(|one| (Standing::of(&one.outcome), one)).collect();
+        let mut told: Vec<_> = report.reported().map(|one| (Standing::of(&one.outcome), one)).collect();
         told.sort_by_key(|(standing, _)| *standing);
         let (status, losses) = match &report.incident {
             Some(reference) => (reference.status, Cow::Borrowed(&reference.losses)),
@@ -223,25 +223,25 @@ impl<'a> Facts<'a> {
 
     /// Since when the gravest case has been so, by what IAM shows now: for a look that remembers nothing.
     #[must_use]
-    pub fn since(&self) -> Since {
+    pub fn since(&self) -> Onset {
         let at = |change: &Change| change.at;
-        let young = || self.live().map_or(Since::Unknown, |live| Since::AtLatest(live.created));
-        let known = |at: Option<Timestamp>| at.map(Since::At);
+        let young = || self.live().map_or(Onset::Unknown, |live| Onset::AtLatest(live.created));
+        let known = |at: Option<Timestamp>| at.map(Onset::At);
         match self.report.case() {
             Case::Gone => known(self.of_profile(CallName::DeleteInstanceProfile).next_back().and_then(at))
-                .unwrap_or(Since::Unknown),
+                .unwrap_or(Onset::Unknown),
             Case::RoleLess => known(self.of_profile(CallName::RemoveRoleFromInstanceProfile).next_back().and_then(at))
-                .unwrap_or_else(|| if self.all_stale() { young() } else { Since::Unknown }),
+                .unwrap_or_else(|| if self.all_stale() { young() } else { Onset::Unknown }),
             Case::Stale | Case::RoleReplaced => {
                 known(self.of_profile(CallName::DeleteInstanceProfile).find_map(at)).unwrap_or_else(young)
             }
             Case::Untrusted => known(self.of_role(CallName::UpdateAssumeRolePolicy).next_back().and_then(at))
                 .or_else(|| known(self.of_profile(CallName::AddRoleToInstanceProfile).next_back().and_then(at)))
-                .unwrap_or(Since::Unknown),
+                .unwrap_or(Onset::Unknown),
             Case::Stuck => {
-                known(self.stuck().filter_map(|one| one.found.association.since).min()).unwrap_or(Since::Unknown)
+                known(self.stuck().filter_map(|one| one.found.association.since).min()).unwrap_or(Onset::Unknown)
             }
-            Case::Healthy => Since::Unknown,
+            Case::Healthy => Onset::Unknown,
         }
     }
 
@@ -307,7 +307,7 @@ pub fn may_run(one: &InstanceReport) -> bool {
 pub fn is_unconfirmed(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Failed(Failure::NotConfirmed | Failure::Unreadable(_)) => true,
-        Outcome::Failed(Failure::Refused(error)) => error.reason == Reason::Unavailable,
+        Outcome::Failed(Failure::Refused(error)) => error.reason == ErrorKind::Unavailable,
         _ => false,
     }
 }

@@ -4,18 +4,18 @@
 //! was done, IAM, then EC2. What Reprofile does not know (a role's name) is asked for, never guessed.
 
 use super::aws_cli::{self, Home};
-use super::document::Step;
+use super::document::NextStep;
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{code, count};
-use crate::decide::plan::Hindrance;
-use crate::decide::report::{Deferral, Failure, InstanceReport, Left, Outcome};
-use crate::domain::aws_error::Reason;
+use crate::decide::plan::Blocker;
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, Skipped};
+use crate::domain::aws_error::ErrorKind;
 use crate::domain::model::{AssociationState, Case, InstanceState, Trust};
 use crate::domain::names::Region;
 
 /// The steps for what the report shows; commands for at most `commanded` instances of each kind.
 #[must_use]
-pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<Step> {
+pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<NextStep> {
     let home = home(facts);
     let mut steps = Vec::new();
     steps.extend(permission(facts));
@@ -47,13 +47,13 @@ pub fn regions<'a>(instances: impl Iterator<Item = &'a InstanceReport>) -> Vec<&
     regions
 }
 
-fn permission(facts: &Facts) -> Option<Step> {
+fn permission(facts: &Facts) -> Option<NextStep> {
     let denied = facts.open().any(|(_, one)| {
         matches!(&one.outcome, Outcome::Failed(Failure::Refused(error) | Failure::Unreadable(error))
-            if error.reason == Reason::Denied)
+            if error.reason == ErrorKind::Denied)
     });
     let role = facts.role().map_or_else(|| "the role".to_owned(), |role| format!("the role {}", code(role)));
-    denied.then(|| Step {
+    denied.then(|| NextStep {
         say: format!(
             "Reprofile lacks a permission. So that it can repair this itself next time, look at its own policy, at service \
              control policies, and at iam:PassRole for {role}."
@@ -62,12 +62,12 @@ fn permission(facts: &Facts) -> Option<Step> {
     })
 }
 
-fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
+fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
     let live = facts.live();
     if facts.has_role() {
         return;
     }
-    let say = |say: &str| Step { say: say.to_owned(), commands: Vec::new() };
+    let say = |say: &str| NextStep { say: say.to_owned(), commands: Vec::new() };
     steps.push(say(
         "First find out why it was done (\"Changed by\"): a deployment may be under way, and to take a role away is also how \
          people stop a security incident. If it was meant, leave it as it is.",
@@ -75,13 +75,13 @@ fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
     let profile = &facts.report.profile;
     let held = facts.open().map(|(_, one)| &one.found.association.arn).next();
     if let (None, Some(held)) = (live, held) {
-        steps.push(Step {
+        steps.push(NextStep {
             say: "Create the instance profile again, under its name and path:".to_owned(),
             commands: vec![home.create_profile(held)],
         });
     }
     match facts.role() {
-        Some(role) if facts.role_is_deleted() => steps.push(Step {
+        Some(role) if facts.role_is_deleted() => steps.push(NextStep {
             say: format!(
                 "Create the role {} again, with its policies and a trust policy that lets EC2 use it. Then put it into the \
                  profile:",
@@ -89,18 +89,18 @@ fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
             ),
             commands: vec![home.add_role(profile, Some(role))],
         }),
-        Some(role) => steps.push(Step {
+        Some(role) => steps.push(NextStep {
             say: format!("Put the role {} back into the instance profile:", code(role)),
             commands: vec![home.add_role(profile, Some(role))],
         }),
         None => {
-            steps.push(Step {
+            steps.push(NextStep {
                 say: "Which role was in it is not known here. If it was taken out within 90 days, this shows its name, and who \
                       did it:"
                     .to_owned(),
                 commands: vec![home.find_role(profile)],
             });
-            steps.push(Step {
+            steps.push(NextStep {
                 say: "Put that role back into the instance profile (this asks for its name):".to_owned(),
                 commands: vec![home.add_role(profile, None)],
             });
@@ -115,11 +115,11 @@ fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
 
 /// Where another profile took the role up with the break, the instances are moved there, by a person; `false` where none
 /// did.
-fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) -> bool {
+fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) -> bool {
     let Some(by) = facts.report.successor() else { return false };
     let role = facts.role().map_or_else(|| "its role".to_owned(), |role| format!("the role {}", code(role)));
     let (profile, by_name) = (code(&facts.report.profile), code(by));
-    steps.push(Step {
+    steps.push(NextStep {
         say: format!(
             "Ask who made the change (\"Changed by\") whether {profile} was renamed to {by_name}, which holds {role} now. \
              Launch templates and auto scaling groups that name {profile} need the new name as well."
@@ -130,7 +130,7 @@ fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<Step>)
         facts.open().map(|(_, one)| one).partition(|one| one.found.instance.operator_managed);
     if !others.is_empty() {
         let commands = others.iter().take(commanded).flat_map(|one| aws_cli::move_to(&one.found, by));
-        steps.push(Step {
+        steps.push(NextStep {
             say: format!(
                 "If it was, move the instances to {by_name}. Reprofile does not: it never attaches a profile of another name."
             ),
@@ -139,13 +139,13 @@ fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<Step>)
         steps.extend(others_too(others.len(), commanded));
     }
     if !service.is_empty() {
-        steps.push(Step {
+        steps.push(NextStep {
             say: "Instances that an AWS service operates (EKS Auto Mode, ...) can be changed by that service alone."
                 .to_owned(),
             commands: Vec::new(),
         });
     }
-    steps.push(Step {
+    steps.push(NextStep {
         say: format!(
             "If it was not, create {profile} again and put {role} into it. As long as a role is in an instance profile, it cannot \
              be deleted: a tool that owns it by its new name then fails."
@@ -155,13 +155,13 @@ fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<Step>)
     true
 }
 
-fn put_the_trust_right(facts: &Facts, home: &Home, steps: &mut Vec<Step>) {
+fn put_the_trust_right(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
     let Some(role) = facts.role() else { return };
-    steps.push(Step {
+    steps.push(NextStep {
         say: format!("Look at the trust policy of the role {}, and find out why it does not allow EC2:", code(role)),
         commands: vec![home.show_trust(role)],
     });
-    steps.push(Step {
+    steps.push(NextStep {
         say: "Let EC2 use the role. Caution: this replaces the whole trust policy. If there are other statements in it, add this \
               one to them instead. Nothing has to be re-associated for it."
             .to_owned(),
@@ -193,7 +193,7 @@ impl Cure {
             Case::Untrusted | Case::Healthy => false,
         };
         let stopped = matches!(one.found.instance.state, InstanceState::Stopped | InstanceState::Stopping)
-            || one.outcome == Outcome::Left(Left::Hindered(Hindrance::Stopped));
+            || one.outcome == Outcome::Left(Skipped::Hindered(Blocker::Stopped));
         needs_it.then(|| match &one.outcome {
             _ if one.found.instance.operator_managed => Self::ByItsService,
             Outcome::Failed(Failure::NoAssociation | Failure::Detached(_)) => Self::Attach,
@@ -205,7 +205,7 @@ impl Cure {
     }
 }
 
-fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
+fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
     let profile = &facts.report.profile;
     let broken: Vec<(Cure, &InstanceReport)> = facts
         .open()
@@ -236,7 +236,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
         } else {
             "Re-associate the running instances with the instance profile of the same name:"
         };
-        steps.push(Step { say: say.to_owned(), commands: commands.collect() });
+        steps.push(NextStep { say: say.to_owned(), commands: commands.collect() });
         steps.extend(others_too(running.len(), commanded));
     }
 
@@ -249,7 +249,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
             lines.push(aws_cli::disassociate(&one.found.region, &one.found.association.id));
             lines.push(aws_cli::associate(&one.found.region, &one.found.instance.id, profile));
         }
-        steps.push(Step {
+        steps.push(NextStep {
             say: if stopped.iter().all(|(_, one)| one.found.case == Case::Stuck) {
                 "Detach the instance profile from each instance that waits for it, and attach it again (for a moment the \
                  instance has none). Check the association ids first, by the first command of each region:"
@@ -267,7 +267,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
     }
 
     if !of(&[Cure::ByItsService]).is_empty() {
-        steps.push(Step {
+        steps.push(NextStep {
             say: "Instances that an AWS service operates (EKS Auto Mode, ...) can be changed by that service alone. Have it replace \
                   them: for EKS, drain and delete the node."
                 .to_owned(),
@@ -276,9 +276,9 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<Step>) {
     }
 }
 
-fn others_too(all: usize, commanded: usize) -> Option<Step> {
+fn others_too(all: usize, commanded: usize) -> Option<NextStep> {
     let more = all.saturating_sub(commanded);
-    (more > 0).then(|| Step {
+    (more > 0).then(|| NextStep {
         say: format!(
             "Do the same for {}: \"How to check by hand\" lists their association ids.",
             count(more, "more instance", "more instances")
@@ -287,7 +287,7 @@ fn others_too(all: usize, commanded: usize) -> Option<Step> {
     })
 }
 
-fn wait(facts: &Facts) -> Option<Step> {
+fn wait(facts: &Facts) -> Option<NextStep> {
     let pending: Vec<&InstanceReport> =
         facts.open().filter(|(standing, _)| *standing == Standing::Pending).map(|(_, one)| one).collect();
     let live = facts.live()?;
@@ -303,7 +303,7 @@ fn wait(facts: &Facts) -> Option<Step> {
         .iter()
         .take(3)
         .map(|one| aws_cli::replace_present(&one.found.region, &one.found.instance.id, &facts.report.profile));
-    Some(Step {
+    Some(NextStep {
         say: format!(
             "{again} In a few minutes, check by hand (below) whether the instances that were not repaired yet show {}. One that \
              runs and does not is re-associated by:",
@@ -315,8 +315,8 @@ fn wait(facts: &Facts) -> Option<Step> {
 
 /// Healed is not yet recovered.
 /// <https://docs.aws.amazon.com/systems-manager/latest/userguide/ssm-agent-status-and-restart.html>
-fn recover(facts: &Facts) -> Option<Step> {
-    (facts.count(Standing::Healed) > 0).then(|| Step {
+fn recover(facts: &Facts) -> Option<NextStep> {
+    (facts.count(Standing::Healed) > 0).then(|| NextStep {
         say: "Healed is not yet recovered: software keeps credentials for a while. If it still fails, restart it. If an instance \
               stays offline in Systems Manager (SSM), restart its agent there, on Linux by the first command, on Windows by the second (as administrator):"
             .to_owned(),

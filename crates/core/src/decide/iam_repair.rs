@@ -19,7 +19,7 @@ pub const RESTORED: &str = "reprofile:restored";
 
 /// What is put right in IAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mend {
+pub enum IamRepair {
     /// `AddRoleToInstanceProfile`.
     Relink(ChosenRole),
     /// `CreateInstanceProfile`, then `AddRoleToInstanceProfile`.
@@ -33,7 +33,7 @@ pub enum Mend {
     },
 }
 
-impl Mend {
+impl IamRepair {
     /// The role that is put in.
     #[must_use]
     pub fn role(&self) -> &ChosenRole {
@@ -69,7 +69,7 @@ pub struct Former {
 
 /// What was put right in IAM, for telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mended {
+pub struct IamRepaired {
     /// The role that was put into the profile.
     pub role: ChosenRole,
     /// The id of the profile, where it was created for that.
@@ -81,7 +81,7 @@ pub struct Mended {
 
 /// Why IAM is left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unmended {
+pub enum RepairBlocked {
     /// The level does not allow it.
     Level,
     /// No role was ever seen in the profile.
@@ -102,7 +102,7 @@ pub enum Unmended {
     OnNotice,
 }
 
-impl fmt::Display for Unmended {
+impl fmt::Display for RepairBlocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Level => "its level does not allow it to write IAM",
@@ -153,14 +153,14 @@ pub fn decide(
     former: Option<&Former>,
     role: Option<&Role>,
     level: Level,
-) -> Result<Mend, Unmended> {
+) -> Result<IamRepair, RepairBlocked> {
     if level < needed(live) {
-        return Err(Unmended::Level);
+        return Err(RepairBlocked::Level);
     }
-    let former = former.ok_or(Unmended::NothingRemembered)?;
-    let role = role.filter(|role| role.name == former.role).ok_or(Unmended::NoRole)?;
+    let former = former.ok_or(RepairBlocked::NothingRemembered)?;
+    let role = role.filter(|role| role.name == former.role).ok_or(RepairBlocked::NoRole)?;
     if live.is_some() && former.taken_out.as_ref() == Some(&role.id) {
-        return Err(Unmended::TakenOut);
+        return Err(RepairBlocked::TakenOut);
     }
     let is_trusted = match role.trust {
         Trust::Yes => true,
@@ -168,12 +168,12 @@ pub fn decide(
         Trust::No => false,
     };
     if !is_trusted {
-        return Err(Unmended::Trust);
+        return Err(RepairBlocked::Trust);
     }
     let role = ChosenRole { name: role.name.clone(), id: role.id.clone() };
     Ok(match live {
-        Some(_) => Mend::Relink(role),
-        None => Mend::Restore { role, path: former.path.clone(), tags: own_tags(&former.tags) },
+        Some(_) => IamRepair::Relink(role),
+        None => IamRepair::Restore { role, path: former.path.clone(), tags: own_tags(&former.tags) },
     })
 }
 

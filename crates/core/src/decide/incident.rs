@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::decide::iam_repair::{Mended, Reading};
+use crate::decide::iam_repair::{IamRepaired, Reading};
 use crate::decide::losses::{Count, Counts, Losses, by_region, stored as stored_counts};
 use crate::decide::losses::{LISTED, MOST_IDS};
 use crate::decide::plan::Action;
@@ -71,7 +71,7 @@ pub struct Incident {
     /// What was told last.
     pub told: Option<Told>,
     /// What was put right in IAM and not yet told.
-    pub mended: Vec<Mended>,
+    pub mended: Vec<IamRepaired>,
     /// What was read when IAM lacked something.
     pub reading: Option<Reading>,
     /// Whether IAM's list was searched for the profile, without regard to case, and did not have it.
@@ -178,7 +178,7 @@ pub struct Notice {
     /// How many more were, that are only counted.
     pub more_healed: usize,
     /// What was put right in IAM and is told now.
-    pub mended: Vec<Mended>,
+    pub mended: Vec<IamRepaired>,
     /// Every change that led here.
     pub changes: Vec<Change>,
     /// Whether it only says again what was said.
@@ -345,7 +345,7 @@ fn go_on(mut incident: Incident, report: &ProfileReport, broken: Broken<'_>, now
         Some(told) => {
             let is_worse = is_more(&broken, told)
                 || status > told.status
-                || report.case().gravity() > told.case.gravity()
+                || report.case().severity_rank() > told.case.severity_rank()
                 || report.successor().is_some_and(|by| told.successor.as_ref() != Some(by));
             let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
             (is_worse || is_due, !is_worse)
@@ -401,7 +401,7 @@ type Broken<'a> = BTreeMap<&'a InstanceId, (&'a Region, Case)>;
 
 fn broken(report: &ProfileReport) -> Broken<'_> {
     let is_broken = |one: &&InstanceReport| report.status_of(one) >= Status::Broken;
-    let told = report.told().filter(is_broken).map(|one| &one.found);
+    let told = report.reported().filter(is_broken).map(|one| &one.found);
     told.map(|found| (&found.instance.id, (&found.region, found.case))).collect()
 }
 

@@ -168,7 +168,7 @@ impl Losses {
     #[must_use]
     pub fn case(&self) -> Option<Case> {
         let rest = self.counted.iter().chain(&self.beyond).map(|one| one.case);
-        self.listed.iter().map(|loss| loss.case).chain(rest).max_by_key(|case| case.gravity())
+        self.listed.iter().map(|loss| loss.case).chain(rest).max_by_key(|case| case.severity_rank())
     }
 }
 

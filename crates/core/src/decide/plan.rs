@@ -102,7 +102,7 @@ impl fmt::Display for Step {
 /// Why an affected instance gets no step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Hindrance {
+pub enum Blocker {
     /// The profile is on the ignore list.
     ProfileIgnored,
     /// The instance's tag says `reprofile=ignore`.
@@ -142,7 +142,7 @@ pub enum Hindrance {
     OnNotice,
 }
 
-impl Hindrance {
+impl Blocker {
     /// Whether it goes away by itself, so that it is worth coming back.
     #[must_use]
     pub fn passes(self) -> bool {
@@ -156,7 +156,7 @@ impl Hindrance {
     }
 }
 
-impl fmt::Display for Hindrance {
+impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ProfileIgnored => "the profile is on the ignore list (REPROFILE_IGNORE)",
@@ -188,22 +188,22 @@ impl fmt::Display for Hindrance {
 #[serde(untagged)]
 pub enum Decision {
     /// Do this.
-    Do(Box<Step>),
+    Act(Box<Step>),
     /// Do nothing, and say why.
-    Leave(Hindrance),
+    Skip(Blocker),
 }
 
 impl Decision {
     /// Whether only IAM's being put right could help the instance, and nobody holds it back.
     #[must_use]
     pub fn waits_for_iam(&self) -> bool {
-        matches!(self, Self::Leave(Hindrance::NoRole | Hindrance::NoProfile))
+        matches!(self, Self::Skip(Blocker::NoRole | Blocker::NoProfile))
     }
 }
 
 /// What bounds a plan: the part of the configuration that planning needs.
 #[derive(Debug, Clone)]
-pub struct Bounds {
+pub struct Guardrails {
     /// How far to go.
     pub level: Level,
     /// Profiles never touched nor alerted.
@@ -214,7 +214,7 @@ pub struct Bounds {
     pub may_swap: bool,
 }
 
-impl Bounds {
+impl Guardrails {
     /// Whether the globs let the profile be written.
     #[must_use]
     pub fn may_write(&self, profile: &ProfileArn) -> bool {
@@ -237,10 +237,10 @@ pub struct Plan {
 
 impl Plan {
     /// Takes no step now, for this reason. A swap that was begun is finished all the same: its instance holds no profile.
-    pub fn hold_back(&mut self, why: Hindrance) {
+    pub fn hold_back(&mut self, why: Blocker) {
         for decision in &mut self.decisions {
-            if matches!(decision, Decision::Do(step) if step.action != Action::Associate) {
-                *decision = Decision::Leave(why);
+            if matches!(decision, Decision::Act(step) if step.action != Action::Associate) {
+                *decision = Decision::Skip(why);
             }
         }
     }
@@ -248,8 +248,8 @@ impl Plan {
     /// The steps, without the instances that are left alone.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.decisions.iter().filter_map(|decision| match decision {
-            Decision::Do(step) => Some(&**step),
-            Decision::Leave(_) => None,
+            Decision::Act(step) => Some(&**step),
+            Decision::Skip(_) => None,
         })
     }
 
@@ -260,12 +260,12 @@ impl Plan {
     pub fn leave_swapped(&mut self, swapped: &[InstanceId], most: usize) {
         let mut room = most.saturating_sub(swapped.len());
         for decision in &mut self.decisions {
-            let Decision::Do(step) = &*decision else { continue };
+            let Decision::Act(step) = &*decision else { continue };
             if step.case != Case::Stuck || step.action == Action::Associate {
                 continue;
             }
             if room == 0 || swapped.contains(&step.instance) {
-                *decision = Decision::Leave(Hindrance::SwappedBefore);
+                *decision = Decision::Skip(Blocker::SwappedBefore);
             } else {
                 room -= 1;
             }
@@ -281,23 +281,23 @@ pub fn plan(
     name: &ProfileName,
     live: Option<&Profile>,
     affected: &[Affected],
-    bounds: &Bounds,
+    bounds: &Guardrails,
     now: Timestamp,
 ) -> Plan {
     let decisions = affected.iter().map(|one| decide(live, one, bounds, now)).collect();
     Plan { profile: name.clone(), decisions }
 }
 
-fn decide(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Decision {
+fn decide(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Decision {
     match hindrance(live, one, bounds, now) {
-        Some(hindrance) => Decision::Leave(hindrance),
-        None => step(live, one).map_or(Decision::Leave(Hindrance::NoProfile), |step| Decision::Do(Box::new(step))),
+        Some(hindrance) => Decision::Skip(hindrance),
+        None => step(live, one).map_or(Decision::Skip(Blocker::NoProfile), |step| Decision::Act(Box::new(step))),
     }
 }
 
 /// The first row that holds decides: who asked for silence, then what cannot be cured by re-associating, then who asked
 /// not to be touched, then what the instance's state forbids.
-fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Timestamp) -> Option<Hindrance> {
+fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Option<Blocker> {
     let arn = live.map_or(&one.association.arn, |profile| &profile.arn);
     let instance = &one.instance;
     let is_young = live.is_some_and(|profile| now - profile.created < OLD_ENOUGH);
@@ -307,21 +307,21 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Bounds, now: Times
     // What was begun is ended: an instance that we took off its profile gets it back, whoever holds it back since.
     let hold = instance.hold.filter(|_| action != Action::Associate);
     let rows = [
-        (bounds.ignore.matches(arn), Hindrance::ProfileIgnored),
-        (hold == Some(Hold::Ignore), Hindrance::InstanceIgnored),
-        (one.case == Case::Untrusted, Hindrance::TrustExcludesEc2),
-        (bounds.level < Level::Reassociate, Hindrance::LevelAlert),
-        (!bounds.scope.matches(arn), Hindrance::OutsideScope),
-        (hold == Some(Hold::Alert), Hindrance::InstanceAlertOnly),
-        (one.case == Case::Gone, Hindrance::NoProfile),
-        (one.case == Case::RoleLess, Hindrance::NoRole),
-        (instance.operator_managed, Hindrance::OperatorManaged),
-        (one.association.state == AssociationState::Associating && !is_stuck, Hindrance::AssociationInTransition),
-        (!is_settled, Hindrance::InstanceInTransition),
-        (one.case == Case::RoleReplaced && !bounds.may_swap, Hindrance::HealsItself),
-        (is_stuck && !bounds.may_swap, Hindrance::OnlyBySwap),
-        (action == Action::Swap && !bounds.may_swap, Hindrance::Stopped),
-        (action == Action::Swap && is_young, Hindrance::ProfileTooYoung),
+        (bounds.ignore.matches(arn), Blocker::ProfileIgnored),
+        (hold == Some(Hold::Ignore), Blocker::InstanceIgnored),
+        (one.case == Case::Untrusted, Blocker::TrustExcludesEc2),
+        (bounds.level < Level::Reassociate, Blocker::LevelAlert),
+        (!bounds.scope.matches(arn), Blocker::OutsideScope),
+        (hold == Some(Hold::Alert), Blocker::InstanceAlertOnly),
+        (one.case == Case::Gone, Blocker::NoProfile),
+        (one.case == Case::RoleLess, Blocker::NoRole),
+        (instance.operator_managed, Blocker::OperatorManaged),
+        (one.association.state == AssociationState::Associating && !is_stuck, Blocker::AssociationInTransition),
+        (!is_settled, Blocker::InstanceInTransition),
+        (one.case == Case::RoleReplaced && !bounds.may_swap, Blocker::HealsItself),
+        (is_stuck && !bounds.may_swap, Blocker::OnlyBySwap),
+        (action == Action::Swap && !bounds.may_swap, Blocker::Stopped),
+        (action == Action::Swap && is_young, Blocker::ProfileTooYoung),
     ];
     rows.into_iter().find_map(|(holds, hindrance)| holds.then_some(hindrance))
 }

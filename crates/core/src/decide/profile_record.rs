@@ -60,7 +60,7 @@ pub const KEPT: Duration = Duration::days(90);
 
 /// What is remembered of the account as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountMemory {
+pub struct AccountRecord {
     /// The shape it was stored in.
     pub shape: u16,
     /// Whether a sweep has told what it found: the first one sends a digest.
@@ -81,7 +81,7 @@ pub struct AccountMemory {
     pub noticed: Option<Timestamp>,
 }
 
-impl AccountMemory {
+impl AccountRecord {
     /// How long what a whole sweep saw vouches for the account.
     const VOUCHED: Duration = Duration::hours(26);
 
@@ -92,7 +92,7 @@ impl AccountMemory {
     }
 }
 
-impl Default for AccountMemory {
+impl Default for AccountRecord {
     fn default() -> Self {
         Self {
             shape: SHAPE,
@@ -108,7 +108,7 @@ impl Default for AccountMemory {
 
 /// What is remembered of one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
+pub struct ProfileRecord {
     /// The shape it was stored in.
     pub shape: u16,
     /// The profile.
@@ -263,7 +263,7 @@ mod times {
     }
 }
 
-impl Memory {
+impl ProfileRecord {
     /// Nothing is known of the profile yet.
     #[must_use]
     pub fn blank(profile: ProfileName) -> Self {

@@ -7,10 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::diagnose::also_untrusted;
-use crate::decide::iam_repair::{Mended, Reading, Unmended, lacks_something};
+use crate::decide::iam_repair::{IamRepaired, Reading, RepairBlocked, lacks_something};
 use crate::decide::losses::Losses;
-use crate::decide::plan::{Action, Hindrance};
-use crate::domain::aws_error::{AwsError, Reason};
+use crate::decide::plan::{Action, Blocker};
+use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::event::Change;
 use crate::domain::model::Search;
 use crate::domain::model::Sought;
@@ -26,7 +26,7 @@ pub enum Outcome {
         now: ProfileId,
     },
     /// Not touched, or no longer in need of it.
-    Left(Left),
+    Left(Skipped),
     /// Tried, and not done or not confirmed.
     Failed(Failure),
     /// Not finished in this run; to be looked at again.
@@ -35,9 +35,9 @@ pub enum Outcome {
 
 /// Why an instance was left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Skipped {
     /// The plan said so.
-    Hindered(Hindrance),
+    Hindered(Blocker),
     /// It ended while it was being healed.
     Ended,
     /// It was already as it should be when its turn came.
@@ -67,11 +67,11 @@ pub enum Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deferral {
     /// The instance or its association is between two states.
-    InTransition(Hindrance),
+    InTransition(Blocker),
     /// The invocation's time was over.
     OutOfTime,
     /// IAM was just put right; what follows from it is seen to next.
-    Mended,
+    IamRepaired,
 }
 
 impl Outcome {
@@ -91,17 +91,17 @@ impl Outcome {
         match self {
             Self::Failed(_) => Status::Failed,
             Self::Healed { .. } => Status::Healed,
-            Self::Left(Left::Ended) => Status::Unused,
-            Self::Left(Left::AlreadyHealthy | Left::ChangedByOther) => Status::Healthy,
-            Self::Left(Left::Hindered(hindrance)) if hindrance.is_muted() => Status::Healthy,
-            Self::Left(Left::Hindered(_)) | Self::Deferred(_) => Status::Broken,
+            Self::Left(Skipped::Ended) => Status::Unused,
+            Self::Left(Skipped::AlreadyHealthy | Skipped::ChangedByOther) => Status::Healthy,
+            Self::Left(Skipped::Hindered(hindrance)) if hindrance.is_muted() => Status::Healthy,
+            Self::Left(Skipped::Hindered(_)) | Self::Deferred(_) => Status::Broken,
         }
     }
 
     /// Whether somebody asked not to hear of it.
     #[must_use]
     pub fn is_muted(&self) -> bool {
-        matches!(self, Self::Left(Left::Hindered(hindrance)) if hindrance.is_muted())
+        matches!(self, Self::Left(Skipped::Hindered(hindrance)) if hindrance.is_muted())
     }
 }
 
@@ -110,12 +110,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Healed { now } => write!(f, "now {now}"),
-            Self::Left(Left::Hindered(hindrance)) | Self::Deferred(Deferral::InTransition(hindrance)) => {
+            Self::Left(Skipped::Hindered(hindrance)) | Self::Deferred(Deferral::InTransition(hindrance)) => {
                 hindrance.fmt(f)
             }
-            Self::Left(Left::Ended) => f.write_str("the instance was terminated meanwhile"),
-            Self::Left(Left::AlreadyHealthy) => f.write_str("it already held the live profile"),
-            Self::Left(Left::ChangedByOther) => f.write_str("somebody else changed its instance profile meanwhile"),
+            Self::Left(Skipped::Ended) => f.write_str("the instance was terminated meanwhile"),
+            Self::Left(Skipped::AlreadyHealthy) => f.write_str("it already held the live profile"),
+            Self::Left(Skipped::ChangedByOther) => f.write_str("somebody else changed its instance profile meanwhile"),
             Self::Failed(Failure::Refused(error)) => write!(f, "{error}"),
             Self::Failed(Failure::NotConfirmed) => {
                 f.write_str("EC2 accepted the call but did not show the live profile id in time")
@@ -130,7 +130,7 @@ impl fmt::Display for Outcome {
                 f.write_str("the instance profile was changed again in IAM while it was being healed")
             }
             Self::Failed(Failure::Unreadable(error)) => write!(f, "what EC2 holds could not be read back: {error}"),
-            Self::Deferred(Deferral::Mended) => f.write_str("its profile was just put right in IAM"),
+            Self::Deferred(Deferral::IamRepaired) => f.write_str("its profile was just put right in IAM"),
             Self::Deferred(Deferral::OutOfTime) => f.write_str("the invocation's time was over"),
         }
     }
@@ -156,7 +156,7 @@ impl InstanceReport {
             | Outcome::Failed(
                 Failure::NotConfirmed | Failure::Detached(_) | Failure::ProfileChangedAgain | Failure::Unreadable(_),
             ) => true,
-            Outcome::Failed(Failure::Refused(error)) => error.reason == Reason::Unavailable,
+            Outcome::Failed(Failure::Refused(error)) => error.reason == ErrorKind::Unavailable,
             Outcome::Failed(Failure::NoAssociation) | Outcome::Left(_) | Outcome::Deferred(_) => false,
         }
     }
@@ -219,13 +219,13 @@ pub struct ProfileReport {
     /// How many instances were healed before that are only counted.
     pub more_healed: usize,
     /// What was put right in IAM.
-    pub mended: Vec<Mended>,
+    pub mended: Vec<IamRepaired>,
     /// How often the profile was created again within a day, as far as is remembered.
     pub recreated: usize,
     /// The role that the profile was last seen with, where there is a memory of it.
     pub remembered: Option<RoleName>,
     /// Why IAM, where it lacks something, is left as it is.
-    pub unmended: Option<Unmended>,
+    pub unmended: Option<RepairBlocked>,
     /// What was read when IAM lacked something.
     pub reading: Option<Reading>,
     /// How its instances were found.
@@ -292,7 +292,7 @@ impl ProfileReport {
     /// Whether an instance was seen to hold the profile.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.healthy > 0 || self.instances.iter().any(|one| !matches!(one.outcome, Outcome::Left(Left::Ended)))
+        self.healthy > 0 || self.instances.iter().any(|one| !matches!(one.outcome, Outcome::Left(Skipped::Ended)))
     }
 
     /// The profile that took this one's place, as long as this one is gone or holds no role.
@@ -322,7 +322,7 @@ impl ProfileReport {
     /// The case to tell: the gravest of its instances' (`gone` before `role-less` before `stale` …).
     #[must_use]
     pub fn case(&self) -> Case {
-        self.told().map(|one| one.found.case).max_by_key(|case| case.gravity()).unwrap_or(Case::Healthy)
+        self.reported().map(|one| one.found.case).max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy)
     }
 
     /// Whether the invocation's time was over before every step was done.
@@ -334,19 +334,19 @@ impl ProfileReport {
     /// Whether IAM is to be written once the same is read again.
     #[must_use]
     pub fn is_awaiting_confirmation(&self) -> bool {
-        self.unmended == Some(Unmended::NotYetSure)
+        self.unmended == Some(RepairBlocked::NotYetSure)
     }
 
     /// Whether all that is broken is between two states, and will be out of them in a minute or so.
     #[must_use]
     pub fn is_in_transition(&self) -> bool {
-        let mut broken = self.told().filter(|one| self.status_of(one) >= Status::Broken).peekable();
+        let mut broken = self.reported().filter(|one| self.status_of(one) >= Status::Broken).peekable();
         let passes = |one: &InstanceReport| matches!(one.outcome, Outcome::Deferred(Deferral::InTransition(_)));
         broken.peek().is_some() && broken.all(passes)
     }
 
     /// The instances that people are told of: all but the muted.
-    pub fn told(&self) -> impl Iterator<Item = &InstanceReport> {
+    pub fn reported(&self) -> impl Iterator<Item = &InstanceReport> {
         self.instances.iter().filter(|one| !one.outcome.is_muted())
     }
 }
@@ -364,6 +364,6 @@ impl UnreadRegion {
     /// Whether a policy, or the account's settings, keep it closed: asking again would not help.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.error.reason, Reason::Denied | Reason::RegionDisabled)
+        matches!(self.error.reason, ErrorKind::Denied | ErrorKind::RegionDisabled)
     }
 }

@@ -5,7 +5,7 @@
 
 use time::Duration;
 
-use crate::decide::profile_record::Memory;
+use crate::decide::profile_record::ProfileRecord;
 use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{Profile, Timestamp};
 use crate::domain::names::{ProfileName, RoleName};
@@ -48,7 +48,7 @@ impl Break<'_> {
     }
 
     /// Whether the profile was known with the role before it took it up with this break.
-    fn knew(&self, memory: &Memory, taken_up: Timestamp) -> bool {
+    fn knew(&self, memory: &ProfileRecord, taken_up: Timestamp) -> bool {
         let before = taken_up.max(self.first() - LEARNED_WITHIN);
         let is_it = |name: &RoleName| name == self.role;
         let held = memory.binding.as_ref().is_some_and(|known| {
@@ -82,8 +82,8 @@ pub fn put_into(changes: &[Change], role: &RoleName, broken: &ProfileName) -> Ve
 /// The successor among the profiles that hold the role now, each with what is remembered of it; of several, the one that
 /// took the role up last. Pure.
 #[must_use]
-pub fn successor(of: Break<'_>, holders: &[(Profile, Option<Memory>)]) -> Option<ProfileName> {
-    let taken_up = |(profile, memory): &(Profile, Option<Memory>)| {
+pub fn successor(of: Break<'_>, holders: &[(Profile, Option<ProfileRecord>)]) -> Option<ProfileName> {
+    let taken_up = |(profile, memory): &(Profile, Option<ProfileRecord>)| {
         let at = of.taken_up(profile)?;
         let was_known = memory.as_ref().is_some_and(|memory| of.knew(memory, at));
         (!was_known).then(|| (at, profile.name().clone()))
@@ -93,7 +93,7 @@ pub fn successor(of: Break<'_>, holders: &[(Profile, Option<Memory>)]) -> Option
 
 /// The role that the profile held: the one that is remembered, or that the changes name.
 #[must_use]
-pub fn role_of<'a>(profile: &ProfileName, memory: &'a Memory, changes: &'a [Change]) -> Option<&'a RoleName> {
+pub fn role_of<'a>(profile: &ProfileName, memory: &'a ProfileRecord, changes: &'a [Change]) -> Option<&'a RoleName> {
     let named = changes.iter().rev().find_map(|change| match &change.subject {
         Subject::Profile(name, role) if name == profile => role.as_ref(),
         _ => None,

@@ -1,12 +1,12 @@
 //! Why an AWS call did not succeed: one table from error codes to reasons, feeding logs, alerts, reports and exit codes.
 //!
-//! Invariant: only [`Reason::NotFound`] means that something does not exist. Whatever else went wrong is "unknown".
+//! Invariant: only [`ErrorKind::NotFound`] means that something does not exist. Whatever else went wrong is "unknown".
 
 use std::fmt;
 
 /// What an AWS error means for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum ErrorKind {
     /// The thing does not exist.
     NotFound,
     /// A policy does not allow the call.
@@ -27,7 +27,7 @@ pub enum Reason {
     Refused,
 }
 
-impl Reason {
+impl ErrorKind {
     /// The word for it in reports: `denied`, `throttled`, …
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -122,7 +122,7 @@ fn is_not_propagated(message: &str) -> bool {
     ["Invalid IAM Instance Profile", "has no associated IAM Roles"].iter().any(|sign| message.contains(sign))
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -139,14 +139,14 @@ pub struct AwsError {
     /// The service's message, for people.
     pub message: String,
     /// What it means.
-    pub reason: Reason,
+    pub reason: ErrorKind,
 }
 
 impl AwsError {
     /// An error by its code and message.
     #[must_use]
     pub fn new(operation: &'static str, code: &str, message: &str) -> Self {
-        Self { operation, code: code.to_owned(), message: message.to_owned(), reason: Reason::of(code, message) }
+        Self { operation, code: code.to_owned(), message: message.to_owned(), reason: ErrorKind::of(code, message) }
     }
 }
 
@@ -157,48 +157,51 @@ mod tests {
     #[test]
     fn only_no_such_entity_and_its_kin_mean_gone() {
         for code in ["AccessDenied", "Throttling", "ServiceFailure", "ValidationError", "", "NewCodeOfNextYear"] {
-            assert_ne!(Reason::of(code, "not found"), Reason::NotFound, "{code}");
+            assert_ne!(ErrorKind::of(code, "not found"), ErrorKind::NotFound, "{code}");
         }
-        assert_eq!(Reason::of("NoSuchEntity", ""), Reason::NotFound);
+        assert_eq!(ErrorKind::of("NoSuchEntity", ""), ErrorKind::NotFound);
     }
 
     #[test]
     fn an_invalid_parameter_is_propagation_only_where_the_message_says_so() {
-        let says = |message| Reason::of("InvalidParameterValue", message);
+        let says = |message| ErrorKind::of("InvalidParameterValue", message);
         assert_eq!(
             says("Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"),
-            Reason::NotPropagated
+            ErrorKind::NotPropagated
         );
         assert_eq!(
             says("Value (arn:…) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"),
-            Reason::NotPropagated
+            ErrorKind::NotPropagated
         );
-        assert_eq!(says("IAM Instance Profile \"web\" has no associated IAM Roles"), Reason::NotPropagated);
-        assert_eq!(says("Value (5) for parameter maxResults is invalid"), Reason::Refused);
+        assert_eq!(says("IAM Instance Profile \"web\" has no associated IAM Roles"), ErrorKind::NotPropagated);
+        assert_eq!(says("Value (5) for parameter maxResults is invalid"), ErrorKind::Refused);
     }
 
     #[test]
     fn a_profile_that_ec2_does_not_find_yet_is_propagation_under_another_code() {
-        let says = |message| Reason::of("IncorrectState", message);
-        assert_eq!(says("InstanceIdentityProfileNotFound: AIPAEXAMPLE was not found"), Reason::NotPropagated);
-        assert_eq!(says("The association iip-assoc-1 is not the active association"), Reason::StateChanged);
-        assert_eq!(says("There is an existing association for instance i-1"), Reason::StateChanged);
+        let says = |message| ErrorKind::of("IncorrectState", message);
+        assert_eq!(says("InstanceIdentityProfileNotFound: AIPAEXAMPLE was not found"), ErrorKind::NotPropagated);
+        assert_eq!(says("The association iip-assoc-1 is not the active association"), ErrorKind::StateChanged);
+        assert_eq!(says("There is an existing association for instance i-1"), ErrorKind::StateChanged);
     }
 
     #[test]
     fn a_missing_table_or_queue_is_not_a_missing_thing() {
         for code in ["ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"] {
-            assert_eq!(Reason::of(code, ""), Reason::Refused, "{code}");
+            assert_eq!(ErrorKind::of(code, ""), ErrorKind::Refused, "{code}");
         }
     }
 
     #[test]
     fn what_somebody_else_did_to_a_profile_meanwhile_is_read_again_and_a_quota_is_a_refusal() {
         let full = "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1";
-        assert_eq!(Reason::of("LimitExceeded", full), Reason::StateChanged);
-        assert_eq!(Reason::of("EntityAlreadyExists", "Instance Profile web already exists."), Reason::StateChanged);
-        assert_eq!(Reason::of("ConcurrentModification", ""), Reason::StateChanged);
+        assert_eq!(ErrorKind::of("LimitExceeded", full), ErrorKind::StateChanged);
+        assert_eq!(
+            ErrorKind::of("EntityAlreadyExists", "Instance Profile web already exists."),
+            ErrorKind::StateChanged
+        );
+        assert_eq!(ErrorKind::of("ConcurrentModification", ""), ErrorKind::StateChanged);
         let quota = "Cannot exceed quota for InstanceProfilesPerAccount: 1000";
-        assert_eq!(Reason::of("LimitExceeded", quota), Reason::Refused);
+        assert_eq!(ErrorKind::of("LimitExceeded", quota), ErrorKind::Refused);
     }
 }

@@ -237,7 +237,7 @@ impl fmt::Display for Ignored {
 
 /// One message of an SQS batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct QueuedMessage {
     /// SQS's message id, which a partial batch answer names.
     pub id: String,
     /// What its body is.
@@ -252,7 +252,7 @@ pub enum Payload {
     /// Lambda's own SNS event. It has one notification in it, and the type allows for several.
     Notified(Vec<Event>),
     /// An SQS batch.
-    Batch(Vec<Message>),
+    Batch(Vec<QueuedMessage>),
 }
 
 /// What is no event that Reprofile takes.

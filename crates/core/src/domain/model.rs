@@ -244,7 +244,7 @@ pub enum Case {
 impl Case {
     /// How grave it is, for telling the gravest of several first.
     #[must_use]
-    pub fn gravity(self) -> u8 {
+    pub fn severity_rank(self) -> u8 {
         match self {
             Self::Healthy => 0,
             Self::Untrusted => 1,

@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::decide::report::{InstanceReport, ProfileReport};
-use crate::domain::event::{Event, Ignored, Message, Payload, Trigger, parse};
+use crate::domain::event::{Event, Ignored, Payload, QueuedMessage, Trigger, parse};
 use crate::lambda::metrics::Tally;
 use crate::ports::Account;
 use crate::reconcile::context::{Context, Invocation};
 use crate::reconcile::error::Error;
 use crate::reconcile::pipeline::run;
-use crate::reconcile::summary::Run;
+use crate::reconcile::summary::ReconcileSummary;
 
 /// What is answered to an invocation.
 #[derive(Debug, Serialize)]
@@ -38,15 +38,14 @@ pub struct Report {
     /// The account.
     pub account: String,
     /// The profiles that were looked at.
-    pub profiles: Vec<Profile>,
+    pub profiles: Vec<ProfileAnswer>,
     /// The regions that could not be read.
-    pub unread_regions: Vec<UnreadRegion>,
+    pub unread_regions: Vec<UnreadRegionAnswer>,
 }
 
 /// A profile in a [`Report`].
 #[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are the contract")]
-pub struct Profile {
+pub struct ProfileAnswer {
     profile: String,
     live_id: Option<String>,
     role: Option<String>,
@@ -54,13 +53,12 @@ pub struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<String>,
     healthy: usize,
-    instances: Vec<Instance>,
+    instances: Vec<InstanceAnswer>,
 }
 
 /// An affected instance in a [`Report`].
 #[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are the contract")]
-pub struct Instance {
+pub struct InstanceAnswer {
     instance: String,
     region: String,
     state: String,
@@ -73,7 +71,7 @@ pub struct Instance {
 
 /// A region that could not be read, in a [`Report`].
 #[derive(Debug, Serialize)]
-pub struct UnreadRegion {
+pub struct UnreadRegionAnswer {
     region: String,
     reason: &'static str,
 }
@@ -81,7 +79,7 @@ pub struct UnreadRegion {
 impl Report {
     /// Renders what came of a run.
     #[must_use]
-    pub fn new(trigger: &Trigger, run: &Run) -> Self {
+    pub fn new(trigger: &Trigger, run: &ReconcileSummary) -> Self {
         let unread = run.unread.iter();
         Self {
             trigger: trigger.what.as_str(),
@@ -89,16 +87,16 @@ impl Report {
             profiles: run
                 .profiles
                 .iter()
-                .map(|report| Profile::new(report, run.incidents.get(&report.profile)))
+                .map(|report| ProfileAnswer::new(report, run.incidents.get(&report.profile)))
                 .collect(),
             unread_regions: unread
-                .map(|one| UnreadRegion { region: one.region.to_string(), reason: one.error.reason.as_str() })
+                .map(|one| UnreadRegionAnswer { region: one.region.to_string(), reason: one.error.reason.as_str() })
                 .collect(),
         }
     }
 }
 
-impl Profile {
+impl ProfileAnswer {
     fn new(report: &ProfileReport, incident: Option<&String>) -> Self {
         let live = report.live.as_ref();
         Self {
@@ -108,12 +106,12 @@ impl Profile {
             status: report.status().as_str(),
             incident: incident.cloned(),
             healthy: report.healthy,
-            instances: report.instances.iter().map(Instance::new).collect(),
+            instances: report.instances.iter().map(InstanceAnswer::new).collect(),
         }
     }
 }
 
-impl Instance {
+impl InstanceAnswer {
     fn new(report: &InstanceReport) -> Self {
         let found = &report.found;
         Self {
@@ -195,14 +193,14 @@ async fn direct<A: Account>(
 
 async fn batch<A: Account>(
     context: &Context<A>,
-    messages: Vec<Message>,
+    messages: Vec<QueuedMessage>,
     invocation: Invocation<'_>,
 ) -> (Result<Answer, Error>, Tally) {
     let mut failed = Vec::new();
     let mut ids = Vec::new();
     let mut triggers = Vec::new();
     let mut ignored = 0;
-    for Message { id, event } in messages {
+    for QueuedMessage { id, event } in messages {
         match event.map(|event| of_this_account(context, event)) {
             Err(error) => {
                 tracing::error!(message_id = id, error = %error, "a message is no event and goes to the dead-letter queue");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::decide::report::Outcome;
 use crate::domain::model::Timestamp;
-use crate::reconcile::summary::Run;
+use crate::reconcile::summary::ReconcileSummary;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Tally {
 impl Tally {
     /// Counts what came of a run.
     #[must_use]
-    pub fn of(run: &Run) -> Self {
+    pub fn of(run: &ReconcileSummary) -> Self {
         let mut tally = Self { alerts: run.alerts, unread_regions: run.unread.len(), ..Self::default() };
         for one in run.profiles.iter().flat_map(|profile| &profile.instances) {
             match one.outcome {

@@ -9,9 +9,9 @@ use time::Duration;
 
 use super::context::Context;
 use super::outcomes::unread_errors;
-use super::summary::{Run, Sweeping};
+use super::summary::{ReconcileSummary, Sweeping};
 use crate::alert::digest::{self, RegionNews};
-use crate::decide::profile_record::AccountMemory;
+use crate::decide::profile_record::AccountRecord;
 use crate::decide::report::{ProfileReport, UnreadRegion};
 use crate::domain::model::Timestamp;
 use crate::domain::names::{ProfileName, Region};
@@ -19,7 +19,7 @@ use crate::ports::{Account, Clock, Stored, Table, WriteError};
 use crate::reconcile::error::Error;
 use crate::reconcile::finish::send_message;
 use crate::reconcile::sweep::{remember, sweep};
-use crate::reconcile::targets::Wanted;
+use crate::reconcile::targets::WorkItem;
 
 /// At which sweep in a row a region that is down is told.
 const TOLD_AFTER: u32 = 2;
@@ -38,9 +38,9 @@ pub(super) async fn not_told_yet<A: Account>(context: &Context<A>, unread: &[Unr
     unread.iter().filter(|region| !region.is_closed() || !told.contains(&region.region)).cloned().collect()
 }
 
-pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountMemory>>, Error> {
+pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountRecord>>, Error> {
     match context.aws.table() {
-        Some(table) => table.account().await.map(Some).map_err(Error::AccountMemory),
+        Some(table) => table.account().await.map(Some).map_err(Error::AccountRecord),
         None => Ok(None),
     }
 }
@@ -48,10 +48,10 @@ pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<O
 /// Adds what is broken anywhere to what is wanted, and what is open still.
 pub(super) async fn sweep_all<A: Account>(
     context: &Context<A>,
-    account: Result<&Option<Stored<AccountMemory>>, &Error>,
+    account: Result<&Option<Stored<AccountRecord>>, &Error>,
     last_seen: &[Region],
-    wanted: &mut BTreeMap<ProfileName, Wanted>,
-    run: &mut Run,
+    wanted: &mut BTreeMap<ProfileName, WorkItem>,
+    run: &mut ReconcileSummary,
 ) {
     let began = context.aws.clock().now();
     let account = match account {
@@ -85,7 +85,11 @@ pub(super) async fn sweep_all<A: Account>(
 
 /// Tells what a first sweep found, and regions that cannot be looked at; then takes note that it is told. What could not be
 /// published is told by the next sweep.
-pub(super) async fn tell_overview<A: Account>(context: &Context<A>, found: &[ProfileReport], run: &mut Run) {
+pub(super) async fn tell_overview<A: Account>(
+    context: &Context<A>,
+    found: &[ProfileReport],
+    run: &mut ReconcileSummary,
+) {
     let Some(Sweeping { account, began, is_whole, regions }) = run.sweeping.take() else { return };
     let Stored { document: memory, version } = account;
     let now = context.aws.clock().now();
@@ -115,7 +119,7 @@ pub(super) async fn tell_overview<A: Account>(context: &Context<A>, found: &[Pro
         }
         run.alerts += 1;
     }
-    let told = AccountMemory {
+    let told = AccountRecord {
         swept: true,
         closed_regions: regions_now.closed,
         unread_sweeps: regions_now.unread,
@@ -130,13 +134,13 @@ pub(super) async fn tell_overview<A: Account>(context: &Context<A>, found: &[Pro
     };
     // When the account was swept whole is renewed well before it stops to count, and not by each sweep.
     let is_renewal = |at: Timestamp| memory.swept_whole.is_none_or(|before| at - before >= RENEWED);
-    let is_news = AccountMemory { swept_whole: memory.swept_whole, ..told.clone() } != memory
+    let is_news = AccountRecord { swept_whole: memory.swept_whole, ..told.clone() } != memory
         || told.swept_whole.is_some_and(is_renewal);
     let Some(table) = context.aws.table().filter(|_| is_news) else { return };
     match table.remember_account(&told, version).await {
         // Another sweep at the same time has told the same.
         Ok(_) | Err(WriteError::Conflict) => {}
-        Err(WriteError::Aws(cause)) => run.sweep_errors.push(Error::AccountMemory(cause)),
+        Err(WriteError::Aws(cause)) => run.sweep_errors.push(Error::AccountRecord(cause)),
     }
 }
 
@@ -153,7 +157,7 @@ struct Regions {
 impl Regions {
     /// A closed region is told at once, and one that is down at the second sweep in a row; both once. One that was told as
     /// down is told once more when it is back.
-    fn of(memory: &AccountMemory, unread: &[UnreadRegion]) -> Self {
+    fn of(memory: &AccountRecord, unread: &[UnreadRegion]) -> Self {
         let (closed, down): (Vec<&UnreadRegion>, Vec<&UnreadRegion>) = unread.iter().partition(|one| one.is_closed());
         let sweeps = |one: &UnreadRegion| memory.unread_sweeps.get(&one.region).copied().unwrap_or_default() + 1;
         let counted: BTreeMap<Region, u32> = down.iter().map(|one| (one.region.clone(), sweeps(one))).collect();

@@ -4,12 +4,12 @@
 
 use crate::config::Config;
 use crate::decide::incident::Timing;
-use crate::decide::plan::Bounds;
+use crate::decide::plan::Guardrails;
 use crate::domain::model::Timestamp;
 use crate::domain::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::ports::Account;
 use crate::reconcile::executor::Pace;
-use crate::reconcile::finish::Manner;
+use crate::reconcile::finish::NotifyOptions;
 use crate::reconcile::observe::{RegionCache, Where};
 
 /// What a run needs: built one way by the bins, and another way by the tests.
@@ -37,8 +37,8 @@ impl<A: Account> Context<A> {
     }
 
     /// What bounds plans. A swap is only begun where it would be remembered and come back.
-    pub fn bounds(&self) -> Bounds {
-        Bounds { may_swap: self.comes_back(), ..self.config.bounds.clone() }
+    pub fn bounds(&self) -> Guardrails {
+        Guardrails { may_swap: self.comes_back(), ..self.config.bounds.clone() }
     }
 
     /// Whether what is left can be come back to, and what it was is remembered.
@@ -58,9 +58,9 @@ impl<A: Account> Context<A> {
 
     /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
     /// queue nothing to come back by: then it is told at once.
-    pub fn manner(&self, is_first_sweep: bool) -> Manner {
+    pub fn manner(&self, is_first_sweep: bool) -> NotifyOptions {
         let settle = self.comes_back().then_some(self.config.settle);
-        Manner {
+        NotifyOptions {
             is_first_sweep,
             format: self.config.format,
             timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm },

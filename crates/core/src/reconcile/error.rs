@@ -4,7 +4,7 @@
 //! told is no failure of the invocation.
 
 use crate::config::InvalidConfig;
-use crate::domain::aws_error::{AwsError, Reason};
+use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::event::InvalidEvent;
 use crate::domain::names::{ProfileName, Region};
 
@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// What is remembered of the account, or of every profile, could not be read or written.
     #[error("what is remembered of the account could not be read or written: {0}")]
-    AccountMemory(AwsError),
+    AccountRecord(AwsError),
     /// What is to be remembered could not be written.
     #[error("what is to be remembered of {profile} could not be written: {cause}")]
     MemoryUnwritten {
@@ -93,7 +93,7 @@ pub enum Error {
 
 /// How to do without the list of regions, where a policy refuses it.
 fn without_the_list(cause: &AwsError) -> &'static str {
-    if cause.operation == "ec2:DescribeRegions" && cause.reason == Reason::Denied {
+    if cause.operation == "ec2:DescribeRegions" && cause.reason == ErrorKind::Denied {
         "; where a policy denies this call, list the regions in REPROFILE_REGIONS (the template's parameter Regions)"
     } else {
         ""
@@ -112,7 +112,7 @@ impl Error {
             | Self::ScopeUnread(_)
             | Self::RegionUnread { .. }
             | Self::EveryRegionClosed(_) => "StateUnread",
-            Self::MemoryUnread { .. } | Self::MemoryUnwritten { .. } | Self::AccountMemory(_) => "MemoryUnavailable",
+            Self::MemoryUnread { .. } | Self::MemoryUnwritten { .. } | Self::AccountRecord(_) => "MemoryUnavailable",
             Self::Contended(_) | Self::Busy(_) => "Busy",
             Self::RecheckNotSent { .. } => "RecheckNotSent",
             Self::AlertNotDelivered { .. } | Self::OverviewNotDelivered(_) => "AlertNotDelivered",
@@ -136,7 +136,7 @@ impl Error {
             | Self::InvalidConfig(_)
             | Self::AccountUnknown(_)
             | Self::ScopeUnread(_)
-            | Self::AccountMemory(_)
+            | Self::AccountRecord(_)
             | Self::RegionUnread { .. }
             | Self::EveryRegionClosed(_)
             | Self::OverviewNotDelivered(_) => None,

@@ -12,9 +12,9 @@ use futures_util::stream::{self, StreamExt};
 use leaky_bucket::RateLimiter;
 use time::Duration;
 
-use crate::decide::plan::{Action, Hindrance, Step};
-use crate::decide::report::{Deferral, Failure, Left, Outcome};
-use crate::domain::aws_error::{AwsError, Reason};
+use crate::decide::plan::{Action, Blocker, Step};
+use crate::decide::report::{Deferral, Failure, Outcome, Skipped};
+use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{Association, AssociationState, Case, Instance, InstanceState, Timestamp};
 use crate::domain::names::{AssociationId, InstanceId, Region};
 use crate::ports::{Account, Clock, Ec2};
@@ -73,13 +73,13 @@ pub async fn act<A: Account>(
     deadline: Option<Timestamp>,
     steps: impl IntoIterator<Item = Step>,
 ) -> BTreeMap<(Region, InstanceId), Outcome> {
-    let mut regions: BTreeMap<Region, Vec<Task>> = BTreeMap::new();
+    let mut regions: BTreeMap<Region, Vec<StepRun>> = BTreeMap::new();
     for step in steps {
-        regions.entry(step.region.clone()).or_default().push(Task::new(step));
+        regions.entry(step.region.clone()).or_default().push(StepRun::new(step));
     }
     let runs = regions.into_iter().map(|(region, tasks)| async move {
         let limiter = pace.of(&region);
-        let outcomes = Run { account, region: &region, limiter: &limiter, deadline }.to_the_end(tasks).await;
+        let outcomes = RegionExecutor { account, region: &region, limiter: &limiter, deadline }.to_the_end(tasks).await;
         outcomes.into_iter().map(move |(instance, outcome)| ((region.clone(), instance), outcome))
     });
     futures_util::future::join_all(runs).await.into_iter().flatten().collect()
@@ -87,7 +87,7 @@ pub async fn act<A: Account>(
 
 /// A step under way.
 #[derive(Debug)]
-struct Task {
+struct StepRun {
     step: Step,
     /// The association to replace: another one than the step's once EC2 has made one.
     association: AssociationId,
@@ -117,7 +117,7 @@ enum Next {
     Done(Outcome),
 }
 
-impl Task {
+impl StepRun {
     fn new(step: Step) -> Self {
         let detached = step.action == Action::Associate;
         Self {
@@ -140,7 +140,7 @@ impl Task {
                 self.next = Next::Attach;
             }
             Err(error) => {
-                self.detached |= error.reason == Reason::Unavailable;
+                self.detached |= error.reason == ErrorKind::Unavailable;
                 self.refused(error, Next::Send);
             }
         }
@@ -156,7 +156,7 @@ impl Task {
                 self.association = association.id;
             }
             Err(error) => {
-                self.ours |= error.reason == Reason::Unavailable;
+                self.ours |= error.reason == ErrorKind::Unavailable;
                 let again = if self.next == Next::Attach { Next::Attach } else { Next::Send };
                 self.refused(error, again);
             }
@@ -166,17 +166,17 @@ impl Task {
     /// Takes in that a call did not succeed; `again` is that call.
     fn refused(&mut self, error: AwsError, again: Next) {
         self.next = match error.reason {
-            Reason::NotPropagated | Reason::Throttled => again,
-            Reason::StateChanged | Reason::NotFound if self.contradicted + 1 >= MOST_CONTRADICTED => {
+            ErrorKind::NotPropagated | ErrorKind::Throttled => again,
+            ErrorKind::StateChanged | ErrorKind::NotFound if self.contradicted + 1 >= MOST_CONTRADICTED => {
                 Next::Done(self.failure(error.clone()))
             }
-            Reason::StateChanged | Reason::NotFound => {
+            ErrorKind::StateChanged | ErrorKind::NotFound => {
                 self.contradicted += 1;
                 Next::Look
             }
             // No answer: it may have been carried out.
-            Reason::Unavailable => Next::Look,
-            Reason::Denied | Reason::RegionDisabled | Reason::Credentials | Reason::Refused => {
+            ErrorKind::Unavailable => Next::Look,
+            ErrorKind::Denied | ErrorKind::RegionDisabled | ErrorKind::Credentials | ErrorKind::Refused => {
                 Next::Done(self.failure(error.clone()))
             }
         };
@@ -204,7 +204,7 @@ impl Task {
                 (true, AssociationState::Associated) if self.ours => {
                     Next::Done(Outcome::Healed { now: row.held.clone() })
                 }
-                (true, AssociationState::Associated) => Next::Done(Outcome::Left(Left::AlreadyHealthy)),
+                (true, AssociationState::Associated) => Next::Done(Outcome::Left(Skipped::AlreadyHealthy)),
                 // It is the one that is stuck: nothing was done yet.
                 (true, _) if row.id == self.step.association && self.step.case == Case::Stuck && !self.ours => {
                     Next::Send
@@ -218,7 +218,7 @@ impl Task {
                 }
             }
         } else {
-            Next::Done(Outcome::Left(Left::ChangedByOther))
+            Next::Done(Outcome::Left(Skipped::ChangedByOther))
         };
         false
     }
@@ -227,12 +227,12 @@ impl Task {
     fn instance_is(&mut self, instance: Option<&Instance>) {
         let outcome = match instance.map(|instance| instance.state) {
             // EC2 shows neither an association nor the instance: it is gone.
-            None if matches!(self.next, Next::Look | Next::Attach) => Outcome::Left(Left::Ended),
-            Some(state) if state.is_ended() => Outcome::Left(Left::Ended),
+            None if matches!(self.next, Next::Look | Next::Attach) => Outcome::Left(Skipped::Ended),
+            Some(state) if state.is_ended() => Outcome::Left(Skipped::Ended),
             Some(_) if self.step.action.detaches() => return,
-            Some(InstanceState::Stopped) => Outcome::Left(Left::Hindered(Hindrance::Stopped)),
+            Some(InstanceState::Stopped) => Outcome::Left(Skipped::Hindered(Blocker::Stopped)),
             Some(InstanceState::Pending | InstanceState::Stopping) => {
-                Outcome::Deferred(Deferral::InTransition(Hindrance::InstanceInTransition))
+                Outcome::Deferred(Deferral::InTransition(Blocker::InstanceInTransition))
             }
             _ => return,
         };
@@ -259,19 +259,19 @@ impl Task {
 }
 
 /// The run of one region's tasks.
-struct Run<'a, A> {
+struct RegionExecutor<'a, A> {
     account: &'a A,
     region: &'a Region,
     limiter: &'a RateLimiter,
     deadline: Option<Timestamp>,
 }
 
-impl<A: Account> Run<'_, A> {
+impl<A: Account> RegionExecutor<'_, A> {
     /// Send, pause, read back, until nothing is open.
-    async fn to_the_end(&self, mut tasks: Vec<Task>) -> Vec<(InstanceId, Outcome)> {
+    async fn to_the_end(&self, mut tasks: Vec<StepRun>) -> Vec<(InstanceId, Outcome)> {
         for pause in PAUSES.into_iter().chain(std::iter::repeat(PAUSES[PAUSES.len() - 1])) {
             self.send(&mut tasks).await;
-            if !tasks.iter().any(Task::is_open) {
+            if !tasks.iter().any(StepRun::is_open) {
                 break;
             }
             let is_bare = tasks.iter().any(|task| task.detached && task.is_open());
@@ -298,7 +298,7 @@ impl<A: Account> Run<'_, A> {
         pause.min(StdDuration::try_from(left).unwrap_or(StdDuration::ZERO))
     }
 
-    async fn send(&self, tasks: &mut [Task]) {
+    async fn send(&self, tasks: &mut [StepRun]) {
         stream::iter(tasks.iter_mut().filter(|task| matches!(task.next, Next::Send | Next::Attach)))
             .for_each_concurrent(REPLACES_AT_ONCE, |task| async {
                 if self.is_late() {
@@ -315,7 +315,7 @@ impl<A: Account> Run<'_, A> {
     }
 
     /// Makes the call that is next; a swap's second follows its first at once.
-    async fn call(&self, task: &mut Task) {
+    async fn call(&self, task: &mut StepRun) {
         let ec2 = self.account.ec2();
         if task.next == Next::Send && task.step.action != Action::Replace {
             task.taken_off(ec2.disassociate(self.region, &task.association).await);
@@ -327,8 +327,8 @@ impl<A: Account> Run<'_, A> {
         }
     }
 
-    async fn read_back(&self, tasks: &mut [Task]) {
-        let mut open: Vec<&mut Task> = tasks.iter_mut().filter(|task| task.is_open()).collect();
+    async fn read_back(&self, tasks: &mut [StepRun]) {
+        let mut open: Vec<&mut StepRun> = tasks.iter_mut().filter(|task| task.is_open()).collect();
         let rows = match observe::associations(self.account, self.region, &ids(&open)).await {
             Ok(rows) => rows,
             Err(error) => {
@@ -360,7 +360,7 @@ impl<A: Account> Run<'_, A> {
         }
     }
 
-    fn give_up_late(&self, tasks: &mut [Task]) {
+    fn give_up_late(&self, tasks: &mut [StepRun]) {
         let now = self.account.clock().now();
         for task in tasks.iter_mut().filter(|task| task.is_open()) {
             let out_of_time = self.is_late();
@@ -371,7 +371,7 @@ impl<A: Account> Run<'_, A> {
     }
 }
 
-fn ids(tasks: &[&mut Task]) -> Vec<InstanceId> {
+fn ids(tasks: &[&mut StepRun]) -> Vec<InstanceId> {
     tasks.iter().map(|task| task.step.instance.clone()).collect()
 }
 

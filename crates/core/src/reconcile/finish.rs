@@ -23,11 +23,11 @@ use crate::domain::requeue::Recheck;
 use crate::ports::{Account, Clock, Message, Queue, Table, Topic};
 use crate::reconcile::error::Error;
 use crate::reconcile::intents::unfinished;
-use crate::reconcile::lease::{Claim, Worker, release};
+use crate::reconcile::lease::{Claim, LeaseHolder, release};
 
 /// How alerts are written and timed.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct NotifyOptions {
     /// How they are written.
     pub format: Format,
     /// When they are told.
@@ -38,7 +38,7 @@ pub struct Manner {
 
 /// What came of concluding a profile.
 #[derive(Debug, Default)]
-pub struct Conclusion {
+pub struct Finished {
     /// How many alerts were sent, or logged where there is no topic.
     pub alerts: usize,
     /// What failed.
@@ -52,14 +52,14 @@ pub struct Conclusion {
 /// Tells, sends for a recheck, remembers, and gives the lease back.
 pub async fn conclude<A: Account>(
     account: &A,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     mut claim: Claim,
     report: &ProfileReport,
     unread: &[UnreadRegion],
-    manner: Manner,
-) -> Conclusion {
+    manner: NotifyOptions,
+) -> Finished {
     let now = account.clock().now();
-    let mut conclusion = Conclusion::default();
+    let mut conclusion = Finished::default();
     let before = claim.memory.incident.clone();
     claim.memory.learn(report.live.as_ref(), Tags::Read, now);
     let recreated = claim.memory.recreated.iter().filter(|at| now - **at < Duration::days(1)).count();
@@ -208,7 +208,7 @@ pub async fn send_message<A: Account>(
 /// Sends for a recheck; `false` where there is no queue.
 async fn send<A: Account>(
     account: &A,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     report: &ProfileReport,
     incident: Option<&Incident>,
     delay: Duration,

@@ -5,11 +5,11 @@
 //! trusts EC2 (a person at a terminal may vouch for one that perhaps does); never more often than the brake allows; and
 //! it is remembered before it is done. Never a role is created, never anything deleted.
 
-use crate::decide::iam_repair::Mend;
-use crate::decide::iam_repair::Mended;
+use crate::decide::iam_repair::IamRepair;
+use crate::decide::iam_repair::IamRepaired;
 use crate::decide::iam_repair::RESTORED;
 use crate::decide::iam_repair::Reading;
-use crate::decide::iam_repair::Unmended;
+use crate::decide::iam_repair::RepairBlocked;
 use crate::decide::iam_repair::decide;
 
 use time::Duration;
@@ -18,16 +18,16 @@ use time::format_description::well_known::Rfc3339;
 use crate::decide::iam_repair::Brake;
 use crate::decide::incident::Occasion;
 use crate::decide::plan::Level;
-use crate::domain::aws_error::{AwsError, Reason};
+use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{Profile, Timestamp};
 use crate::domain::names::{ProfileId, ProfileName};
 use crate::ports::{Account, Clock, Iam};
 use crate::reconcile::error::Error;
-use crate::reconcile::lease::{Claim, Worker, keep};
+use crate::reconcile::lease::{Claim, LeaseHolder, keep};
 
 /// What decides besides what was read.
 #[derive(Debug, Clone, Copy)]
-pub struct Caution {
+pub struct IamWritePolicy {
     /// How far to go.
     pub level: Level,
     /// How long lies at least between the two readings.
@@ -46,12 +46,12 @@ pub struct Caution {
 pub async fn put_right<I: Iam>(
     iam: &I,
     profile: &ProfileName,
-    mend: &Mend,
+    mend: &IamRepair,
     now: Timestamp,
 ) -> Result<Option<ProfileId>, AwsError> {
     let created = match mend {
-        Mend::Relink(_) => None,
-        Mend::Restore { path, tags, .. } => {
+        IamRepair::Relink(_) => None,
+        IamRepair::Restore { path, tags, .. } => {
             let mut tags = tags.clone();
             tags.insert(RESTORED.to_owned(), now.format(&Rfc3339).unwrap_or_default());
             Some(iam.create_instance_profile(profile, path, &tags).await?.id)
@@ -63,11 +63,11 @@ pub async fn put_right<I: Iam>(
 
 /// What came of looking whether IAM can be put right.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mending {
+pub struct RepairAttempt {
     /// What was done.
-    pub mended: Option<Mended>,
+    pub mended: Option<IamRepaired>,
     /// Why nothing was.
-    pub unmended: Option<Unmended>,
+    pub unmended: Option<RepairBlocked>,
     /// What AWS refused.
     pub refused: Option<AwsError>,
     /// What was read, to be compared with the next time.
@@ -80,11 +80,11 @@ pub struct Mending {
 /// Where IAM could not be read, or what is about to be done could not be remembered.
 pub async fn mend<A: Account>(
     account: &A,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     claim: &mut Claim,
     live: Option<&Profile>,
-    caution: Caution,
-) -> Result<Mending, Error> {
+    caution: IamWritePolicy,
+) -> Result<RepairAttempt, Error> {
     let profile = claim.memory.profile.clone();
     let former = claim.memory.former();
     let role = match former.as_ref().filter(|_| caution.level >= Level::Relink) {
@@ -98,9 +98,9 @@ pub async fn mend<A: Account>(
     let now = account.clock().now();
     let mend = match decide(live, former.as_ref(), role.as_ref(), caution.level) {
         Ok(mend) => mend,
-        Err(why) => return Ok(Mending { unmended: Some(why), ..Mending::default() }),
+        Err(why) => return Ok(RepairAttempt { unmended: Some(why), ..RepairAttempt::default() }),
     };
-    let mut mending = Mending::default();
+    let mut mending = RepairAttempt::default();
     let reading = Reading { profile: live.map(|live| live.id.clone()), role: role.map(|role| role.id), at: now };
     let before = claim.memory.incident.as_ref().and_then(|open| open.reading.as_ref());
     let same = before.filter(|before| {
@@ -111,9 +111,9 @@ pub async fn mend<A: Account>(
     claim.memory.iam_writes.retain(|at| now - *at < caution.brake.within);
     let is_braked = claim.memory.iam_writes.len() >= usize::try_from(caution.brake.count).unwrap_or(usize::MAX);
     mending.unmended = match (caution.is_on_notice, is_braked, is_sure) {
-        (true, _, _) => Some(Unmended::OnNotice),
-        (_, true, _) => Some(Unmended::Braked),
-        (_, _, false) => Some(Unmended::NotYetSure),
+        (true, _, _) => Some(RepairBlocked::OnNotice),
+        (_, true, _) => Some(RepairBlocked::Braked),
+        (_, _, false) => Some(RepairBlocked::NotYetSure),
         (false, false, true) => None,
     };
     if mending.unmended.is_none() {
@@ -127,25 +127,27 @@ pub async fn mend<A: Account>(
 /// Remembers that it writes, then writes.
 async fn write<A: Account>(
     account: &A,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     claim: &mut Claim,
     profile: &ProfileName,
-    mend: Mend,
-    mending: &mut Mending,
+    mend: IamRepair,
+    mending: &mut RepairAttempt,
 ) -> Result<(), Error> {
     let now = account.clock().now();
     claim.memory.iam_writes.push(now);
-    claim.memory.is_restoring |= matches!(mend, Mend::Restore { .. });
+    claim.memory.is_restoring |= matches!(mend, IamRepair::Restore { .. });
     // Should this invocation end before it can say what came of it, the incident was not ended by others alone.
     let was_changed = claim.memory.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
     keep(account, worker, claim).await?;
     tracing::warn!(%profile, ?mend, "writing IAM");
     match put_right(account.iam(), profile, &mend, now).await {
-        Ok(created) => mending.mended = Some(Mended { role: mend.role().clone(), created, at: now }),
+        Ok(created) => mending.mended = Some(IamRepaired { role: mend.role().clone(), created, at: now }),
         // No answer, or it is not as we thought: the recheck sees what is.
-        Err(error) if matches!(error.reason, Reason::Unavailable | Reason::StateChanged | Reason::NotFound) => {
+        Err(error)
+            if matches!(error.reason, ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound) =>
+        {
             tracing::warn!(%profile, %error, "IAM was not written as planned");
-            mending.unmended = Some(Unmended::NotYetSure);
+            mending.unmended = Some(RepairBlocked::NotYetSure);
         }
         Err(error) => {
             if let (Some(open), Some(before)) = (&mut claim.memory.incident, was_changed) {

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::plan::{Action, Decision, Hindrance, Plan, Step};
-use crate::decide::profile_record::{Begun, MOST_DETACHING, MOST_FORCED, MOST_REPLACING, Memory, Replacing, Turn};
-use crate::decide::report::{Deferral, InstanceReport, Left, Outcome};
+use crate::decide::plan::{Action, Blocker, Decision, Plan, Step};
+use crate::decide::profile_record::{
+    Begun, MOST_DETACHING, MOST_FORCED, MOST_REPLACING, ProfileRecord, Replacing, Turn,
+};
+use crate::decide::report::{Deferral, InstanceReport, Outcome, Skipped};
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Affected, Association, AssociationState, Case, Instance, Profile};
 use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
@@ -26,14 +28,14 @@ fn place(step: &Step) -> Place {
 ///
 /// An instance that is to take up a replaced role is made to do so once, and that has to be remembered as well. One that
 /// there is no room for takes the role up by itself.
-pub fn put_off(plan: &mut Plan, live: Option<&Profile>, memory: &Memory) -> BTreeSet<Place> {
+pub fn put_off(plan: &mut Plan, live: Option<&Profile>, memory: &ProfileRecord) -> BTreeSet<Place> {
     let role = live.and_then(|live| live.role.as_ref()).map(|role| &role.id);
     let mut forced = memory.forced.iter().filter(|(_, of)| Some(of) == role).count();
     for decision in &mut plan.decisions {
-        if matches!(decision, Decision::Do(step) if step.case == Case::RoleReplaced) {
+        if matches!(decision, Decision::Act(step) if step.case == Case::RoleReplaced) {
             forced += 1;
             if forced > MOST_FORCED {
-                *decision = Decision::Leave(Hindrance::HealsItself);
+                *decision = Decision::Skip(Blocker::HealsItself);
             }
         }
     }
@@ -91,7 +93,7 @@ pub fn unfinished(instances: &[InstanceReport]) -> Vec<Begun> {
     let is_over = |outcome: &Outcome| {
         matches!(
             outcome,
-            Outcome::Healed { .. } | Outcome::Left(Left::Ended | Left::AlreadyHealthy | Left::ChangedByOther)
+            Outcome::Healed { .. } | Outcome::Left(Skipped::Ended | Skipped::AlreadyHealthy | Skipped::ChangedByOther)
         )
     };
     let may_be_bare = |one: &&InstanceReport| {
@@ -136,7 +138,7 @@ struct Intent<'a> {
 }
 
 /// What is remembered to have been begun, by region.
-fn remembered(memory: &Memory) -> BTreeMap<&Region, Vec<Intent<'_>>> {
+fn remembered(memory: &ProfileRecord) -> BTreeMap<&Region, Vec<Intent<'_>>> {
     let mut regions: BTreeMap<&Region, Vec<Intent>> = BTreeMap::new();
     for Begun { region, instance, action, association, from, is_stuck } in &memory.begun {
         let association = Some(association);
@@ -161,7 +163,7 @@ pub async fn recover<A: Account>(
     account: &A,
     profile: &ProfileArn,
     live: Option<&Profile>,
-    memory: &Memory,
+    memory: &ProfileRecord,
     unread: &[Region],
 ) -> Result<Recovered, AwsError> {
     let mut recovered = Recovered::default();
@@ -189,7 +191,7 @@ pub async fn recover<A: Account>(
                     let found = affected(region, instance, &one, association.unwrap_or(&row.id), profile, live);
                     let outcome = match row.state {
                         AssociationState::Associated => Outcome::Healed { now: row.held.clone() },
-                        _ => Outcome::Deferred(Deferral::InTransition(Hindrance::AssociationInTransition)),
+                        _ => Outcome::Deferred(Deferral::InTransition(Blocker::AssociationInTransition)),
                     };
                     recovered.done.push(InstanceReport { found, step: Some(one.action), outcome });
                 }

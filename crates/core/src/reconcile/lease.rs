@@ -10,7 +10,7 @@ use time::Duration;
 
 use crate::decide::diagnose::Look;
 use crate::decide::incident::{Occasion, occasion};
-use crate::decide::profile_record::{Lease, Memory};
+use crate::decide::profile_record::{Lease, ProfileRecord};
 use crate::domain::event::{Change, add_changes};
 use crate::domain::model::Search;
 use crate::domain::model::Timestamp;
@@ -18,7 +18,7 @@ use crate::domain::names::{AccountId, ProfileName};
 use crate::domain::requeue::Recheck;
 use crate::ports::{Account, Clock, Queue, Stored, Table, Version, WriteError};
 use crate::reconcile::error::Error;
-use crate::reconcile::targets::Wanted;
+use crate::reconcile::targets::WorkItem;
 
 /// When to come back to a profile that somebody else works on.
 const COME_BACK: StdDuration = StdDuration::from_secs(15);
@@ -34,7 +34,7 @@ const TRIES: usize = 8;
 #[derive(Debug)]
 pub struct Claim {
     /// What is remembered.
-    pub memory: Memory,
+    pub memory: ProfileRecord,
     /// The version of it; `None`: there is no table.
     pub version: Option<Version>,
     /// Why the profile is looked at.
@@ -49,7 +49,7 @@ pub struct Claim {
 
 /// Who works, for how long at most.
 #[derive(Debug, Clone, Copy)]
-pub struct Worker<'a> {
+pub struct LeaseHolder<'a> {
     /// The account.
     pub account: &'a AccountId,
     /// The invocation's id.
@@ -59,7 +59,7 @@ pub struct Worker<'a> {
 }
 
 /// What the table has of a profile.
-pub type Known = Option<Stored<Memory>>;
+pub type Known = Option<Stored<ProfileRecord>>;
 
 /// Reads what is remembered of a profile.
 ///
@@ -76,16 +76,16 @@ pub async fn read_memory<T: Table>(table: &T, profile: &ProfileName) -> Result<K
 /// Where the table or the queue failed, so that the trigger has to be tried again.
 pub async fn claim<A: Account>(
     account: &A,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     name: &ProfileName,
-    wanted: Wanted,
+    wanted: WorkItem,
     mut known: Option<Known>,
     search: Search,
 ) -> Result<Option<Claim>, Error> {
     let changes: Vec<Change> = wanted.changes.iter().cloned().collect();
     let Some(table) = account.table() else {
         let occasion = occasion(&changes, wanted.swept);
-        let memory = Memory::blank(name.clone());
+        let memory = ProfileRecord::blank(name.clone());
         let look = wanted.look(&memory, true);
         return Ok(Some(Claim { memory, version: None, occasion, changes, look, search }));
     };
@@ -96,8 +96,10 @@ pub async fn claim<A: Account>(
             Some(known) => known,
             None => read_memory(table, name).await?,
         };
-        let (mut memory, version) =
-            stored.map_or_else(|| (Memory::blank(name.clone()), Version::default()), |one| (one.document, one.version));
+        let (mut memory, version) = stored.map_or_else(
+            || (ProfileRecord::blank(name.clone()), Version::default()),
+            |one| (one.document, one.version),
+        );
         let is_known = version != Version::default();
         let now = account.clock().now();
         if memory.is_held(worker.name, now) {
@@ -133,7 +135,7 @@ pub async fn claim<A: Account>(
 /// Leaves changes for the holder of the lease; `false` where the document changed meanwhile.
 async fn leave<T: Table>(
     table: &T,
-    memory: &mut Memory,
+    memory: &mut ProfileRecord,
     version: Version,
     changes: &[Change],
     now: Timestamp,
@@ -152,8 +154,8 @@ async fn leave<T: Table>(
 /// Sends rechecks for when the holder is done: those that came, or one for what was left.
 async fn come_back<A: Account>(
     account: &A,
-    worker: Worker<'_>,
-    memory: &Memory,
+    worker: LeaseHolder<'_>,
+    memory: &ProfileRecord,
     mut rechecks: Vec<Recheck>,
 ) -> Result<(), Error> {
     let profile = &memory.profile;
@@ -175,7 +177,7 @@ async fn come_back<A: Account>(
 ///
 /// # Errors
 /// Where the table failed, or the lease ran out and somebody took over: then nothing may be begun.
-pub async fn keep<A: Account>(account: &A, worker: Worker<'_>, claim: &mut Claim) -> Result<(), Error> {
+pub async fn keep<A: Account>(account: &A, worker: LeaseHolder<'_>, claim: &mut Claim) -> Result<(), Error> {
     if store(account, worker, claim).await? { Ok(()) } else { Err(Error::Contended(claim.memory.profile.clone())) }
 }
 
@@ -186,7 +188,7 @@ pub async fn keep<A: Account>(account: &A, worker: Worker<'_>, claim: &mut Claim
 ///
 /// # Errors
 /// Where the table failed.
-pub async fn release<A: Account>(account: &A, worker: Worker<'_>, mut claim: Claim) -> Result<(), Error> {
+pub async fn release<A: Account>(account: &A, worker: LeaseHolder<'_>, mut claim: Claim) -> Result<(), Error> {
     claim.memory.lease = None;
     if !store(account, worker, &mut claim).await? {
         let profile = &claim.memory.profile;
@@ -196,7 +198,7 @@ pub async fn release<A: Account>(account: &A, worker: Worker<'_>, mut claim: Cla
 }
 
 /// Stores the claim's document, with what others left in it meanwhile; `false` where the lease is somebody else's.
-async fn store<A: Account>(account: &A, worker: Worker<'_>, claim: &mut Claim) -> Result<bool, Error> {
+async fn store<A: Account>(account: &A, worker: LeaseHolder<'_>, claim: &mut Claim) -> Result<bool, Error> {
     let (Some(table), Some(version)) = (account.table(), claim.version.as_mut()) else { return Ok(true) };
     let profile = claim.memory.profile.clone();
     for _ in 0..TRIES {

@@ -20,7 +20,7 @@ use time::Duration;
 use crate::config::Regions;
 use crate::decide::diagnose::diagnose;
 use crate::decide::report::UnreadRegion;
-use crate::domain::aws_error::{AwsError, Reason};
+use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{
     Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Timestamp,
 };
@@ -238,7 +238,7 @@ pub async fn profile_called<A: Account>(account: &A, name: &ProfileName) -> Resu
             Some(listed) => account.iam().instance_profile(listed.name()).await,
             None => Ok(None),
         },
-        Err(error) if error.reason == Reason::Denied => Ok(None),
+        Err(error) if error.reason == ErrorKind::Denied => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -262,7 +262,7 @@ async fn look_up_spellings<A: Account>(
     }
     let listed = match every_profile(account).await {
         Ok(listed) => listed,
-        Err(error) if error.reason == Reason::Denied => {
+        Err(error) if error.reason == ErrorKind::Denied => {
             tracing::warn!(%error, "IAM's profiles can't be listed; a profile of another spelling would look like none.");
             return missing;
         }

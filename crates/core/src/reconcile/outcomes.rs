@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use crate::decide::plan::{Decision, Plan};
-use crate::decide::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, Skipped, UnreadRegion};
 use crate::domain::model::{Affected, Profile};
 use crate::domain::names::{InstanceId, Region};
 use crate::ports::{Account, Iam};
@@ -40,7 +40,7 @@ pub(super) fn instance_reports(
         (decision, Some(outcome)) if decision.waits_for_iam() => {
             InstanceReport { found, step: None, outcome: outcome.clone() }
         }
-        (Decision::Do(step), _) if put_off.contains(&(step.region.clone(), step.instance.clone())) => {
+        (Decision::Act(step), _) if put_off.contains(&(step.region.clone(), step.instance.clone())) => {
             InstanceReport { found, step: None, outcome: Outcome::Deferred(Deferral::OutOfTime) }
         }
         (decision, _) => decided(found, decision, outcomes),
@@ -54,17 +54,17 @@ fn decided(
     outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
 ) -> InstanceReport {
     match decision {
-        Decision::Do(step) => {
+        Decision::Act(step) => {
             let outcome = outcomes.remove(&(step.region.clone(), step.instance.clone()));
             // `act` answers for every step; were one missing, it is not to pass for done.
             let outcome = outcome.unwrap_or(Outcome::Failed(Failure::NotConfirmed));
             InstanceReport { found, step: Some(step.action), outcome }
         }
-        Decision::Leave(hindrance) if hindrance.passes() => {
+        Decision::Skip(hindrance) if hindrance.passes() => {
             InstanceReport { found, step: None, outcome: Outcome::Deferred(Deferral::InTransition(*hindrance)) }
         }
-        Decision::Leave(hindrance) => {
-            InstanceReport { found, step: None, outcome: Outcome::Left(Left::Hindered(*hindrance)) }
+        Decision::Skip(hindrance) => {
+            InstanceReport { found, step: None, outcome: Outcome::Left(Skipped::Hindered(*hindrance)) }
         }
     }
 }

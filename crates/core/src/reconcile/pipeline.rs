@@ -13,12 +13,12 @@ use super::account_digest::{account_memory, not_told_yet, sweep_all, tell_overvi
 use super::context::{Context, Invocation};
 use super::outcomes::{instance_reports, read_iam_again, unread_errors};
 use super::seek_successors::seek_successors;
-use super::summary::Run;
+use super::summary::ReconcileSummary;
 use super::underway::{PROFILES_AT_ONCE, Underway};
-use crate::decide::iam_repair::{Unmended, lacks_something, needed};
+use crate::decide::iam_repair::{RepairBlocked, lacks_something, needed};
 use crate::decide::incident::Incident;
-use crate::decide::plan::{Decision, Hindrance, Step, plan};
-use crate::decide::profile_record::{Begun, MOST_SWAPPED, Memory};
+use crate::decide::plan::{Blocker, Decision, Step, plan};
+use crate::decide::profile_record::{Begun, MOST_SWAPPED, ProfileRecord};
 use crate::decide::report::{InstanceReport, ProfileReport, UnreadRegion};
 use crate::domain::event::Trigger;
 use crate::domain::model::Search;
@@ -28,11 +28,11 @@ use crate::ports::{Account, Clock, Queue, Stored};
 use crate::reconcile::error::Error;
 use crate::reconcile::executor::act;
 use crate::reconcile::finish::conclude;
-use crate::reconcile::iam_writer::{Caution, mend};
+use crate::reconcile::iam_writer::{IamWritePolicy, mend};
 use crate::reconcile::intents::{Recovered, intents, next_turn, put_off, recover};
-use crate::reconcile::lease::{Claim, Known, Worker, claim, keep, read_memory, release};
+use crate::reconcile::lease::{Claim, Known, LeaseHolder, claim, keep, read_memory, release};
 use crate::reconcile::observe::{Observation, Observed, observe};
-use crate::reconcile::targets::{Reach, Wanted, reach, wanted};
+use crate::reconcile::targets::{Reach, WorkItem, reach, wanted};
 
 /// What is kept back of an invocation's time for reading IAM again, telling and remembering.
 const RESERVE: Duration = Duration::seconds(15);
@@ -43,8 +43,12 @@ const FINISH_SWAPS: std::time::Duration = std::time::Duration::from_mins(2);
 /// Goes the whole way for the triggers of one invocation. They share one observation.
 ///
 /// All triggers are of the context's account; the caller has sorted out others.
-pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocation: Invocation<'_>) -> Run {
-    let mut run = Run::default();
+pub async fn run<A: Account>(
+    context: &Context<A>,
+    triggers: &[Trigger],
+    invocation: Invocation<'_>,
+) -> ReconcileSummary {
+    let mut run = ReconcileSummary::default();
     for trigger in triggers {
         run.reach.push(reach(&context.aws, &trigger.what).await);
     }
@@ -73,7 +77,7 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
         known = leave_out_unused(context, &last_seen, &mut wanted, &mut run).await;
     }
     let search = if is_vouched_for { Search::ByArn } else { Search::Paged };
-    let worker = Worker { account: &context.account, name: invocation.id, deadline: invocation.deadline };
+    let worker = LeaseHolder { account: &context.account, name: invocation.id, deadline: invocation.deadline };
     let claims = claims(context, worker, wanted, known, search, &mut run).await;
     if !claims.is_empty() {
         look_and_act(context, worker, claims, &last_seen, &mut run).await;
@@ -88,8 +92,8 @@ pub async fn run<A: Account>(context: &Context<A>, triggers: &[Trigger], invocat
 async fn leave_out_unused<A: Account>(
     context: &Context<A>,
     last_seen: &[Region],
-    wanted: &mut BTreeMap<ProfileName, Wanted>,
-    run: &mut Run,
+    wanted: &mut BTreeMap<ProfileName, WorkItem>,
+    run: &mut ReconcileSummary,
 ) -> BTreeMap<ProfileName, Known> {
     let Some(table) = context.aws.table() else { return BTreeMap::new() };
     let events = wanted.iter().filter(|(_, wanted)| wanted.rechecks.is_empty());
@@ -107,9 +111,9 @@ async fn leave_out_unused<A: Account>(
                 run.errors.push(error);
             }
             Ok(stored) => {
-                let is_unused = |one: &Stored<Memory>| one.document.is_unused && one.document.is_idle(now);
+                let is_unused = |one: &Stored<ProfileRecord>| one.document.is_unused && one.document.is_idle(now);
                 if stored.as_ref().is_none_or(is_unused) {
-                    let blank = Memory { is_unused: true, ..Memory::blank(name.clone()) };
+                    let blank = ProfileRecord { is_unused: true, ..ProfileRecord::blank(name.clone()) };
                     let memory = stored.as_ref().map_or(&blank, |one| &one.document);
                     looks.insert(name.clone(), wanted[&name].look(memory, wanted[&name].is_named));
                 }
@@ -150,7 +154,7 @@ async fn leave_out_unused<A: Account>(
 }
 
 /// Takes note of the regions that could not be read, each once, and of what fails for it.
-fn take_in_unread<A: Account>(context: &Context<A>, observation: &Observation, run: &mut Run) {
+fn take_in_unread<A: Account>(context: &Context<A>, observation: &Observation, run: &mut ReconcileSummary) {
     let is_known = |region: &UnreadRegion| run.unread.iter().any(|known| known.region == region.region);
     let unread: Vec<UnreadRegion> = observation.unread.iter().filter(|region| !is_known(region)).cloned().collect();
     run.errors.extend(unread_errors(&unread, observation.regions, context.comes_back()));
@@ -159,11 +163,11 @@ fn take_in_unread<A: Account>(context: &Context<A>, observation: &Observation, r
 
 async fn claims<A: Account>(
     context: &Context<A>,
-    worker: Worker<'_>,
-    wanted: BTreeMap<ProfileName, Wanted>,
+    worker: LeaseHolder<'_>,
+    wanted: BTreeMap<ProfileName, WorkItem>,
     mut known: BTreeMap<ProfileName, Known>,
     search: Search,
-    run: &mut Run,
+    run: &mut ReconcileSummary,
 ) -> BTreeMap<ProfileName, Claim> {
     let work: Vec<_> = wanted.into_iter().map(|(name, wanted)| (known.remove(&name), name, wanted)).collect();
     let claimed = stream::iter(work)
@@ -189,10 +193,10 @@ async fn claims<A: Account>(
 
 async fn look_and_act<A: Account>(
     context: &Context<A>,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     mut claims: BTreeMap<ProfileName, Claim>,
     last_seen: &[Region],
-    run: &mut Run,
+    run: &mut ReconcileSummary,
 ) {
     let names = claims.iter().map(|(name, claim)| (name.clone(), claim.look.clone())).collect();
     let is_paged = claims.values().any(|claim| claim.search == Search::Paged);
@@ -241,7 +245,7 @@ async fn prepare<A: Account>(
     name: ProfileName,
     observed: Observed,
     unseen: &[Region],
-    run: &Run,
+    run: &ReconcileSummary,
 ) -> Result<Underway, (Claim, Error)> {
     let is_held = observed.is_held();
     let Observed { live, mut affected, healthy, not_in_force, is_missing_from_list } = observed;
@@ -282,7 +286,7 @@ async fn prepare<A: Account>(
     plan.leave_swapped(&claim.memory.swapped, MOST_SWAPPED);
     let is_on_notice = run.is_on_notice(&mut claim);
     if is_on_notice {
-        plan.hold_back(Hindrance::OnNotice);
+        plan.hold_back(Blocker::OnNotice);
     }
     let put_off =
         if claim.version.is_some() { put_off(&mut plan, live.as_ref(), &claim.memory) } else { BTreeSet::new() };
@@ -313,9 +317,9 @@ async fn prepare<A: Account>(
 /// Puts right in IAM what may be put right, where instances need it that nobody holds back.
 async fn mend_all<A: Account>(
     context: &Context<A>,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     underway: Vec<Underway>,
-    run: &mut Run,
+    run: &mut ReconcileSummary,
 ) -> Vec<Underway> {
     let config = &context.config;
     let mut all = Vec::new();
@@ -331,14 +335,14 @@ async fn mend_all<A: Account>(
         let is_succeeded = one.report.successor().is_some();
         if is_succeeded || one.succession_is_unread {
             one.report.unmended = Some(match (config.bounds.level < needed(one.report.live.as_ref()), is_succeeded) {
-                (true, _) => Unmended::Level,
-                (false, true) => Unmended::Succeeded,
-                (false, false) => Unmended::NotYetSure,
+                (true, _) => RepairBlocked::Level,
+                (false, true) => RepairBlocked::Succeeded,
+                (false, false) => RepairBlocked::NotYetSure,
             });
             all.push(one);
             continue;
         }
-        let caution = Caution {
+        let caution = IamWritePolicy {
             level: config.bounds.level,
             confirm: config.confirm,
             brake: config.brake,
@@ -362,9 +366,9 @@ async fn mend_all<A: Account>(
 /// Remembers what is about to be begun; what cannot be remembered is not begun.
 async fn begin<A: Account>(
     context: &Context<A>,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     underway: Vec<Underway>,
-    run: &mut Run,
+    run: &mut ReconcileSummary,
 ) -> Vec<Underway> {
     let mut begun = Vec::new();
     for mut one in underway {
@@ -383,7 +387,7 @@ async fn begin<A: Account>(
 /// Before a profile is taken off an instance, a recheck is under way that would put it back.
 async fn remember_intents<A: Account>(
     context: &Context<A>,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     one: &mut Underway,
 ) -> Result<(), Error> {
     let intents = intents(&one.plan, &one.put_off);
@@ -409,7 +413,12 @@ async fn remember_intents<A: Account>(
     Ok(())
 }
 
-async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut underway: Vec<Underway>, run: &mut Run) {
+async fn take_steps<A: Account>(
+    context: &Context<A>,
+    worker: LeaseHolder<'_>,
+    mut underway: Vec<Underway>,
+    run: &mut ReconcileSummary,
+) {
     let all = underway.iter().flat_map(|one| one.plan.steps().map(move |step| (one, step)));
     let is_put_off = |one: &Underway, step: &Step| one.put_off.contains(&(step.region.clone(), step.instance.clone()));
     let steps: Vec<Step> = all.filter(|(one, step)| !is_put_off(one, step)).map(|(_, step)| step.clone()).collect();
@@ -433,7 +442,7 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
     if run.is_first_sweep {
         let is_old = |one: &&Underway| {
             let open = one.claim.memory.incident.as_ref();
-            open.is_none_or(Incident::is_only_noticed) && one.report.told().next().is_some()
+            open.is_none_or(Incident::is_only_noticed) && one.report.reported().next().is_some()
         };
         let found: Vec<ProfileReport> = underway.iter().filter(is_old).map(|one| one.report.clone()).collect();
         tell_overview(context, &found, run).await;
@@ -457,9 +466,9 @@ async fn take_steps<A: Account>(context: &Context<A>, worker: Worker<'_>, mut un
 /// Gives leases back without having come to a conclusion.
 async fn give_back<A: Account>(
     context: &Context<A>,
-    worker: Worker<'_>,
+    worker: LeaseHolder<'_>,
     claims: BTreeMap<ProfileName, Claim>,
-    run: &mut Run,
+    run: &mut ReconcileSummary,
 ) {
     for mut claim in claims.into_values() {
         // What waited keeps waiting.

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::underway::{PROFILES_AT_ONCE, Underway};
 use crate::decide::iam_repair::lacks_something;
 use crate::decide::incident::Occasion;
-use crate::decide::plan::{Decision, Hindrance};
+use crate::decide::plan::{Blocker, Decision};
 use crate::decide::successor::{Break, put_into, role_of};
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::Change;
@@ -22,7 +22,7 @@ use crate::reconcile::succession::{seek, seek_among};
 /// Looks, for those that instances hold and that people are told of.
 pub(super) async fn seek_successors<A: Account>(context: &Context<A>, underway: &mut [Underway]) {
     let is_heard =
-        |decision: &Decision| !matches!(decision, Decision::Leave(hindrance) if Hindrance::is_muted(*hindrance));
+        |decision: &Decision| !matches!(decision, Decision::Skip(hindrance) if Blocker::is_muted(*hindrance));
     let looks = underway
         .iter_mut()
         .filter(|one| lacks_something(one.report.live.as_ref()) && one.plan.decisions.iter().any(is_heard))

@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use time::Duration;
 
 use crate::decide::incident::Occasion;
-use crate::decide::profile_record::AccountMemory;
+use crate::decide::profile_record::AccountRecord;
 use crate::decide::report::{ProfileReport, UnreadRegion};
 use crate::domain::model::Timestamp;
 use crate::domain::names::{ProfileName, Region};
 use crate::ports::Stored;
 use crate::reconcile::error::Error;
-use crate::reconcile::finish::Conclusion;
+use crate::reconcile::finish::Finished;
 use crate::reconcile::lease::Claim;
 use crate::reconcile::targets::Reach;
 
 /// What came of a run.
 #[derive(Debug, Default)]
-pub struct Run {
+pub struct ReconcileSummary {
     /// The profiles that were looked at.
     pub profiles: Vec<ProfileReport>,
     /// The regions that could not be read.
@@ -40,7 +40,7 @@ pub struct Run {
     pub reach: Vec<Result<Reach, Error>>,
 }
 
-impl Run {
+impl ReconcileSummary {
     /// Why the trigger at `index` is to be tried again; `None` if all of it is done, told, or in a recheck.
     #[must_use]
     pub fn failure(&self, index: usize) -> Option<&Error> {
@@ -53,7 +53,7 @@ impl Run {
         self.errors.iter().filter(concerns).chain(of_sweep).next()
     }
 
-    pub(super) fn take_in(&mut self, report: ProfileReport, conclusion: Conclusion) {
+    pub(super) fn take_in(&mut self, report: ProfileReport, conclusion: Finished) {
         if report.is_out_of_time() && !conclusion.is_rechecked {
             self.errors.push(Error::OutOfTime(report.profile.clone()));
         }
@@ -68,7 +68,7 @@ impl Run {
 #[derive(Debug)]
 pub struct Sweeping {
     /// What was remembered of the account before it.
-    pub account: Stored<AccountMemory>,
+    pub account: Stored<AccountRecord>,
     /// When it began.
     pub began: Timestamp,
     /// Whether IAM's list and every region that is open to us were read.
@@ -77,7 +77,7 @@ pub struct Sweeping {
     pub regions: Vec<Region>,
 }
 
-impl Run {
+impl ReconcileSummary {
     /// Whether nothing is repaired yet: the account's first sweep found what is broken, and a person is to read that before
     /// it is repaired. An event on the profile ends that, and so does the first sweep that begins late enough.
     pub(super) fn is_on_notice(&self, claim: &mut Claim) -> bool {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt};
 
 use crate::decide::diagnose::{diagnose, may_be_stuck};
-use crate::decide::profile_record::{Memory, Tags};
+use crate::decide::profile_record::{ProfileRecord, Tags};
 use crate::decide::report::UnreadRegion;
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Association, Case, Profile, Timestamp};
@@ -90,8 +90,8 @@ pub async fn sweep<A: Account>(account: &A, places: Where<'_>) -> Result<Swept, 
 /// Where the table failed.
 pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet<ProfileName>, Error> {
     let Some(table) = account.table() else { return Ok(BTreeSet::new()) };
-    let mut known = memories(table).await.map_err(Error::AccountMemory)?;
-    let is_open = |memory: &Memory| memory.incident.is_some() || memory.has_unfinished();
+    let mut known = memories(table).await.map_err(Error::AccountRecord)?;
+    let is_open = |memory: &ProfileRecord| memory.incident.is_some() || memory.has_unfinished();
     let open = known.values().filter(|one| is_open(&one.document)).map(|one| one.document.profile.clone()).collect();
     let now = account.clock().now();
     let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
@@ -101,26 +101,26 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet
         .buffer_unordered(WRITES_AT_ONCE)
         .collect::<Vec<Result<(), AwsError>>>()
         .await;
-    written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountMemory)?;
+    written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountRecord)?;
     if swept.is_whole() {
         let is_news =
-            |memory: &Memory| !memory.is_unused && memory.is_idle(now) && !swept.used.contains(&memory.profile);
+            |memory: &ProfileRecord| !memory.is_unused && memory.is_idle(now) && !swept.used.contains(&memory.profile);
         let unused = known.into_values().filter(|one| is_news(&one.document)).collect::<Vec<_>>();
         let written = stream::iter(unused)
             .map(|Stored { document, version }| async move {
-                let memory = Memory { is_unused: true, ..document };
+                let memory = ProfileRecord { is_unused: true, ..document };
                 write(table, &memory, version, now).await
             })
             .buffer_unordered(WRITES_AT_ONCE)
             .collect::<Vec<Result<(), AwsError>>>()
             .await;
-        written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountMemory)?;
+        written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountRecord)?;
     }
     Ok(open)
 }
 
 /// Writes a document; where somebody else wrote it meanwhile, they are at work on it, and learn what there is to learn.
-async fn write<T: Table>(table: &T, memory: &Memory, version: Version, now: Timestamp) -> Result<(), AwsError> {
+async fn write<T: Table>(table: &T, memory: &ProfileRecord, version: Version, now: Timestamp) -> Result<(), AwsError> {
     match table.remember(memory, version, now).await {
         Ok(_) | Err(WriteError::Conflict) => Ok(()),
         Err(WriteError::Aws(error)) => Err(error),
@@ -130,11 +130,11 @@ async fn write<T: Table>(table: &T, memory: &Memory, version: Version, now: Time
 async fn remember_one<A: Account>(
     account: &A,
     table: &A::Table,
-    known: Option<Stored<Memory>>,
+    known: Option<Stored<ProfileRecord>>,
     listed: &Profile,
     now: Timestamp,
 ) -> Result<(), AwsError> {
-    let blank = || (Memory::blank(listed.name().clone()), Version::default());
+    let blank = || (ProfileRecord::blank(listed.name().clone()), Version::default());
     let (mut memory, version) = known.map_or_else(blank, |one| (one.document, one.version));
     // The list gives no tags: one that was never seen before is read by itself, once.
     let read = if memory.binding.is_none() { account.iam().instance_profile(listed.name()).await? } else { None };
@@ -154,7 +154,7 @@ async fn remember_one<A: Account>(
     write(table, &memory, version, now).await
 }
 
-async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<Memory>>, AwsError> {
+async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<ProfileRecord>>, AwsError> {
     let mut known = BTreeMap::new();
     let mut next = None;
     loop {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::diagnose::Look;
-use crate::decide::profile_record::Memory;
+use crate::decide::profile_record::ProfileRecord;
 use crate::domain::event::{CallName, Change, Subject, Trigger, What};
 use crate::domain::names::{ProfileArn, ProfileName, RoleName};
 use crate::domain::requeue::Recheck;
@@ -96,7 +96,7 @@ async fn of_role_that_changed<A: Account>(account: &A, role: &RoleName) -> Resul
 
 /// What leads to one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WorkItem {
     /// Whether something names the profile itself, and not a role of the same name alone.
     pub is_named: bool,
     /// Other spellings of its name: those of the events, and that of IAM's list.
@@ -113,10 +113,10 @@ pub struct Wanted {
     pub swept: bool,
 }
 
-impl Wanted {
+impl WorkItem {
     /// How to look at the profile: by what is remembered of it, and by what leads to it.
     #[must_use]
-    pub fn look(&self, memory: &Memory, even_if_gone: bool) -> Look {
+    pub fn look(&self, memory: &ProfileRecord, even_if_gone: bool) -> Look {
         let mut look = memory.look(even_if_gone);
         look.also_spelt(self.spellings.iter().cloned());
         look.arns.extend(self.arns.iter().cloned());
@@ -127,8 +127,8 @@ impl Wanted {
 
 /// Brings together, profile by profile, where the triggers lead; the sweep is not in it.
 #[must_use]
-pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, Wanted> {
-    let mut all: BTreeMap<ProfileName, Wanted> = BTreeMap::new();
+pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, WorkItem> {
+    let mut all: BTreeMap<ProfileName, WorkItem> = BTreeMap::new();
     for (trigger, reach) in triggers.iter().zip(reach) {
         let Ok(Reach::Profiles(names)) = reach else { continue };
         for (name, is_named) in names {
@@ -152,7 +152,7 @@ pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<
 }
 
 /// Where one batch tells that a profile lost a role, and that another took it up, the first is told of the second.
-fn take_in_successions(all: &mut BTreeMap<ProfileName, Wanted>, triggers: &[Trigger]) {
+fn take_in_successions(all: &mut BTreeMap<ProfileName, WorkItem>, triggers: &[Trigger]) {
     for trigger in triggers {
         let What::Change(change) = &trigger.what else { continue };
         let (Subject::Profile(by, Some(role)), CallName::AddRoleToInstanceProfile) = (&change.subject, change.call)

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::decide::plan::Plan;
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport};
 use crate::domain::model::Affected;
-use crate::reconcile::iam_writer::Mending;
+use crate::reconcile::iam_writer::RepairAttempt;
 use crate::reconcile::intents::Place;
 use crate::reconcile::lease::Claim;
 
@@ -32,10 +32,10 @@ pub(super) struct Underway {
 
 impl Underway {
     /// Takes in what came of putting IAM right: the instances are seen to next, or told what AWS refused.
-    pub(super) fn take_in(&mut self, mending: Mending) {
-        let Mending { mended, unmended, refused, reading } = mending;
+    pub(super) fn take_in(&mut self, mending: RepairAttempt) {
+        let RepairAttempt { mended, unmended, refused, reading } = mending;
         self.mended_as = match (&mended, refused) {
-            (Some(_), _) => Some(Outcome::Deferred(Deferral::Mended)),
+            (Some(_), _) => Some(Outcome::Deferred(Deferral::IamRepaired)),
             (None, Some(error)) => Some(Outcome::Failed(Failure::Refused(error))),
             (None, None) => None,
         };

@@ -137,3 +137,19 @@ fn no_two_modules_import_each_other_in_a_circle() {
         assert!(graph.is_empty(), "{root}: in a circle, or importing one: {:?}", graph.keys().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn no_public_type_of_the_core_has_the_name_of_another() {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for (file, text) in files(&["crates/core/src"]) {
+        for line in text.lines() {
+            let of = |kind: &str| line.strip_prefix("pub ").and_then(|rest| rest.strip_prefix(kind));
+            let Some(rest) = ["struct ", "enum ", "trait ", "type "].iter().find_map(|kind| of(kind)) else { continue };
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if let Some(other) = seen.insert(name.clone(), file.clone()) {
+                panic!("{name} is in {other} and in {file}");
+            }
+        }
+    }
+    assert!(seen.len() > 100, "{}", seen.len());
+}

@@ -14,7 +14,7 @@ use reprofile_command_line::heal::Subjects;
 use reprofile_command_line::interrupt::UnderWay;
 use reprofile_command_line::plan_text;
 use reprofile_command_line::watched::Watch;
-use reprofile_core::decide::report::{Left, Outcome};
+use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::names::InstanceId;
 use reprofile_core::reconcile::context::Context;
 
@@ -176,7 +176,10 @@ async fn what_was_healed_or_ended_meanwhile_needs_no_step() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let done = done(&context, &findings).await;
     let fates: Vec<&Fate> = done.done.iter().map(|one| &one.fate).collect();
-    assert_eq!(fates, [&Fate::Taken(Outcome::Left(Left::AlreadyHealthy)), &Fate::Taken(Outcome::Left(Left::Ended))]);
+    assert_eq!(
+        fates,
+        [&Fate::Taken(Outcome::Left(Skipped::AlreadyHealthy)), &Fate::Taken(Outcome::Left(Skipped::Ended))]
+    );
     assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Fine, 0));
 }
 

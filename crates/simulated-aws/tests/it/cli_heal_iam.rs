@@ -284,7 +284,7 @@ async fn a_replaced_role_is_seen_by_a_table_and_taken_up_at_once() {
     let by_table = context(&aws, &[("REPROFILE_TABLE", "reprofile")]);
     let findings = find(&by_table, &Scope::Everything, None, &Watch::on(&QUIET, None)).await.unwrap();
     let found: Vec<_> =
-        findings.told().map(|(_, one)| (one.found.instance.id.clone(), one.found.case.to_string())).collect();
+        findings.reported().map(|(_, one)| (one.found.instance.id.clone(), one.found.case.to_string())).collect();
     assert_eq!(found, [(instances[0].clone(), "role-replaced".to_owned())]);
     aws.forget_calls();
     let carried = carried(&by_table, &findings).await;

@@ -354,7 +354,7 @@ async fn a_delete_role_alone_shows_a_gone_profile_and_names_one_that_is_not_know
         let findings = find_after(&context, &scope, None, &watch, &replayed.changes).await.unwrap();
         let unknown = unknown_profiles(&context, &scope, &findings).await.unwrap();
         let unknown: Vec<&str> = unknown.iter().map(ProfileName::as_str).collect();
-        assert_eq!(findings.told().count(), usize::from(is_found), "{profile}");
+        assert_eq!(findings.reported().count(), usize::from(is_found), "{profile}");
         assert_eq!(unknown, if is_found { vec![] } else { vec!["web-role"] }, "{profile}");
     }
 }

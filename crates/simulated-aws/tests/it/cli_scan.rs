@@ -282,5 +282,5 @@ async fn a_region_that_does_not_exist_is_an_error_that_names_those_that_do() {
 #[tokio::test(start_paused = true)]
 async fn named_regions_alone_are_looked_at() {
     let findings = scan_with(&every_case().await, &[("REPROFILE_REGIONS", "ap-southeast-2")]).await.unwrap();
-    assert_eq!((findings.regions, findings.instances, findings.told().count()), (1, 1, 1));
+    assert_eq!((findings.regions, findings.instances, findings.reported().count()), (1, 1, 1));
 }

@@ -9,12 +9,12 @@ mod size;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use reprofile_core::decide::iam_repair::{ChosenRole, Mended, Reading};
+use reprofile_core::decide::iam_repair::{ChosenRole, IamRepaired, Reading};
 use reprofile_core::decide::incident::{Healed, Incident, Told};
 use reprofile_core::decide::losses::{Count, End, Ending, Loss, Losses, Since};
 use reprofile_core::decide::plan::Action;
 use reprofile_core::decide::profile_record::{
-    AccountMemory, Begun, Binding, Indexed, Lease, Memory, Replacing, SHAPE, Turn,
+    AccountRecord, Begun, Binding, Indexed, Lease, ProfileRecord, Replacing, SHAPE, Turn,
 };
 use reprofile_core::decide::report::Status;
 use reprofile_core::domain::actor::Actor;
@@ -52,15 +52,15 @@ fn by<T: Serialize + DeserializeOwned>(file: &Path, json: &str) -> String {
 
 /// What this version makes of a document: read, and written back.
 fn written_back(file: &Path, json: &str) -> String {
-    if is_of_the_account(file) { by::<AccountMemory>(file, json) } else { by::<Memory>(file, json) }
+    if is_of_the_account(file) { by::<AccountRecord>(file, json) } else { by::<ProfileRecord>(file, json) }
 }
 
 /// What 0.1.0 makes of it.
 fn written_back_by_the_version_before(file: &Path, json: &str) -> String {
     if is_of_the_account(file) {
-        by::<reprofile_simulated_aws::frozen::AccountMemory>(file, json)
+        by::<reprofile_simulated_aws::frozen::AccountRecord>(file, json)
     } else {
-        by::<reprofile_simulated_aws::frozen::Memory>(file, json)
+        by::<reprofile_simulated_aws::frozen::ProfileRecord>(file, json)
     }
 }
 
@@ -155,7 +155,7 @@ fn documents_of_0_1_0_show_every_field_and_every_word() {
 const AT: Timestamp = datetime!(2026-11-21 12:00:05.5 UTC);
 
 /// A document of this version that has everything: each field is given here, a new one as well, and none is empty.
-fn with_everything() -> Memory {
+fn with_everything() -> ProfileRecord {
     let role_id = || RoleId::new("AROA0000000000000001").unwrap();
     let profile_id = || ProfileId::new("AIPA0000000000000001").unwrap();
     let instance_id = || InstanceId::new("i-00000000000000001").unwrap();
@@ -205,7 +205,7 @@ fn with_everything() -> Memory {
         since: Since { at: AT, is_first_seen: false },
         end: how.map(|how| End { at: AT, how }),
     };
-    Memory {
+    ProfileRecord {
         shape: SHAPE,
         profile: ProfileName::new("web-role").unwrap(),
         binding: Some(Binding {
@@ -233,7 +233,7 @@ fn with_everything() -> Memory {
                 more_broken: vec![count()],
                 successor: Some(ProfileName::new("new-profile").unwrap()),
             }),
-            mended: vec![Mended {
+            mended: vec![IamRepaired {
                 role: ChosenRole { name: RoleName::new("web-role").unwrap(), id: role_id() },
                 created: Some(profile_id()),
                 at: AT,
@@ -289,9 +289,9 @@ fn with_everything() -> Memory {
 }
 
 /// The account's, in the same way.
-fn account_with_everything() -> AccountMemory {
+fn account_with_everything() -> AccountRecord {
     let region = || Region::new("ap-east-1").unwrap();
-    AccountMemory {
+    AccountRecord {
         shape: SHAPE,
         swept: true,
         closed_regions: BTreeSet::from([region()]),

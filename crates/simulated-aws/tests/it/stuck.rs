@@ -212,7 +212,7 @@ async fn a_version_before_reads_what_is_stored_of_a_stuck_instance_as_a_stale_on
     let value = serde_json::to_value(&stored).unwrap();
     let told = &value["incident"]["told"];
     assert_eq!((&told["case"], &told["newer_case"]), (&"stale".into(), &"stuck".into()), "{value}");
-    assert_eq!(serde_json::from_value::<reprofile_core::decide::profile_record::Memory>(value).unwrap(), stored);
+    assert_eq!(serde_json::from_value::<reprofile_core::decide::profile_record::ProfileRecord>(value).unwrap(), stored);
 }
 
 async fn scan(aws: &AwsModel, variables: &[(&str, &str)]) -> Findings {

@@ -300,5 +300,5 @@ async fn what_was_found_is_kept_in_the_incident_and_read_back_as_it_was() {
     let value = serde_json::to_value(&stored).unwrap();
     assert_eq!(value["incident"]["sought"]["successor"], "new_profile_name", "{value}");
     assert_eq!(value["incident"]["told"]["successor"], "new_profile_name", "{value}");
-    assert_eq!(serde_json::from_value::<reprofile_core::decide::profile_record::Memory>(value).unwrap(), stored);
+    assert_eq!(serde_json::from_value::<reprofile_core::decide::profile_record::ProfileRecord>(value).unwrap(), stored);
 }

@@ -21,7 +21,7 @@ fn not_taken() -> Answer {
 
 async fn remember(version: u64, answers: Vec<Answer>) -> (FakeHttp, Result<Version, WriteError>) {
     let http = FakeHttp::answering(answers);
-    let result = account(&http).table().unwrap().remember(&Memory::blank(web()), Version(version), NOW).await;
+    let result = account(&http).table().unwrap().remember(&ProfileRecord::blank(web()), Version(version), NOW).await;
     (http, result)
 }
 
@@ -29,7 +29,7 @@ async fn remember(version: u64, answers: Vec<Answer>) -> (FakeHttp, Result<Versi
 async fn a_first_memory_is_written_where_nothing_is_stored_or_what_is_has_expired() {
     let (http, result) = remember(0, vec![taken()]).await;
     assert_eq!(result, Ok(Version(1)));
-    assert_snapshot!(put(&http, &Memory::blank(web())), @r#"
+    assert_snapshot!(put(&http, &ProfileRecord::blank(web())), @r#"
     DynamoDB_20120810.PutItem
     ConditionExpression="attribute_not_exists(#pk) OR #expires <= :now"
     ExpressionAttributeNames={#expires: "expires", #pk: "pk"}
@@ -43,7 +43,7 @@ async fn a_first_memory_is_written_where_nothing_is_stored_or_what_is_has_expire
 async fn a_memory_is_written_on_the_version_that_was_read() {
     let (http, result) = remember(7, vec![taken()]).await;
     assert_eq!(result, Ok(Version(8)));
-    assert_snapshot!(put(&http, &Memory::blank(web())), @r##"
+    assert_snapshot!(put(&http, &ProfileRecord::blank(web())), @r##"
     DynamoDB_20120810.PutItem
     ConditionExpression="#version = :read"
     ExpressionAttributeNames={#version: "version"}
@@ -57,7 +57,7 @@ async fn a_memory_is_written_on_the_version_that_was_read() {
 async fn what_has_expired_to_the_read_has_expired_to_the_write_though_its_now_is_older() {
     let http = FakeHttp::answering([taken()]);
     let old = datetime!(2024-05-01 10:00 UTC);
-    account(&http).table().unwrap().remember(&Memory::blank(web()), Version(0), old).await.unwrap();
+    account(&http).table().unwrap().remember(&ProfileRecord::blank(web()), Version(0), old).await.unwrap();
     let form = http.only().form;
     assert!(form.contains(r#"expires: {N: "1722333600"}"#), "90 days after what it was told is now: {form}");
     assert!(!form.contains(r#":now: {N: "1714557600"}"#), "{form}");
@@ -79,9 +79,9 @@ async fn a_write_whose_answer_was_lost_ends_as_a_conflict_with_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_table_that_cannot_be_written_is_no_conflict() {
     for (code, reason) in [
-        ("AccessDeniedException", Reason::Denied),
-        ("ValidationException", Reason::Refused),
-        ("ProvisionedThroughputExceededException", Reason::Throttled),
+        ("AccessDeniedException", ErrorKind::Denied),
+        ("ValidationException", ErrorKind::Refused),
+        ("ProvisionedThroughputExceededException", ErrorKind::Throttled),
     ] {
         let (_, result) = remember(7, vec![json_error(400, code, "because"); 5]).await;
         let Err(WriteError::Aws(error)) = result else { panic!("{code}: {result:?}") };
@@ -103,7 +103,7 @@ async fn a_profile_is_remembered_with_its_role_whatever_was_there() {
 
 #[tokio::test]
 async fn what_is_remembered_of_the_account_does_not_expire() {
-    let known = AccountMemory { swept: true, ..AccountMemory::default() };
+    let known = AccountRecord { swept: true, ..AccountRecord::default() };
     let http = FakeHttp::answering([taken()]);
     assert_eq!(account(&http).table().unwrap().remember_account(&known, Version(0)).await, Ok(Version(1)));
     assert_snapshot!(put(&http, &known), @r#"

@@ -51,16 +51,16 @@ async fn errors_that_ec2_does_not_model_are_known_by_code_and_message() {
         (
             "InvalidParameterValue",
             "Value (web) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN",
-            Reason::NotPropagated,
+            ErrorKind::NotPropagated,
         ),
-        ("IncorrectState", "The association iip-assoc-0a is not the active association", Reason::StateChanged),
+        ("IncorrectState", "The association iip-assoc-0a is not the active association", ErrorKind::StateChanged),
         (
             "InvalidAssociationID.NotFound",
             "An invalid association-id of 'iip-assoc-0a' was given",
-            Reason::StateChanged,
+            ErrorKind::StateChanged,
         ),
-        ("UnauthorizedOperation", "You are not authorized to perform this operation.", Reason::Denied),
-        ("OptInRequired", "You are not subscribed to this service.", Reason::RegionDisabled),
+        ("UnauthorizedOperation", "You are not authorized to perform this operation.", ErrorKind::Denied),
+        ("OptInRequired", "You are not subscribed to this service.", ErrorKind::RegionDisabled),
     ] {
         let error = replace(ec2_error(400, code, message)).await.1.unwrap_err();
         assert_eq!((error.code.as_str(), error.message.as_str(), error.reason), (code, message, reason));
@@ -109,7 +109,7 @@ async fn an_associate_to_an_instance_that_has_an_association_or_is_in_no_state_f
         let error = associate(ec2_error(400, code, message)).await.1.unwrap_err();
         assert_eq!(
             (error.operation, error.reason),
-            ("ec2:AssociateIamInstanceProfile", Reason::StateChanged),
+            ("ec2:AssociateIamInstanceProfile", ErrorKind::StateChanged),
             "{code}"
         );
     }
@@ -133,7 +133,7 @@ async fn a_disassociate_names_the_association() {
 async fn a_disassociate_of_an_association_that_is_over_is_read_again() {
     let message = "An invalid association-id of 'iip-assoc-0a1b2c3d4e5f60718' was given";
     let error = disassociate(ec2_error(400, "InvalidAssociationID.NotFound", message)).await.1.unwrap_err();
-    assert_eq!((error.operation, error.reason), ("ec2:DisassociateIamInstanceProfile", Reason::StateChanged));
+    assert_eq!((error.operation, error.reason), ("ec2:DisassociateIamInstanceProfile", ErrorKind::StateChanged));
 }
 
 #[tokio::test]

@@ -65,9 +65,9 @@ async fn a_creation_whose_answer_cannot_be_read_is_an_error() {
 #[tokio::test]
 async fn a_profile_that_somebody_else_created_meanwhile_is_read_again_and_a_quota_is_a_refusal() {
     for (code, message, reason) in [
-        ("EntityAlreadyExists", "Instance Profile web already exists.", Reason::StateChanged),
-        ("ConcurrentModification", "The entity is being changed by another request.", Reason::StateChanged),
-        ("LimitExceeded", "Cannot exceed quota for InstanceProfilesPerAccount: 1000", Reason::Refused),
+        ("EntityAlreadyExists", "Instance Profile web already exists.", ErrorKind::StateChanged),
+        ("ConcurrentModification", "The entity is being changed by another request.", ErrorKind::StateChanged),
+        ("LimitExceeded", "Cannot exceed quota for InstanceProfilesPerAccount: 1000", ErrorKind::Refused),
     ] {
         let error = create(&[], query_error(409, code, message)).await.1.unwrap_err();
         assert_eq!((error.operation, error.reason), ("iam:CreateInstanceProfile", reason), "{code}");
@@ -90,9 +90,14 @@ async fn a_role_is_added_by_name() {
 #[tokio::test]
 async fn a_profile_that_somebody_else_filled_meanwhile_is_read_again_and_a_missing_role_is_not_found() {
     for (status, code, message, reason) in [
-        (409, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1", Reason::StateChanged),
-        (404, "NoSuchEntity", "The role with name web-role cannot be found.", Reason::NotFound),
-        (403, "AccessDenied", "User: x is not authorized to perform: iam:PassRole", Reason::Denied),
+        (
+            409,
+            "LimitExceeded",
+            "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1",
+            ErrorKind::StateChanged,
+        ),
+        (404, "NoSuchEntity", "The role with name web-role cannot be found.", ErrorKind::NotFound),
+        (403, "AccessDenied", "User: x is not authorized to perform: iam:PassRole", ErrorKind::Denied),
     ] {
         let error = add(query_error(status, code, message)).await.1.unwrap_err();
         assert_eq!((error.operation, error.reason), ("iam:AddRoleToInstanceProfile", reason), "{code}");

@@ -9,8 +9,8 @@ use time::Duration;
 use super::scene::*;
 use crate::alert::message::message;
 use crate::config::Format;
-use crate::decide::plan::Hindrance;
-use crate::decide::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, Status, UnreadRegion};
+use crate::decide::plan::Blocker;
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, Skipped, Status, UnreadRegion};
 use crate::domain::actor::Actor;
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::{CallName, Change, Subject};
@@ -76,20 +76,20 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(healed()),
         select(
             &[
-                Hindrance::InstanceIgnored,
-                Hindrance::LevelAlert,
-                Hindrance::OperatorManaged,
-                Hindrance::NoRole,
-                Hindrance::NoProfile,
-                Hindrance::TrustExcludesEc2,
-                Hindrance::Stopped,
-                Hindrance::OnlyBySwap,
-                Hindrance::SwappedBefore,
-                Hindrance::InstanceInTransition,
+                Blocker::InstanceIgnored,
+                Blocker::LevelAlert,
+                Blocker::OperatorManaged,
+                Blocker::NoRole,
+                Blocker::NoProfile,
+                Blocker::TrustExcludesEc2,
+                Blocker::Stopped,
+                Blocker::OnlyBySwap,
+                Blocker::SwappedBefore,
+                Blocker::InstanceInTransition,
             ][..]
         )
         .prop_map(left),
-        select(&[Left::Ended, Left::AlreadyHealthy, Left::ChangedByOther][..]).prop_map(Outcome::Left),
+        select(&[Skipped::Ended, Skipped::AlreadyHealthy, Skipped::ChangedByOther][..]).prop_map(Outcome::Left),
         Just(Outcome::Deferred(Deferral::OutOfTime)),
         Just(Outcome::Failed(Failure::NotConfirmed)),
         Just(Outcome::Failed(Failure::NoAssociation)),
@@ -235,13 +235,13 @@ fn no_foreign_text_begins_a_line(body: &str) {
 
 fn severity_fits(report: &ProfileReport, message: &Message) {
     let is_broken = |one: &InstanceReport| match one.outcome {
-        Outcome::Failed(_) | Outcome::Deferred(_) | Outcome::Left(Left::Hindered(_)) => true,
+        Outcome::Failed(_) | Outcome::Deferred(_) | Outcome::Left(Skipped::Hindered(_)) => true,
         Outcome::Healed { .. } | Outcome::Left(_) => false,
     };
     let runs = |one: &InstanceReport| one.found.instance.state == InstanceState::Running;
     let role = report.live.as_ref().and_then(|live| live.role.as_ref());
     let severity = &message.attributes[1].1;
-    if report.told().any(|one| is_broken(one) && runs(one)) {
+    if report.reported().any(|one| is_broken(one) && runs(one)) {
         assert_eq!(severity, "critical");
     } else if report.status() == Status::Healed && role.is_none_or(|role| role.trust != Trust::No) {
         assert_eq!(severity, "info");
@@ -280,7 +280,7 @@ fn a_shell_reads_the_commands_as_they_are_meant() {
         report.profile = name(profile);
         report.changes = vec![change(0, CallName::RemoveRoleFromInstanceProfile, alice())];
         report.changes[0].subject = Subject::Profile(report.profile.clone(), Some(role_name("-a@b")));
-        let mut gone = instance(1, "eu-west-1", Case::Gone, left(Hindrance::NoProfile));
+        let mut gone = instance(1, "eu-west-1", Case::Gone, left(Blocker::NoProfile));
         gone.found.association.arn = ProfileArn::new(
             report.partition.clone(),
             report.account.clone(),

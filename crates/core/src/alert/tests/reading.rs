@@ -11,7 +11,7 @@ mod stuck;
 use super::scene::*;
 use crate::alert::message::message;
 use crate::config::Format;
-use crate::decide::plan::Hindrance;
+use crate::decide::plan::Blocker;
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, UnreadRegion};
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::CallName;
@@ -62,8 +62,8 @@ fn healed_trap() -> ProfileReport {
 }
 
 fn gone() -> ProfileReport {
-    let mut first = instance(1, "eu-west-1", Case::Gone, left(Hindrance::NoProfile));
-    let mut second = in_state(instance(2, "us-east-1", Case::Gone, left(Hindrance::NoProfile)), InstanceState::Stopped);
+    let mut first = instance(1, "eu-west-1", Case::Gone, left(Blocker::NoProfile));
+    let mut second = in_state(instance(2, "us-east-1", Case::Gone, left(Blocker::NoProfile)), InstanceState::Stopped);
     for one in [&mut first, &mut second] {
         one.found.association.arn = arn("/app/web-role");
     }

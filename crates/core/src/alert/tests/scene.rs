@@ -3,8 +3,8 @@
 use time::Duration;
 use time::macros::datetime;
 
-use crate::decide::plan::{Action, Hindrance};
-use crate::decide::report::{InstanceReport, Left, Outcome, ProfileReport, UnreadRegion};
+use crate::decide::plan::{Action, Blocker};
+use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Skipped, UnreadRegion};
 use crate::domain::actor::Actor;
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::{CallName, Change, Subject};
@@ -150,7 +150,7 @@ pub(super) fn instance(number: u32, region: &str, case: Case, outcome: Outcome) 
             case,
         },
         step: match outcome {
-            Outcome::Left(Left::Hindered(_)) | Outcome::Deferred(_) => None,
+            Outcome::Left(Skipped::Hindered(_)) | Outcome::Deferred(_) => None,
             _ => Some(Action::Replace),
         },
         outcome,
@@ -166,8 +166,8 @@ pub(super) fn healed() -> Outcome {
     Outcome::Healed { now: id(NEW) }
 }
 
-pub(super) fn left(hindrance: Hindrance) -> Outcome {
-    Outcome::Left(Left::Hindered(hindrance))
+pub(super) fn left(hindrance: Blocker) -> Outcome {
+    Outcome::Left(Skipped::Hindered(hindrance))
 }
 
 pub(super) fn unread(region: &str, error: AwsError) -> UnreadRegion {

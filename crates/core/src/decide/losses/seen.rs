@@ -6,7 +6,7 @@ use crate::decide::losses::Count;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Counts, End, Ending, LISTED, Loss, Losses, MOST_IDS, Since, by_region, stored};
-use crate::decide::report::{InstanceReport, Left, Outcome, ProfileReport, Status};
+use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Skipped, Status};
 use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{Affected, Case, Timestamp};
 use crate::domain::names::{ProfileName, Region};
@@ -24,7 +24,7 @@ impl Losses {
     pub fn see(&mut self, report: &ProfileReport, changes: &[Change], now: Timestamp) {
         let (mut counted, mut beyond) = (Counts::new(), Counts::new());
         let mut seen = BTreeSet::new();
-        for one in report.told() {
+        for one in report.reported() {
             let (found, end) = (&one.found, end(report, one, now));
             let since = since(report, found, changes, now);
             self.since = Some(self.since.map_or(since, |known| known.min(since)));
@@ -77,10 +77,10 @@ impl Losses {
 fn end(report: &ProfileReport, one: &InstanceReport, now: Timestamp) -> Option<End> {
     let how = match &one.outcome {
         Outcome::Healed { now } if report.status_of(one) == Status::Healed => Ending::Healed(now.clone()),
-        Outcome::Left(Left::Ended) => Ending::Terminated,
-        Outcome::Left(Left::ChangedByOther) => Ending::ChangedByOther,
-        Outcome::Left(Left::AlreadyHealthy) => Ending::Over,
-        Outcome::Healed { .. } | Outcome::Left(Left::Hindered(_)) | Outcome::Failed(_) | Outcome::Deferred(_) => {
+        Outcome::Left(Skipped::Ended) => Ending::Terminated,
+        Outcome::Left(Skipped::ChangedByOther) => Ending::ChangedByOther,
+        Outcome::Left(Skipped::AlreadyHealthy) => Ending::Over,
+        Outcome::Healed { .. } | Outcome::Left(Skipped::Hindered(_)) | Outcome::Failed(_) | Outcome::Deferred(_) => {
             return None;
         }
     };

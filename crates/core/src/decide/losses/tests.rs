@@ -1,9 +1,9 @@
 //! Since when, how it ended and how many, look by look.
 
 use crate::decide::report::InstanceReport;
-use crate::decide::report::Left;
 use crate::decide::report::Outcome;
 use crate::decide::report::ProfileReport;
+use crate::decide::report::Skipped;
 use crate::domain::event::CallName;
 use crate::domain::event::Change;
 use crate::domain::event::Subject;
@@ -12,7 +12,7 @@ use time::Duration;
 use time::macros::datetime;
 
 use super::*;
-use crate::decide::plan::{Action, Hindrance};
+use crate::decide::plan::{Action, Blocker};
 use crate::domain::actor::Actor;
 use crate::domain::model::{Association, AssociationState, Instance};
 use crate::domain::names::{AccountId, AssociationId, Partition, ProfileArn, RoleName};
@@ -42,7 +42,7 @@ fn instance(number: usize, case: Case, outcome: Outcome) -> InstanceReport {
 }
 
 fn broken(numbers: impl IntoIterator<Item = usize>, case: Case) -> Vec<InstanceReport> {
-    let left = Outcome::Left(Left::Hindered(Hindrance::NoProfile));
+    let left = Outcome::Left(Skipped::Hindered(Blocker::NoProfile));
     numbers.into_iter().map(|number| instance(number, case, left.clone())).collect()
 }
 
@@ -138,7 +138,7 @@ fn how_it_ended_is_kept_and_undone_where_it_breaks_again() {
     let mut story = Story::default();
     story.look(NOON, broken([0, 1, 2], Case::Stale), Vec::new());
     let mut second = healed([0]);
-    second.push(instance(1, Case::Stale, Outcome::Left(Left::Ended)));
+    second.push(instance(1, Case::Stale, Outcome::Left(Skipped::Ended)));
     let losses = story.look(minutes(5), second, Vec::new());
     let how =
         |losses: &Losses| losses.listed.iter().map(|loss| loss.end.clone().map(|end| end.how)).collect::<Vec<_>>();

@@ -50,8 +50,8 @@ fn affected(live: Option<&Profile>, held: &str, state: InstanceState) -> Affecte
     }
 }
 
-fn bounds(level: Level) -> Bounds {
-    Bounds {
+fn bounds(level: Level) -> Guardrails {
+    Guardrails {
         may_swap: false,
         level,
         ignore: Globs::parse("/karpenter/* muted-*").unwrap(),
@@ -106,7 +106,7 @@ fn a_role_of_the_same_name_and_another_id_was_replaced_for_an_hour() {
 fn a_stale_running_instance_is_replaced_with_the_live_profile_of_its_name() {
     let live = live("/app/Web-Role", Some(Trust::Yes));
     let one = affected(Some(&live), OLD, InstanceState::Running);
-    let Decision::Do(step) = decide_one(Some(&live), one, Level::Reassociate) else { panic!("no step") };
+    let Decision::Act(step) = decide_one(Some(&live), one, Level::Reassociate) else { panic!("no step") };
     assert_eq!(step.to_string(), format!("replace i-0123456789abcdef0 in eu-west-1: {OLD} -> {NEW} (stale)"));
     insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap(), @r#"
     {
@@ -126,20 +126,20 @@ fn a_stale_running_instance_is_replaced_with_the_live_profile_of_its_name() {
 fn a_stale_instance_is_replaced_even_where_the_trust_is_bad() {
     let live = live("/web-role", Some(Trust::No));
     let one = affected(Some(&live), OLD, InstanceState::Running);
-    assert!(matches!(decide_one(Some(&live), one, Level::Reassociate), Decision::Do(_)));
+    assert!(matches!(decide_one(Some(&live), one, Level::Reassociate), Decision::Act(_)));
 }
 
 #[test]
 fn the_state_of_the_instance_decides_what_is_done() {
     let live = live("/web-role", Some(Trust::Yes));
     for (state, expected) in [
-        (InstanceState::Stopped, Hindrance::Stopped),
-        (InstanceState::Pending, Hindrance::InstanceInTransition),
-        (InstanceState::Stopping, Hindrance::InstanceInTransition),
-        (InstanceState::Unknown, Hindrance::InstanceInTransition),
+        (InstanceState::Stopped, Blocker::Stopped),
+        (InstanceState::Pending, Blocker::InstanceInTransition),
+        (InstanceState::Stopping, Blocker::InstanceInTransition),
+        (InstanceState::Unknown, Blocker::InstanceInTransition),
     ] {
         let one = affected(Some(&live), OLD, state);
-        assert_eq!(decide_one(Some(&live), one, Level::Reassociate), Decision::Leave(expected), "{state}");
+        assert_eq!(decide_one(Some(&live), one, Level::Reassociate), Decision::Skip(expected), "{state}");
     }
 }
 
@@ -149,17 +149,17 @@ fn a_stopped_instance_is_swapped_where_that_is_remembered_and_the_profile_is_old
     let decide = |state, association, now| {
         let mut one = affected(Some(&live), OLD, state);
         one.association.state = association;
-        let bounds = Bounds { may_swap: true, ..bounds(Level::Reassociate) };
+        let bounds = Guardrails { may_swap: true, ..bounds(Level::Reassociate) };
         plan(live.name(), Some(&live), &[one], &bounds, now).decisions.remove(0)
     };
     let action = |decision| match decision {
-        Decision::Do(step) => step.action,
-        Decision::Leave(hindrance) => panic!("{hindrance}"),
+        Decision::Act(step) => step.action,
+        Decision::Skip(hindrance) => panic!("{hindrance}"),
     };
     let young = live.created + Duration::seconds(59);
     let held = AssociationState::Associated;
     assert_eq!(action(decide(InstanceState::Stopped, held, NOW)), Action::Swap);
-    assert_eq!(decide(InstanceState::Stopped, held, young), Decision::Leave(Hindrance::ProfileTooYoung));
+    assert_eq!(decide(InstanceState::Stopped, held, young), Decision::Skip(Blocker::ProfileTooYoung));
     assert_eq!(action(decide(InstanceState::Running, held, young)), Action::Replace);
     // One that was taken off is put back at once, whatever the age: it has nothing to lose.
     for state in [InstanceState::Stopped, InstanceState::Running] {
@@ -220,15 +220,15 @@ fn a_stuck_instance_is_swapped_once_where_that_is_remembered() {
     let mut one = affected(Some(&live), NEW, InstanceState::Running);
     one.association.state = AssociationState::Associating;
     one.case = Case::Stuck;
-    assert_eq!(decide_one(Some(&live), one.clone(), Level::Reassociate), Decision::Leave(Hindrance::OnlyBySwap));
-    assert_eq!(decide_one(Some(&live), one.clone(), Level::Alert), Decision::Leave(Hindrance::LevelAlert));
-    let bounds = Bounds { may_swap: true, ..bounds(Level::Reassociate) };
+    assert_eq!(decide_one(Some(&live), one.clone(), Level::Reassociate), Decision::Skip(Blocker::OnlyBySwap));
+    assert_eq!(decide_one(Some(&live), one.clone(), Level::Alert), Decision::Skip(Blocker::LevelAlert));
+    let bounds = Guardrails { may_swap: true, ..bounds(Level::Reassociate) };
     let mut plan = plan(live.name(), Some(&live), &[one.clone()], &bounds, NOW);
     assert_eq!(plan.steps().map(|step| step.action).collect::<Vec<_>>(), [Action::Swap]);
     plan.leave_swapped(&[], 1);
     assert_eq!(plan.steps().count(), 1);
     plan.leave_swapped(&[one.instance.id], 2);
-    assert_eq!(plan.decisions, [Decision::Leave(Hindrance::SwappedBefore)]);
+    assert_eq!(plan.decisions, [Decision::Skip(Blocker::SwappedBefore)]);
 }
 
 #[test]
@@ -236,9 +236,9 @@ fn what_re_associating_cannot_cure_is_left() {
     let leave = |live: Option<Profile>, held: &str| {
         decide_one(live.as_ref(), affected(live.as_ref(), held, InstanceState::Running), Level::Reassociate)
     };
-    assert_eq!(leave(None, OLD), Decision::Leave(Hindrance::NoProfile));
-    assert_eq!(leave(Some(live("/web-role", None)), OLD), Decision::Leave(Hindrance::NoRole));
-    assert_eq!(leave(Some(live("/web-role", Some(Trust::No))), NEW), Decision::Leave(Hindrance::TrustExcludesEc2));
+    assert_eq!(leave(None, OLD), Decision::Skip(Blocker::NoProfile));
+    assert_eq!(leave(Some(live("/web-role", None)), OLD), Decision::Skip(Blocker::NoRole));
+    assert_eq!(leave(Some(live("/web-role", Some(Trust::No))), NEW), Decision::Skip(Blocker::TrustExcludesEc2));
 }
 
 #[test]
@@ -249,12 +249,12 @@ fn whoever_asks_to_hold_back_is_heard() {
         change(&mut one);
         decide_one(Some(&live), one, Level::Reassociate)
     };
-    assert_eq!(stale(|one| one.instance.hold = Some(Hold::Ignore)), Decision::Leave(Hindrance::InstanceIgnored));
-    assert_eq!(stale(|one| one.instance.hold = Some(Hold::Alert)), Decision::Leave(Hindrance::InstanceAlertOnly));
-    assert_eq!(stale(|one| one.instance.operator_managed = true), Decision::Leave(Hindrance::OperatorManaged));
+    assert_eq!(stale(|one| one.instance.hold = Some(Hold::Ignore)), Decision::Skip(Blocker::InstanceIgnored));
+    assert_eq!(stale(|one| one.instance.hold = Some(Hold::Alert)), Decision::Skip(Blocker::InstanceAlertOnly));
+    assert_eq!(stale(|one| one.instance.operator_managed = true), Decision::Skip(Blocker::OperatorManaged));
     assert_eq!(
         stale(|one| one.association.state = AssociationState::Associating),
-        Decision::Leave(Hindrance::AssociationInTransition)
+        Decision::Skip(Blocker::AssociationInTransition)
     );
 }
 
@@ -266,16 +266,16 @@ fn profiles_on_the_ignore_list_or_outside_the_scope_are_left() {
         one.association.arn = arn(path_and_name);
         decide_one(Some(&live), one, Level::Reassociate)
     };
-    assert_eq!(left("/karpenter/web-1"), Decision::Leave(Hindrance::ProfileIgnored));
-    assert_eq!(left("/MUTED-x"), Decision::Leave(Hindrance::ProfileIgnored));
-    assert_eq!(left("/db-role"), Decision::Leave(Hindrance::OutsideScope));
+    assert_eq!(left("/karpenter/web-1"), Decision::Skip(Blocker::ProfileIgnored));
+    assert_eq!(left("/MUTED-x"), Decision::Skip(Blocker::ProfileIgnored));
+    assert_eq!(left("/db-role"), Decision::Skip(Blocker::OutsideScope));
 }
 
 #[test]
 fn a_profile_of_another_name_is_never_a_target() {
     let other = live("/web-other", Some(Trust::Yes));
     let one = affected(Some(&other), OLD, InstanceState::Running);
-    assert!(matches!(decide_one(Some(&other), one, Level::Reassociate), Decision::Leave(_)));
+    assert!(matches!(decide_one(Some(&other), one, Level::Reassociate), Decision::Skip(_)));
 }
 
 fn any_state() -> impl Strategy<Value = (Option<Profile>, Vec<Affected>)> {

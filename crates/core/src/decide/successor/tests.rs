@@ -56,7 +56,7 @@ fn renamed() -> Vec<Change> {
 }
 
 /// What the table has of `new`: the role that it was seen with, and since when.
-fn seen(with: Option<&str>, former: Option<&str>, at: Timestamp) -> Memory {
+fn seen(with: Option<&str>, former: Option<&str>, at: Timestamp) -> ProfileRecord {
     let known = |text: &str| KnownRole {
         name: role(text),
         id: RoleId::new("AROAEXAMPLEEXAMPLE001").unwrap(),
@@ -70,10 +70,10 @@ fn seen(with: Option<&str>, former: Option<&str>, at: Timestamp) -> Memory {
         former_role: former.map(known),
         seen: at,
     };
-    Memory { binding: Some(binding), ..Memory::blank(name("new")) }
+    ProfileRecord { binding: Some(binding), ..ProfileRecord::blank(name("new")) }
 }
 
-fn found(changes: &[Change], holder: Profile, memory: Option<Memory>) -> Option<ProfileName> {
+fn found(changes: &[Change], holder: Profile, memory: Option<ProfileRecord>) -> Option<ProfileName> {
     let (profile, role) = (name("old"), role("some-role"));
     let at_latest = FIRST + Duration::minutes(1);
     successor(Break { profile: &profile, role: &role, changes, at_latest }, &[(holder, memory)])
@@ -123,7 +123,10 @@ fn a_profile_that_the_table_knew_with_the_role_is_none() {
     let before = FIRST - Duration::minutes(20);
     let after = FIRST + Duration::seconds(301);
     let with = Some("some-role");
-    let indexed = |at| Memory { indexed: vec![Indexed { role: role("some-role"), at }], ..Memory::blank(name("new")) };
+    let indexed = |at| ProfileRecord {
+        indexed: vec![Indexed { role: role("some-role"), at }],
+        ..ProfileRecord::blank(name("new"))
+    };
     let rows = [
         (seen(with, None, before), false, "held it before"),
         (seen(with, with, after), false, "held one of that name before, and got it back"),
@@ -132,7 +135,7 @@ fn a_profile_that_the_table_knew_with_the_role_is_none() {
         (seen(Some("other-role"), None, before), true, "held another role"),
         (indexed(before), false, "led to by the role before"),
         (indexed(after), true, "led to by the role since"),
-        (Memory::blank(name("new")), true, "nothing is remembered of it"),
+        (ProfileRecord::blank(name("new")), true, "nothing is remembered of it"),
     ];
     for (memory, expected, what) in rows {
         let changes: Vec<Change> = renamed().into_iter().chain([put_in.clone()]).collect();

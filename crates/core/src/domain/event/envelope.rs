@@ -5,17 +5,17 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{InvalidEvent, Message, opened, text};
+use super::{InvalidEvent, QueuedMessage, opened, text};
 
 /// One record of an SQS batch.
-pub(super) fn message(record: &Value) -> Result<Message, InvalidEvent> {
+pub(super) fn message(record: &Value) -> Result<QueuedMessage, InvalidEvent> {
     let message = aws_lambda_events::sqs::SqsMessage::deserialize(record)
         .map_err(|error| InvalidEvent::Shape(format!("a record is no SQS message: {error}")))?;
     // Without an id a failure could not be given back alone, and without a body nothing can be read.
     let id = message.message_id.ok_or(InvalidEvent::Missing("Records[].messageId"))?;
     let body = message.body.unwrap_or_default();
     let event = in_text(&body, "the message body").and_then(|body| opened(&body));
-    Ok(Message { id, event })
+    Ok(QueuedMessage { id, event })
 }
 
 /// Whether it is a record of the event by which SNS invokes a function.

@@ -257,7 +257,7 @@ fn an_sns_envelope_is_opened_in_a_body_in_an_event_of_sns_and_by_itself() {
     let of_sns = json!({"Records": [{"EventSource": "aws:sns", "Sns": envelope}]});
     assert_eq!(parse(&of_sns).unwrap(), Payload::Notified(vec![expected.clone()]));
     let body = |body: &Value| json!({"Records": [{"messageId": "m", "body": body.to_string()}]});
-    let message = Message { id: "m".to_owned(), event: Ok(expected) };
+    let message = QueuedMessage { id: "m".to_owned(), event: Ok(expected) };
     assert_eq!(parse(&body(&envelope)).unwrap(), Payload::Batch(vec![message]));
     for message in ["", "no JSON", "{}", "[1]"] {
         let envelope = json!({"Type": "Notification", "Message": message});

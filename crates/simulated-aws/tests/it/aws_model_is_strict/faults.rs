@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::model::InstanceState;
 use reprofile_core::ports::{Ec2, Iam, Topic};
 use tokio::time::timeout;
@@ -20,8 +20,8 @@ async fn the_next_calls_fail_in_the_order_asked_for_and_then_no_more() {
     let web = profile("web");
     aws.fail_next(1, Operation::GetInstanceProfile, Fault::ACCESS_DENIED);
     aws.fail_next(1, Operation::GetInstanceProfile, Fault::Error("ServiceFailure", "down"));
-    assert_eq!(aws.instance_profile(&web).await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(aws.instance_profile(&web).await.unwrap_err().reason, Reason::Unavailable);
+    assert_eq!(aws.instance_profile(&web).await.unwrap_err().reason, ErrorKind::Denied);
+    assert_eq!(aws.instance_profile(&web).await.unwrap_err().reason, ErrorKind::Unavailable);
     aws.instance_profile(&web).await.unwrap();
 }
 
@@ -30,9 +30,9 @@ async fn a_broken_region_fails_until_it_is_mended_and_the_others_answer() {
     let aws = AwsModel::new();
     let (here, there) = (region(REGION), region("us-east-1"));
     for (fault, reason) in [
-        (Fault::DENIED, Reason::Denied),
-        (Fault::UNAVAILABLE, Reason::Unavailable),
-        (Fault::THROTTLED, Reason::Throttled),
+        (Fault::DENIED, ErrorKind::Denied),
+        (Fault::UNAVAILABLE, ErrorKind::Unavailable),
+        (Fault::THROTTLED, ErrorKind::Throttled),
     ] {
         aws.break_region(REGION, fault);
         for _ in 0..3 {
@@ -107,7 +107,7 @@ async fn publishing_can_fail_too() {
     let aws = AwsModel::new();
     let message = reprofile_core::ports::Message { subject: "hello".into(), body: "world".into(), attributes: vec![] };
     aws.fail_next(1, Operation::Publish, Fault::ACCESS_DENIED);
-    assert_eq!(aws.publish(&message).await.unwrap_err().reason, Reason::Denied);
+    assert_eq!(aws.publish(&message).await.unwrap_err().reason, ErrorKind::Denied);
     assert_eq!(aws.published(), []);
     aws.fail_next(1, Operation::Publish, Fault::AnswerLost(Duration::from_secs(5)));
     assert_eq!(code(aws.publish(&message).await), "Timeout");
@@ -120,7 +120,7 @@ async fn a_region_may_be_down_for_hours_and_then_answers() {
     let (here, there) = (region(REGION), region("us-east-1"));
     aws.break_region_for(Duration::from_hours(5), REGION, Fault::UNAVAILABLE);
     for _ in 0..4 {
-        assert_eq!(aws.associations(&here, None, None).await.unwrap_err().reason, Reason::Unavailable);
+        assert_eq!(aws.associations(&here, None, None).await.unwrap_err().reason, ErrorKind::Unavailable);
         aws.associations(&there, None, None).await.unwrap();
         assert_eq!(aws.regions().await.unwrap().len(), 3);
         seconds(3600).await;
@@ -133,10 +133,10 @@ async fn a_region_may_be_down_for_hours_and_then_answers() {
 async fn an_operation_may_fail_for_a_while_and_then_answers() {
     let aws = AwsModel::new();
     aws.fail_for(Duration::from_secs(90), Operation::DescribeRegions, Fault::UNAVAILABLE);
-    assert_eq!(aws.regions().await.unwrap_err().reason, Reason::Unavailable);
+    assert_eq!(aws.regions().await.unwrap_err().reason, ErrorKind::Unavailable);
     aws.associations(&region(REGION), None, None).await.unwrap();
     seconds(89).await;
-    assert_eq!(aws.regions().await.unwrap_err().reason, Reason::Unavailable);
+    assert_eq!(aws.regions().await.unwrap_err().reason, ErrorKind::Unavailable);
     seconds(1).await;
     assert_eq!(aws.regions().await.unwrap().len(), 3);
 }

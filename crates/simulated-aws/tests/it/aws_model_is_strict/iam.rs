@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is refused here leaves IAM as it was.
 
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::ports::Iam;
 
 use super::{code, profile};
@@ -82,7 +82,7 @@ async fn what_does_not_exist_is_no_such_entity() {
         aws.remove_role_from_instance_profile("web", "web"),
         aws.update_assume_role_policy("x", reprofile_core::domain::model::Trust::No),
     ] {
-        assert_eq!(refusal.unwrap_err().reason, Reason::NotFound);
+        assert_eq!(refusal.unwrap_err().reason, ErrorKind::NotFound);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: the record holds every call that came through a port and nothing else.
 
 use futures_util::future::join_all;
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::names::AssociationId;
 use reprofile_core::ports::{Clock, Ec2, Iam};
 
@@ -37,7 +37,7 @@ async fn replaces_come_fifty_at_once_and_five_a_second() {
     let association = AssociationId::new("iip-assoc-0123456789abcdef0").unwrap();
     let throttled = async |n: usize| {
         let answers = join_all((0..n).map(|_| aws.replace_association(&here, &association, &arn))).await;
-        answers.into_iter().filter(|answer| answer.as_ref().unwrap_err().reason == Reason::Throttled).count()
+        answers.into_iter().filter(|answer| answer.as_ref().unwrap_err().reason == ErrorKind::Throttled).count()
     };
     assert_eq!(throttled(60).await, 10);
     seconds(1).await;

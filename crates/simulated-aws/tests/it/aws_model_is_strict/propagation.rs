@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::model::InstanceState;
 use reprofile_core::domain::names::InstanceId;
 use reprofile_core::ports::Ec2;
@@ -28,7 +28,7 @@ async fn a_fresh_profile_is_refused_until_it_has_reached_the_region() {
     let association = aws.association_of(&instance).unwrap().id;
     let replace = async || aws.replace_association(&region(REGION), &association, &arn("web")).await;
     let refusal = replace().await.unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.reason), ("InvalidParameterValue", Reason::NotPropagated));
+    assert_eq!((refusal.code.as_str(), refusal.reason), ("InvalidParameterValue", ErrorKind::NotPropagated));
     assert_eq!(
         refusal.message,
         "Value (arn:aws:iam::111122223333:instance-profile/web) for parameter iamInstanceProfile.arn is invalid. \
@@ -50,7 +50,7 @@ async fn a_launch_with_a_fresh_profile_is_refused_as_well() {
     aws.create_instance_profile("web").unwrap();
     aws.add_role_to_instance_profile("web", "web").unwrap();
     let refusal = aws.run_instance(REGION, "web", "server").unwrap_err();
-    assert_eq!((refusal.operation, refusal.reason), ("ec2:RunInstances", Reason::NotPropagated));
+    assert_eq!((refusal.operation, refusal.reason), ("ec2:RunInstances", ErrorKind::NotPropagated));
     seconds(10).await;
     aws.run_instance(REGION, "web", "server").unwrap();
 }
@@ -64,7 +64,7 @@ async fn a_profile_without_a_role_is_refused_and_one_with_a_fresh_role_too() {
     assert_eq!(aws.associate(REGION, &bare, "web").unwrap_err().message, says);
     aws.add_role_to_instance_profile("web", "web").unwrap();
     let refusal = aws.associate(REGION, &bare, "web").unwrap_err();
-    assert_eq!((refusal.message.as_str(), refusal.reason), (says, Reason::NotPropagated));
+    assert_eq!((refusal.message.as_str(), refusal.reason), (says, ErrorKind::NotPropagated));
     seconds(10).await;
     aws.associate(REGION, &bare, "web").unwrap();
 }
@@ -106,7 +106,7 @@ async fn a_region_that_lags_refuses_what_was_not_there_yet() {
     aws.console_create_role("web").await.unwrap();
     let association = aws.association_of(&instance).unwrap().id;
     let refusal = aws.replace(REGION, &association, "web").unwrap_err();
-    assert_eq!(refusal.reason, Reason::NotPropagated);
+    assert_eq!(refusal.reason, ErrorKind::NotPropagated);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::requeue::Recheck;
 use reprofile_core::ports::{Account, Queue};
 use serde_json::{Value, json};
@@ -142,10 +142,10 @@ async fn sending_can_fail_be_lost_or_happen_twice() {
     let aws = AwsModel::new();
     let sent = async || aws.send(&recheck(1), Duration::ZERO).await;
     aws.fail_next(1, Operation::SendMessage, Fault::ACCESS_DENIED);
-    assert_eq!(sent().await.unwrap_err().reason, Reason::Denied);
+    assert_eq!(sent().await.unwrap_err().reason, ErrorKind::Denied);
     assert_eq!(aws.queued().len(), 0);
     aws.fail_next(1, Operation::SendMessage, Fault::AnswerLost(Duration::from_secs(5)));
-    assert_eq!(sent().await.unwrap_err().reason, Reason::Unavailable);
+    assert_eq!(sent().await.unwrap_err().reason, ErrorKind::Unavailable);
     assert_eq!(aws.queued().len(), 1, "it was sent, though nobody knows");
     aws.fail_next(1, Operation::SendMessage, Fault::SentTwice(Duration::from_secs(5)));
     sent().await.unwrap();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::event::{CallName, Event, Payload, Trigger, What, parse};
 use reprofile_core::domain::model::{AssociationState, InstanceState, Trust};
 use reprofile_core::domain::names::{AssociationId, InstanceId, Path, RoleName};
@@ -40,7 +40,7 @@ async fn a_role_is_read_with_its_trust_as_it_was_a_moment_ago() {
     assert_eq!(aws.role(&role("web")).await.unwrap().unwrap().trust, Trust::No);
     assert_eq!(aws.role(&role("other")).await.unwrap(), None);
     aws.fail_next(1, Operation::GetRole, Fault::ACCESS_DENIED);
-    assert_eq!(aws.role(&role("web")).await.unwrap_err().reason, Reason::Denied);
+    assert_eq!(aws.role(&role("web")).await.unwrap_err().reason, ErrorKind::Denied);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn an_instance_in_transition_is_neither_taken_from_nor_given_to() {
     }
     let fresh = aws.without_profile(InstanceState::Stopped, REGION, "fresh");
     aws.recreate_profile("web").unwrap();
-    assert_eq!(Ec2::associate(&aws, &here, &fresh, &arn("web")).await.unwrap_err().reason, Reason::NotPropagated);
+    assert_eq!(Ec2::associate(&aws, &here, &fresh, &arn("web")).await.unwrap_err().reason, ErrorKind::NotPropagated);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn swaps_come_a_hundred_at_once_and_five_a_second_apart_from_replaces() {
     let taken = join_all((0..60).map(|_| Ec2::disassociate(&aws, &here, &association))).await;
     let given = join_all((0..60).map(|_| Ec2::associate(&aws, &here, &instance, &arn))).await;
     let throttled =
-        |error: Option<&reprofile_core::domain::aws_error::AwsError>| error.unwrap().reason == Reason::Throttled;
+        |error: Option<&reprofile_core::domain::aws_error::AwsError>| error.unwrap().reason == ErrorKind::Throttled;
     assert_eq!(taken.iter().filter(|answer| throttled(answer.as_ref().err())).count(), 0);
     assert_eq!(given.iter().filter(|answer| throttled(answer.as_ref().err())).count(), 20, "they share a bucket");
     let replaced = join_all((0..50).map(|_| aws.replace_association(&here, &association, &arn))).await;

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use reprofile_core::decide::profile_record::{AccountMemory, Memory};
-use reprofile_core::domain::aws_error::Reason;
+use reprofile_core::decide::profile_record::{AccountRecord, ProfileRecord};
+use reprofile_core::domain::aws_error::ErrorKind;
 use reprofile_core::domain::names::RoleName;
 use reprofile_core::ports::{Account, Clock, Stored, Table, Version, WriteError};
 use tokio::time::advance;
@@ -16,19 +16,19 @@ use reprofile_simulated_aws::{AwsModel, Fault, Operation};
 const DAY: Duration = Duration::from_hours(24);
 const TWICE: Duration = Duration::from_secs(10);
 
-fn web() -> Memory {
-    Memory::blank(profile("web"))
+fn web() -> ProfileRecord {
+    ProfileRecord::blank(profile("web"))
 }
 
 /// Other content than `web()`, and so large.
-fn noted(bytes: usize) -> Memory {
+fn noted(bytes: usize) -> ProfileRecord {
     let mut memory = web();
     let until = reprofile_simulated_aws::EPOCH;
     memory.lease = Some(reprofile_core::decide::profile_record::Lease { owner: "x".repeat(bytes), until });
     memory
 }
 
-async fn write(aws: &AwsModel, memory: &Memory, version: u64) -> Result<Version, WriteError> {
+async fn write(aws: &AwsModel, memory: &ProfileRecord, version: u64) -> Result<Version, WriteError> {
     aws.remember(memory, Version(version), aws.now()).await
 }
 
@@ -78,7 +78,7 @@ async fn an_item_is_at_most_400_kb() {
     let aws = AwsModel::new();
     write(&aws, &noted(408_000), 0).await.unwrap();
     let Err(WriteError::Aws(error)) = write(&aws, &noted(410_000), 1).await else { panic!("it was taken") };
-    assert_eq!((error.code.as_str(), error.reason), ("ValidationException", Reason::Refused));
+    assert_eq!((error.code.as_str(), error.reason), ("ValidationException", ErrorKind::Refused));
     assert_eq!(aws.remembered("web"), Some(noted(408_000)));
 }
 
@@ -105,9 +105,9 @@ async fn one_that_has_expired_is_still_there_for_days_and_a_first_write_goes_ove
     assert_eq!(not_expired_then, Err(WriteError::Conflict), "the condition goes by the writer's clock");
     assert_eq!(write(&aws, &noted(1), 0).await, Ok(Version(1)));
 
-    write(&aws, &Memory::blank(profile("db")), 0).await.unwrap();
+    write(&aws, &ProfileRecord::blank(profile("db")), 0).await.unwrap();
     advance(DAY * 93).await;
-    assert_eq!(write(&aws, &Memory::blank(profile("db")), 1).await, Err(WriteError::Conflict), "deleted by now");
+    assert_eq!(write(&aws, &ProfileRecord::blank(profile("db")), 1).await, Err(WriteError::Conflict), "deleted by now");
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +115,7 @@ async fn memories_come_in_pages_and_an_expired_one_leaves_its_place_empty() {
     let aws = AwsModel::new();
     aws.set(|s| s.table_page = 2);
     for name in ["a", "b", "c"] {
-        write(&aws, &Memory::blank(profile(name)), 0).await.unwrap();
+        write(&aws, &ProfileRecord::blank(profile(name)), 0).await.unwrap();
     }
     let pages = async || {
         let (mut sizes, mut next) = (Vec::new(), None);
@@ -128,7 +128,7 @@ async fn memories_come_in_pages_and_an_expired_one_leaves_its_place_empty() {
             }
         }
     };
-    aws.remember_account(&AccountMemory::default(), Version(0)).await.unwrap();
+    aws.remember_account(&AccountRecord::default(), Version(0)).await.unwrap();
     assert_eq!(pages().await, [2, 1], "the account is no profile");
     advance(DAY * 91).await;
     assert_eq!(pages().await, [0, 0]);
@@ -154,8 +154,8 @@ async fn the_profiles_of_a_role_are_kept_each_for_ninety_days() {
 async fn the_accounts_own_document_has_a_version_and_does_not_expire() {
     let aws = AwsModel::new();
     let blank = Table::account(&aws).await.unwrap();
-    assert_eq!(blank, Stored { document: AccountMemory::default(), version: Version(0) });
-    let swept = AccountMemory { swept: true, ..AccountMemory::default() };
+    assert_eq!(blank, Stored { document: AccountRecord::default(), version: Version(0) });
+    let swept = AccountRecord { swept: true, ..AccountRecord::default() };
     assert_eq!(aws.remember_account(&swept, Version(0)).await, Ok(Version(1)));
     assert_eq!(aws.remember_account(&blank.document, Version(0)).await, Err(WriteError::Conflict));
     advance(DAY * 1000).await;
@@ -168,7 +168,7 @@ async fn a_write_whose_answer_is_lost_conflicts_with_itself_when_it_is_tried_aga
     let aws = AwsModel::new();
     aws.fail_next(1, Operation::PutItem, Fault::AnswerLost(TWICE));
     let Err(WriteError::Aws(error)) = write(&aws, &noted(1), 0).await else { panic!("it was answered") };
-    assert_eq!(error.reason, Reason::Unavailable);
+    assert_eq!(error.reason, ErrorKind::Unavailable);
     assert_eq!(write(&aws, &noted(1), 0).await, Err(WriteError::Conflict));
     aws.fail_next(1, Operation::PutItem, Fault::SentTwice(TWICE));
     assert_eq!(write(&aws, &noted(2), 1).await, Err(WriteError::Conflict), "the SDK tried again by itself");
@@ -183,12 +183,14 @@ async fn every_call_is_recorded_and_can_fail() {
     aws.fail_all(GetItem, Fault::TABLE_DENIED);
     aws.fail_all(Query, Fault::TABLE_DENIED);
     aws.fail_all(PutItem, Fault::TABLE_DOWN);
-    assert_eq!(aws.memory(&name).await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(Table::account(&aws).await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(aws.memories(None).await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(aws.profiles_of_role(&web_role).await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(aws.remember_role(&web_role, &name, aws.now()).await.unwrap_err().reason, Reason::Unavailable);
-    assert!(matches!(write(&aws, &web(), 0).await, Err(WriteError::Aws(error)) if error.reason == Reason::Unavailable));
+    assert_eq!(aws.memory(&name).await.unwrap_err().reason, ErrorKind::Denied);
+    assert_eq!(Table::account(&aws).await.unwrap_err().reason, ErrorKind::Denied);
+    assert_eq!(aws.memories(None).await.unwrap_err().reason, ErrorKind::Denied);
+    assert_eq!(aws.profiles_of_role(&web_role).await.unwrap_err().reason, ErrorKind::Denied);
+    assert_eq!(aws.remember_role(&web_role, &name, aws.now()).await.unwrap_err().reason, ErrorKind::Unavailable);
+    assert!(
+        matches!(write(&aws, &web(), 0).await, Err(WriteError::Aws(error)) if error.reason == ErrorKind::Unavailable)
+    );
     let called: Vec<Operation> = aws.calls().iter().map(|call| call.operation).collect();
     assert_eq!(called, [GetItem, GetItem, Query, Query, PutItem, PutItem]);
     assert_eq!(aws.writes().len(), 0, "the table is Reprofile's own: these change nothing in the account");

@@ -41,7 +41,7 @@ impl Told {
         })
     }
 
-    fn told(&self) -> (CallName, String, String) {
+    fn reported(&self) -> (CallName, String, String) {
         let names_role =
             matches!(self.call, CallName::DeleteRole | CallName::CreateRole | CallName::UpdateAssumeRolePolicy);
         (self.call, if names_role { &self.role } else { &self.profile }.clone(), self.id.clone())
@@ -220,6 +220,6 @@ proptest! {
             prop_assert_eq!(&change.actor.principal, "arn:aws:iam::111122223333:user/alice");
             found.push((change.call, name, change.event_id.clone()));
         }
-        prop_assert_eq!(found, calls.iter().map(|(call, ..)| call.told()).collect::<Vec<_>>());
+        prop_assert_eq!(found, calls.iter().map(|(call, ..)| call.reported()).collect::<Vec<_>>());
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use reprofile_core::decide::incident::{Next, Occasion, Timing, advance};
-use reprofile_core::decide::plan::{Action, Bounds, Hindrance, Level, plan};
-use reprofile_core::decide::profile_record::{MOST_DETACHING, MOST_FORCED, MOST_REPLACING, MOST_SWAPPED, Memory, Tags};
-use reprofile_core::decide::report::{Deferral, Failure, InstanceReport, Left, Outcome, ProfileReport, Status};
+use reprofile_core::decide::plan::{Action, Blocker, Guardrails, Level, plan};
+use reprofile_core::decide::profile_record::{
+    MOST_DETACHING, MOST_FORCED, MOST_REPLACING, MOST_SWAPPED, ProfileRecord, Tags,
+};
+use reprofile_core::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, Skipped, Status};
 use reprofile_core::domain::actor::Actor;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::{CallName, Change, Subject, add_changes};
@@ -114,18 +116,18 @@ fn outcome(outcome: &Outcome, case: Case, numbers: impl Iterator<Item = u32>) ->
     report(numbers.map(|number| InstanceReport { found: found(number, case), step, outcome: outcome.clone() }))
 }
 
-fn bounds() -> Bounds {
+fn bounds() -> Guardrails {
     let all = Globs::parse("*").unwrap();
-    Bounds { level: Level::Reassociate, ignore: Globs::parse("").unwrap(), scope: all, may_swap: true }
+    Guardrails { level: Level::Reassociate, ignore: Globs::parse("").unwrap(), scope: all, may_swap: true }
 }
 
-fn size(memory: &Memory) -> usize {
+fn size(memory: &ProfileRecord) -> usize {
     serde_json::to_string(memory).unwrap().len()
 }
 
 #[test]
 fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
-    let mut memory = Memory::blank(ProfileName::new("web-role").unwrap());
+    let mut memory = ProfileRecord::blank(ProfileName::new("web-role").unwrap());
     memory.learn(Some(&live()), Tags::Read, NOW);
     memory.waiting = changes();
     let on_its_way = |number| {
@@ -140,10 +142,10 @@ fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
     let looks = [
         // The first ones are made to take up a role; then everything else happens.
         (Outcome::Healed { now: live().id }, Case::RoleReplaced),
-        (Outcome::Left(Left::Hindered(Hindrance::OperatorManaged)), Case::Stale),
+        (Outcome::Left(Skipped::Hindered(Blocker::OperatorManaged)), Case::Stale),
         (Outcome::Deferred(Deferral::OutOfTime), Case::Stale),
         (Outcome::Failed(Failure::Detached(denied)), Case::Gone),
-        (Outcome::Left(Left::Hindered(Hindrance::HealsItself)), Case::RoleReplaced),
+        (Outcome::Left(Skipped::Hindered(Blocker::HealsItself)), Case::RoleReplaced),
         (Outcome::Failed(Failure::NotConfirmed), Case::Stale),
     ];
     for (number, (outcome_of_all, case)) in looks.iter().enumerate() {
@@ -171,7 +173,7 @@ fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
 
 #[test]
 fn more_broken_instances_are_news_beyond_the_ids_that_are_kept() {
-    let gone = Outcome::Left(Left::Hindered(Hindrance::NoProfile));
+    let gone = Outcome::Left(Skipped::Hindered(Blocker::NoProfile));
     let look = |incident, numbers: std::ops::Range<u32>| {
         advance(incident, &outcome(&gone, Case::Gone, numbers), Occasion::Recheck, NOW, TIMING)
     };
@@ -187,7 +189,7 @@ fn more_broken_instances_are_news_beyond_the_ids_that_are_kept() {
 
 #[test]
 fn steps_beyond_what_can_be_remembered_are_all_begun_by_later_runs_in_turn() {
-    let mut memory = Memory::blank(ProfileName::new("web-role").unwrap());
+    let mut memory = ProfileRecord::blank(ProfileName::new("web-role").unwrap());
     let affected: Vec<Affected> = (0..5000).map(|number| found(number, Case::Stale)).collect();
     let mut begun = std::collections::BTreeSet::new();
     // Each second instance is stopped, and is to be swapped.
@@ -203,7 +205,7 @@ fn steps_beyond_what_can_be_remembered_are_all_begun_by_later_runs_in_turn() {
 
 #[test]
 fn an_instance_that_there_is_no_room_to_remember_is_not_made_to_take_up_a_role() {
-    let mut memory = Memory::blank(ProfileName::new("web-role").unwrap());
+    let mut memory = ProfileRecord::blank(ProfileName::new("web-role").unwrap());
     let role = live().role.unwrap();
     memory.forced = (0..390).map(|number| (found(number, Case::Stale).instance.id, role.id.clone())).collect();
     memory.forced.push((found(1, Case::Stale).instance.id, RoleId::new("AROAOLDOLDOLDOLDOLD11").unwrap()));

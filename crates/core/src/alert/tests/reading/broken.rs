@@ -80,7 +80,7 @@ fn broken_because_the_profile_is_gone() {
 
 #[test]
 fn broken_because_the_role_was_taken_out() {
-    let role_less = || instance(1, "eu-west-1", Case::RoleLess, left(Hindrance::NoRole));
+    let role_less = || instance(1, "eu-west-1", Case::RoleLess, left(Blocker::NoRole));
     let report = with(report(Some(without_role(live(OLD, Trust::Yes)))), vec![role_less()]);
     let report = after(report, vec![change(0, CallName::RemoveRoleFromInstanceProfile, terraform())]);
     insta::assert_snapshot!(text(&report), @r#"
@@ -141,7 +141,7 @@ fn broken_because_the_role_was_taken_out() {
 
 #[test]
 fn broken_because_the_new_profile_is_empty() {
-    let instances = vec![instance(1, "eu-west-1", Case::RoleLess, left(Hindrance::NoRole))];
+    let instances = vec![instance(1, "eu-west-1", Case::RoleLess, left(Blocker::NoRole))];
     let report = with(report(Some(without_role(live(NEW, Trust::Yes)))), instances);
     let report = after(report, vec![change(291, CallName::CreateInstanceProfile, alice())]);
     insta::assert_snapshot!(text(&report), @r#"
@@ -207,7 +207,7 @@ fn broken_because_the_new_profile_is_empty() {
 
 #[test]
 fn a_role_that_is_remembered_is_named_where_no_event_tells_which_it_was() {
-    let instances = vec![instance(1, "eu-west-1", Case::RoleLess, left(Hindrance::NoRole))];
+    let instances = vec![instance(1, "eu-west-1", Case::RoleLess, left(Blocker::NoRole))];
     let empty = with(report(Some(without_role(live(NEW, Trust::Yes)))), instances);
     assert!(text(&empty).contains("Which role was in it is not known here."));
     let remembered = text(&ProfileReport { remembered: Some(role_name("web-role")), ..empty });
@@ -218,7 +218,7 @@ fn a_role_that_is_remembered_is_named_where_no_event_tells_which_it_was() {
 #[test]
 fn a_trust_policy_that_bars_ec2_is_told_with_the_part_that_does() {
     let said = |part| {
-        let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Hindrance::TrustExcludesEc2))];
+        let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Blocker::TrustExcludesEc2))];
         let text = text(&with(report(Some(live_by(OLD, Trust::No, part))), instances));
         let mut lines = text.lines().skip_while(|line| !line.starts_with("The role web-role is in the profile"));
         [lines.next().unwrap(), lines.next().unwrap()].join(" ")
@@ -229,7 +229,7 @@ fn a_trust_policy_that_bars_ec2_is_told_with_the_part_that_does() {
 
 #[test]
 fn broken_because_the_trust_policy_bars_ec2() {
-    let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Hindrance::TrustExcludesEc2))];
+    let instances = vec![instance(1, "eu-west-1", Case::Untrusted, left(Blocker::TrustExcludesEc2))];
     let report = with(report(Some(live(OLD, Trust::No))), instances);
     let report = after(report, vec![change(0, CallName::UpdateAssumeRolePolicy, alice())]);
     insta::assert_snapshot!(text(&report), @r#"
@@ -287,7 +287,7 @@ fn broken_because_the_trust_policy_bars_ec2() {
 
 #[test]
 fn broken_and_stopped() {
-    let stale = instance(1, "eu-west-1", Case::Stale, left(Hindrance::Stopped));
+    let stale = instance(1, "eu-west-1", Case::Stale, left(Blocker::Stopped));
     let report = with(report(Some(live(NEW, Trust::Yes))), vec![in_state(stale, InstanceState::Stopped)]);
     let report = after(report, vec![change(291, CallName::CreateInstanceProfile, alice())]);
     insta::assert_snapshot!(text(&report), @r#"
@@ -350,7 +350,7 @@ fn broken_and_stopped() {
 
 #[test]
 fn broken_at_level_alert() {
-    let stale = |number| instance(number, "eu-west-1", Case::Stale, left(Hindrance::LevelAlert));
+    let stale = |number| instance(number, "eu-west-1", Case::Stale, left(Blocker::LevelAlert));
     let instances = vec![stale(1), in_state(stale(2), InstanceState::Stopped)];
     insta::assert_snapshot!(text(&after(with(report(Some(live(NEW, Trust::Yes))), instances), console_trap())), @r#"
     Subject: [Reprofile] BROKEN web-role: 2 of 2 instances cut off (111122223333)
@@ -421,7 +421,7 @@ fn broken_at_level_alert() {
 
 #[test]
 fn found_by_a_sweep() {
-    let stale = in_state(instance(1, "eu-west-1", Case::Stale, left(Hindrance::LevelAlert)), InstanceState::Running);
+    let stale = in_state(instance(1, "eu-west-1", Case::Stale, left(Blocker::LevelAlert)), InstanceState::Running);
     insta::assert_snapshot!(text(&with(report(Some(live(NEW, Trust::Yes))), vec![stale])), @r#"
     Subject: [Reprofile] BROKEN web-role: 1 of 1 instance cut off (111122223333)
     status=BROKEN severity=critical case=stale account=111122223333 profile=web-role

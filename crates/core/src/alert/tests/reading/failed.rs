@@ -146,7 +146,7 @@ fn failed_because_it_was_not_confirmed() {
 
 #[test]
 fn put_off_while_the_instance_starts() {
-    let outcome = Outcome::Deferred(Deferral::InTransition(Hindrance::InstanceInTransition));
+    let outcome = Outcome::Deferred(Deferral::InTransition(Blocker::InstanceInTransition));
     let starting = in_state(instance(1, "eu-west-1", Case::Stale, outcome), InstanceState::Pending);
     insta::assert_snapshot!(text(&after(with(report(Some(live(NEW, Trust::Yes))), vec![starting]), console_trap())), @r#"
     Subject: [Reprofile] BROKEN web-role: 1 of 1 instance not repaired yet (111122223333)
@@ -218,12 +218,12 @@ fn mixed_outcomes() {
         report(Some(live(NEW, Trust::Yes))),
         vec![
             in_region(1, healed()),
-            in_state(in_region(2, left(Hindrance::Stopped)), InstanceState::Stopped),
+            in_state(in_region(2, left(Blocker::Stopped)), InstanceState::Stopped),
             in_region(3, Outcome::Failed(Failure::ProfileChangedAgain)),
             in_region(4, Outcome::Failed(Failure::NoAssociation)),
-            in_region(5, Outcome::Left(crate::decide::report::Left::Ended)),
+            in_region(5, Outcome::Left(crate::decide::report::Skipped::Ended)),
             in_region(6, Outcome::Deferred(Deferral::OutOfTime)),
-            in_region(7, left(Hindrance::InstanceIgnored)),
+            in_region(7, left(Blocker::InstanceIgnored)),
         ],
     );
     report.healthy = 4;

@@ -3,7 +3,7 @@
 use time::Duration;
 
 use super::*;
-use crate::decide::iam_repair::{ChosenRole, Mended};
+use crate::decide::iam_repair::{ChosenRole, IamRepaired};
 use crate::decide::losses::Losses;
 use crate::decide::report::{Reference, Status};
 
@@ -94,7 +94,7 @@ fn healed_after_the_console_trap() {
 
 #[test]
 fn operated_by_a_service() {
-    let mut managed = instance(1, "eu-west-1", Case::Stale, left(Hindrance::OperatorManaged));
+    let mut managed = instance(1, "eu-west-1", Case::Stale, left(Blocker::OperatorManaged));
     managed.found.instance.operator_managed = true;
     insta::assert_snapshot!(text(&after(with(report(Some(live(NEW, Trust::Yes))), vec![managed]), console_trap())), @r#"
     Subject: [Reprofile] BROKEN web-role: 1 of 1 instance cut off (111122223333)
@@ -288,15 +288,10 @@ fn resolved_by_somebody_else() {
 fn healed_by_putting_iam_right() {
     let mut last = report(Some(live(OLD, Trust::Yes)));
     let role = ChosenRole { name: role_name("web-role"), id: live(OLD, Trust::Yes).role.unwrap().id };
-    last.mended = vec![Mended { role, created: None, at: last.at }];
+    last.mended = vec![IamRepaired { role, created: None, at: last.at }];
     let broken = (1..=25)
         .map(|number| {
-            instance(
-                number,
-                if number > 22 { "us-east-1" } else { "eu-west-1" },
-                Case::RoleLess,
-                left(Hindrance::NoRole),
-            )
+            instance(number, if number > 22 { "us-east-1" } else { "eu-west-1" }, Case::RoleLess, left(Blocker::NoRole))
         })
         .map(|one| in_state(one, InstanceState::Stopped));
     insta::assert_snapshot!(text(&ended(Status::Healed, broken.collect(), last)), @"
@@ -346,7 +341,7 @@ fn healed_by_putting_iam_right() {
 #[test]
 fn what_the_incident_decided_is_what_everything_says() {
     // As it reads now nothing is broken; as it reads now something is: either way the incident's word goes.
-    let broken = with(report(None), vec![instance(1, "eu-west-1", Case::Gone, left(Hindrance::NoProfile))]);
+    let broken = with(report(None), vec![instance(1, "eu-west-1", Case::Gone, left(Blocker::NoProfile))]);
     for (status, now) in [(Status::Healed, report(None)), (Status::Healed, broken.clone()), (Status::Resolved, broken)]
     {
         let told = ended(status, gone().instances, now);

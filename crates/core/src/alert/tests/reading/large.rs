@@ -85,7 +85,7 @@ fn regions_that_could_not_be_read() {
 
 #[test]
 fn twenty_are_listed_and_the_rest_counted() {
-    let stale = |number| instance(number, "eu-west-1", Case::Stale, left(Hindrance::OutsideScope));
+    let stale = |number| instance(number, "eu-west-1", Case::Stale, left(Blocker::OutsideScope));
     let mut instances: Vec<InstanceReport> =
         (1..=22).map(|number| instance(number, "eu-west-1", Case::Stale, healed())).collect();
     instances.extend((23..=25).map(stale));

@@ -1,7 +1,7 @@
 //! A profile that another one took the place of.
 
 use super::*;
-use crate::decide::iam_repair::Unmended;
+use crate::decide::iam_repair::RepairBlocked;
 use crate::domain::event::Subject;
 use crate::domain::model::Sought;
 
@@ -12,7 +12,7 @@ fn renamed() -> ProfileReport {
     put_in.subject = Subject::Profile(name("web-2"), Some(role_name("web-role")));
     report.changes.push(put_in);
     report.sought = Some(Sought { at: NOON, successor: Some(name("web-2")) });
-    report.unmended = Some(Unmended::Succeeded);
+    report.unmended = Some(RepairBlocked::Succeeded);
     report
 }
 

@@ -14,7 +14,7 @@ fn stuck(outcome: Outcome) -> ProfileReport {
 
 #[test]
 fn broken_because_ec2_does_not_come_to_an_end() {
-    insta::assert_snapshot!(text(&stuck(left(Hindrance::OnlyBySwap))), @r#"
+    insta::assert_snapshot!(text(&stuck(left(Blocker::OnlyBySwap))), @r#"
     Subject: [Reprofile] BROKEN web-role: 1 of 1 instance cut off (111122223333)
     status=BROKEN severity=critical case=stuck account=111122223333 profile=web-role
 
