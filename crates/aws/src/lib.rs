@@ -1,7 +1,7 @@
 //! The real AWS behind the ports: one account's IAM, EC2 in every region, the topic, the table, the queue and the clock.
 //!
-//! Invariant: only the files of this folder name an `aws_sdk_*` type. What leaves it is made of the types of `model`,
-//! `names` and `reason`; one [`AwsAccount`] holds the clients and caches of one account, and no other's.
+//! Invariant: only this package and the command line's own two adapters name an `aws_sdk_*` type. What leaves it is
+//! made of the types of the core's `domain`; one [`AwsAccount`] holds the clients and caches of one account alone.
 
 mod calls;
 pub mod clock;

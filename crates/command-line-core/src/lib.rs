@@ -1,6 +1,6 @@
 //! The command line: what can be asked, and the one place that hands a question to its command.
 //!
-//! Invariant: nothing of the Lambda refers to this room, so that none of it is linked into the function's binary. A
+//! Invariant: the function's package does not depend on this one, so that none of it is compiled for the function. A
 //! command prints results on stdout and nothing else there; what it says besides goes to stderr.
 
 pub mod apply;

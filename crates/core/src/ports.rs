@@ -1,7 +1,7 @@
 //! The edge as the core sees it: exactly the AWS calls that are made, and the clock; our types in and out.
 //!
 //! Invariant: nothing in the core reaches AWS or reads the time but through these traits. The real ones are in
-//! `aws`, the model of IAM and EC2 that decisions are tested on is in `tests`.
+//! `crates/aws`, the model of an account that everything is tested on is in `crates/simulated-aws`.
 
 #![expect(async_fn_in_trait, reason = "one thread runs it all: no future has to be Send")]
 

@@ -1,7 +1,7 @@
 //! An alert before it is written as text or for a chat: headings, lines, steps, commands.
 //!
 //! Invariant: words are ours, or stand between backticks and are plain (see `plain`); commands are commands (see
-//! `commands`). So a writer needs to know nothing of where a word came from.
+//! `aws_cli`). So a writer needs to know nothing of where a word came from.
 
 /// An alert, with the answer first.
 #[derive(Debug)]

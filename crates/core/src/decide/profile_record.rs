@@ -38,7 +38,7 @@ pub const SHAPE: u16 = 1;
 //     stuck ones that were swapped      200 × 22 bytes         5 KB
 //                                                            285 KB
 //
-// `tests/it/stored/size.rs` fills a document with 20,000 instances.
+// `crates/simulated-aws/tests/it/stored/size.rs` fills a document with 20,000 instances.
 
 /// Of the associations that are on their way, at most so many are kept.
 const MOST_ON_THEIR_WAY: usize = 100;

@@ -1,4 +1,4 @@
-//! The integration tests, in one binary: the model of AWS, and what is shown on it.
+//! The tests on the model of AWS, in one binary: the model itself, and what is shown on it.
 //!
 //! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
 #![expect(clippy::too_many_lines, reason = "a snapshot is as long as what it shows")]

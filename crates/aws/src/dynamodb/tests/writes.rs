@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The one request that was sent, with the document taken out: its fields are `memory`'s.
+/// The one request that was sent, with the document taken out: its fields are `profile_record`'s.
 fn put(http: &FakeHttp, document: &impl Serialize) -> String {
     let json = serde_json::to_string(document).unwrap();
     let form = http.only().form;
