@@ -219,3 +219,24 @@ def test_a_reader_that_has_gone_is_no_error(account):
     process.stdout.close()
     assert (process.wait(timeout=60), process.stderr.read()) == (2, b"")
     process.stderr.close()
+
+
+def test_an_association_that_hangs_is_stuck_and_heal_attaches_the_profile_anew(account):
+    account.console_create_role("web-role")
+    instance = account.run_instance("web-role", "eu-west-1", name="web-1")
+    account.keep_associating(instance, "eu-west-1", since_seconds=3600)
+    found = account.cli.run("scan", "--output", "json")
+    assert found.code == 2, found.err
+    assert [one["case"] for one in json.loads(found.out)["profiles"][0]["instances"]] == ["stuck"]
+    healed = account.cli.run("heal", "web-role", "--yes")
+    assert healed.code == 0, healed.out + healed.err
+    assert account.cli.run("scan").code == 0
+
+
+def test_an_association_that_ec2_does_not_date_is_not_in_force_yet_and_not_broken(account):
+    account.settings(association_timestamps=False)
+    account.console_create_role("web-role")
+    instance = account.run_instance("web-role", "eu-west-1", name="web-1")
+    account.keep_associating(instance, "eu-west-1", since_seconds=3600)
+    found = account.cli.run("scan")
+    assert found.code == 0 and "Not in force yet" in found.out, found.out

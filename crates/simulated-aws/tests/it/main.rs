@@ -1,8 +1,11 @@
 //! The tests on the model of AWS, in one binary: the model itself, and what is shown on it.
 //!
 //! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
+#![expect(
+    unreachable_pub,
+    reason = "what several test files use is written as a library is; the binary has no outside"
+)]
 #![expect(clippy::too_many_lines, reason = "a snapshot is as long as what it shows")]
-#![expect(unreachable_pub, reason = "the model is written like a library; its binary has no outside")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 mod aws_model_is_strict;
