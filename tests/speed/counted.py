@@ -66,7 +66,7 @@ def before_first_replace(made):
 def rows_of_healing(fleet, made):
     """The calls to look at {region: count} affected instances, and those to heal them too, against their limits.
 
-    Pages while looking: of associations, beyond the first of each region, and of DescribeInstances. Healing reads once
+    Pages while looking: of DescribeInstances by profile ARN, beyond the first of each region, and of associations. Healing reads once
     more what each region holds then: in pages as well, never instance by instance.
     """
     every, made = made, to_iam_and_ec2(made)

@@ -28,6 +28,7 @@ use reprofile_core::domain::model::{Affected, Case, InstanceState, Profile, Time
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
+use reprofile_core::reconcile::pages::each_page;
 
 pub(crate) mod bare;
 mod explanation;
@@ -216,15 +217,8 @@ async fn pings_in<S: Ssm>(
 ) -> Result<BTreeMap<InstanceId, Ping>, AwsError> {
     let mut pings = BTreeMap::new();
     for some in ids.chunks(MAX_PINGED) {
-        let mut next = None;
-        loop {
-            let page = ssm.pings(region, some, next.as_deref()).await?;
-            pings.extend(page.items.into_iter().map(|ping| (ping.instance.clone(), ping)));
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
-        }
+        let read = async |next: Option<String>| ssm.pings(region, some, next.as_deref()).await;
+        each_page(read, |ping: Ping| drop(pings.insert(ping.instance.clone(), ping))).await?;
     }
     Ok(pings)
 }

@@ -24,7 +24,9 @@ use reprofile_core::domain::model::{Affected, Case, Profile, Timestamp, Trust};
 use reprofile_core::domain::names::{AccountId, Partition, ProfileId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::observe::{Names, Observation, Observed, Where, observe};
+use reprofile_core::reconcile::find_instances::Names;
+use reprofile_core::reconcile::observe::{Observation, Observed, observe};
+use reprofile_core::reconcile::regions::Where;
 use reprofile_core::reconcile::sweep::sweep;
 
 /// What a look at an account found.

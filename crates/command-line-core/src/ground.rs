@@ -12,7 +12,8 @@ use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profi
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Iam};
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::observe::{associations, instances};
+use reprofile_core::reconcile::pages::associations;
+use reprofile_core::reconcile::pages::instances;
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,8 @@ use reprofile_core::config::Regions;
 use reprofile_core::domain::names::{InstanceId, ProfileName};
 use reprofile_core::ports::{Account, Ec2};
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::observe::{associations, profile_called};
+use reprofile_core::reconcile::observe::profile_called;
+use reprofile_core::reconcile::pages::associations;
 
 /// What `heal` is asked.
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! Invariant: reads only. The table is the function's; the command line never writes it.
 
 use reprofile_core::domain::event::add_changes;
+use reprofile_core::reconcile::pages::every_record;
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -45,16 +46,8 @@ pub async fn of_these<A: Account>(
 /// The read that failed.
 pub async fn of_all<A: Account>(account: &A) -> Result<ProfileRecords, AwsError> {
     let Some(table) = account.table() else { return Ok(ProfileRecords::new()) };
-    let mut memories = ProfileRecords::new();
-    let mut next = None;
-    loop {
-        let page = table.memories(next.as_deref()).await?;
-        memories.extend(page.items.into_iter().map(|stored| (stored.document.profile.clone(), stored.document)));
-        next = page.next;
-        if next.is_none() {
-            return Ok(memories);
-        }
-    }
+    let records = every_record(table).await?;
+    Ok(records.into_iter().map(|(name, stored)| (name, stored.document)).collect())
 }
 
 /// The profile that took the place of one that is gone or has lost its role: by the changes that are known, and those of

@@ -14,6 +14,7 @@ use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::error::Error as CoreError;
 use reprofile_core::reconcile::observe;
+use reprofile_core::reconcile::{pages, regions as all_regions};
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,17 +151,14 @@ async fn held<A: Account>(
     name: &ProfileName,
 ) -> Result<Vec<(Association, Instance)>, AwsError> {
     let mut held = Vec::new();
-    let mut next = None;
-    loop {
-        let page = account.ec2().associations(region, None, next.as_deref()).await?;
-        held.extend(page.items.into_iter().filter(|one| one.is_held() && one.arn.name() == name));
-        next = page.next;
-        if next.is_none() {
-            break;
+    let take = |one: Association| {
+        if one.arn.name() == name {
+            held.push(one);
         }
-    }
+    };
+    pages::each_association(account, region, take).await?;
     let ids: Vec<InstanceId> = held.iter().map(|one| one.instance.clone()).collect();
-    let mut instances = observe::instances(account, region, &ids).await?;
+    let mut instances = pages::instances(account, region, &ids).await?;
     let with_instance = |one: Association| {
         let instance = instances.remove(&one.instance).unwrap_or_else(|| Instance::unseen(one.instance.clone()));
         (one, instance)
@@ -196,8 +194,8 @@ async fn one_instance<A: Account>(
     id: &InstanceId,
 ) -> Result<Option<(Instance, Option<Association>)>, AwsError> {
     let ids = std::slice::from_ref(id);
-    let Some(instance) = observe::instances(account, region, ids).await?.remove(id) else { return Ok(None) };
-    let mut held = observe::associations(account, region, ids).await?.remove(id).unwrap_or_default();
+    let Some(instance) = pages::instances(account, region, ids).await?.remove(id) else { return Ok(None) };
+    let mut held = pages::associations(account, region, ids).await?.remove(id).unwrap_or_default();
     held.retain(Association::is_held);
     // While one is being replaced both are shown: the one that comes counts.
     let newest = held
@@ -215,7 +213,7 @@ async fn in_regions<T, F>(
 where
     F: Future<Output = Result<T, AwsError>>,
 {
-    let (found, mut unread) = observe::in_regions(regions, read).await;
+    let (found, mut unread) = all_regions::in_regions(regions, read).await;
     if let (true, Some(first)) = (found.is_empty(), unread.first()) {
         return Err(Error::aws(format!("reading region {}", first.region), first.error.clone()));
     }

@@ -1,7 +1,7 @@
-//! What a sweep tells of the account as a whole: everything that was broken before anybody looked, in one message; and the
-//! regions that nobody can look at.
+//! What a sweep reports of the account as a whole: all that was broken before the first sweep, what the next one repairs of
+//! it, and the regions that cannot be read.
 //!
-//! Invariant: every profile is listed or counted; what is told of an instance is what an alert on its profile would say.
+//! Invariant: every profile is listed or counted; an instance is described as an alert on its profile describes it.
 
 use super::aws_cli::Home;
 use super::chat::{self, Head};
@@ -28,7 +28,7 @@ pub struct Overview<'a> {
     pub account: &'a AccountId,
     /// Its partition.
     pub partition: &'a Partition,
-    /// The profiles that a first sweep found broken, or healed.
+    /// The profiles that a first sweep found broken.
     pub found: &'a [ProfileReport],
     /// What is new of the regions that cannot be looked at.
     pub regions: &'a RegionNews,

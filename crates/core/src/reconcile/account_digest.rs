@@ -1,7 +1,8 @@
-//! The account as a whole: what a sweep adds to the run, and what is told of it once.
+//! The account as a whole: what a sweep adds to the run, and what is reported of the account.
 //!
-//! Invariant: a first sweep's findings are told in one message before its profiles are concluded; where that fails, they
-//! are told one by one. A region that is closed to us is told once.
+//! Invariant: a first sweep reports its findings in one message, before its profiles are finished; where that fails, each
+//! profile is reported by itself. A closed region is reported once. A region that is down is reported at the second sweep
+//! in a row, and once more when it can be read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,8 @@ use crate::domain::names::{AccountId, Partition, Path, ProfileArn, ProfileName, 
 use crate::ports::Account;
 use crate::reconcile::executor::Pace;
 use crate::reconcile::finish::NotifyOptions;
-use crate::reconcile::observe::{RegionCache, Where};
+use crate::reconcile::regions::RegionCache;
+use crate::reconcile::regions::Where;
 
 /// What a run needs: built one way by the bins, and another way by the tests.
 #[derive(Debug)]

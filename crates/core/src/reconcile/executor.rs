@@ -18,7 +18,7 @@ use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{Association, AssociationState, Case, Instance, InstanceState, Timestamp};
 use crate::domain::names::{AssociationId, InstanceId, Region};
 use crate::ports::{Account, Clock, Ec2};
-use crate::reconcile::observe;
+use crate::reconcile::pages;
 
 /// How many Replace calls are under way in a region at the same time.
 const REPLACES_AT_ONCE: usize = 10;
@@ -329,7 +329,7 @@ impl<A: Account> RegionExecutor<'_, A> {
 
     async fn read_back(&self, tasks: &mut [StepRun]) {
         let mut open: Vec<&mut StepRun> = tasks.iter_mut().filter(|task| task.is_open()).collect();
-        let rows = match observe::associations(self.account, self.region, &ids(&open)).await {
+        let rows = match pages::associations(self.account, self.region, &ids(&open)).await {
             Ok(rows) => rows,
             Err(error) => {
                 for task in open {
@@ -353,7 +353,7 @@ impl<A: Account> RegionExecutor<'_, A> {
         if open.is_empty() {
             return;
         }
-        if let Ok(instances) = observe::instances(self.account, self.region, &ids(&open)).await {
+        if let Ok(instances) = pages::instances(self.account, self.region, &ids(&open)).await {
             for task in open {
                 task.instance_is(instances.get(&task.step.instance));
             }

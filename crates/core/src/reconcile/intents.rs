@@ -14,7 +14,8 @@ use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Affected, Association, AssociationState, Case, Instance, Profile};
 use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
 use crate::ports::Account;
-use crate::reconcile::observe::{associations, instances};
+use crate::reconcile::pages::associations;
+use crate::reconcile::pages::instances;
 
 /// An instance, and where it is.
 pub type Place = (Region, InstanceId);

@@ -7,7 +7,7 @@ use crate::domain::aws_error::AwsError;
 use crate::domain::model::Profile;
 use crate::domain::names::ProfileName;
 use crate::ports::{Account, Iam, Table};
-use crate::reconcile::observe::profiles_of_role;
+use crate::reconcile::pages::profiles_of_role;
 
 /// Lists the profiles of the role, and finds the successor among them.
 ///

@@ -15,7 +15,10 @@ use crate::domain::model::{Association, Case, Profile, Timestamp};
 use crate::domain::names::{ProfileName, Region, RoleName};
 use crate::ports::{Account, Clock, Iam, Stored, Table, Version, WriteError};
 use crate::reconcile::error::Error;
-use crate::reconcile::observe::{Where, each_association, every_profile, in_regions};
+use crate::reconcile::pages::each_association;
+use crate::reconcile::pages::{every_profile, every_record};
+use crate::reconcile::regions::Where;
+use crate::reconcile::regions::in_regions;
 
 /// How many profiles are remembered at the same time.
 const WRITES_AT_ONCE: usize = 8;
@@ -90,7 +93,7 @@ pub async fn sweep<A: Account>(account: &A, places: Where<'_>) -> Result<Swept, 
 /// Where the table failed.
 pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet<ProfileName>, Error> {
     let Some(table) = account.table() else { return Ok(BTreeSet::new()) };
-    let mut known = memories(table).await.map_err(Error::AccountRecord)?;
+    let mut known = every_record(table).await.map_err(Error::AccountRecord)?;
     let is_open = |memory: &ProfileRecord| memory.incident.is_some() || memory.has_unfinished();
     let open = known.values().filter(|one| is_open(&one.document)).map(|one| one.document.profile.clone()).collect();
     let now = account.clock().now();
@@ -152,17 +155,4 @@ async fn remember_one<A: Account>(
         table.remember_role(role, &memory.profile, now).await?;
     }
     write(table, &memory, version, now).await
-}
-
-async fn memories<T: Table>(table: &T) -> Result<BTreeMap<ProfileName, Stored<ProfileRecord>>, AwsError> {
-    let mut known = BTreeMap::new();
-    let mut next = None;
-    loop {
-        let page = table.memories(next.as_deref()).await?;
-        known.extend(page.items.into_iter().map(|one| (one.document.profile.clone(), one)));
-        next = page.next;
-        if next.is_none() {
-            return Ok(known);
-        }
-    }
 }

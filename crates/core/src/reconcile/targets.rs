@@ -11,7 +11,7 @@ use crate::domain::names::{ProfileArn, ProfileName, RoleName};
 use crate::domain::requeue::Recheck;
 use crate::ports::{Account, Table};
 use crate::reconcile::error::Error;
-use crate::reconcile::observe::profiles_of_role;
+use crate::reconcile::pages::profiles_of_role;
 
 /// The profiles that one trigger leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
