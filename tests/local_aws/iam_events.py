@@ -1,7 +1,7 @@
 """Hands IAM writes to EventBridge as CloudTrail does.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html; the shape of a record is in aws-facts,
-section 3. IAM is a global service: its events appear in us-east-1 alone, wherever the call came from.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html. IAM is a
+global service: its events appear in us-east-1 alone, wherever the call came from.
 
 Invariant: the caller of IAM never waits for, nor fails by, what happens to the event.
 """

@@ -2,7 +2,7 @@
 
 What each call demands of the instance's state, that associations take time and get new ids.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html and the
-calls around it; what AWS does not document is in aws-facts, section 4.
+calls around it. What AWS does not document is said beside the rule.
 
 Invariant: an instance has at most one association that is associated or on its way there, and nobody but EC2's own
 calls changes the profile id it holds: re-creating a profile leaves the old id standing.

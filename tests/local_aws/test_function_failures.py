@@ -28,7 +28,7 @@ def comes_back(reprofile, happened):
     return happened()
 
 
-def test_an_alert_that_could_not_be_published_is_published_when_the_message_comes_back(reprofile, name):
+def test_an_alert_that_was_not_published_is_published_on_redelivery(reprofile, name):
     aws = reprofile.aws
     aws.console_create_role(name)
     instance = aws.run_instance(name)
@@ -45,7 +45,7 @@ def test_an_alert_that_could_not_be_published_is_published_when_the_message_come
     assert instance in alert["message"]
 
 
-def test_garbage_ends_in_the_dead_letter_queue_and_the_others_of_its_batch_are_served(reprofile, name):
+def test_garbage_ends_in_the_dead_letter_queue_and_spoils_no_other_message(reprofile, name):
     aws = reprofile.aws
     aws.console_create_role(name)
     aws.run_instance(name)

@@ -177,7 +177,7 @@ def test_level_relink_creates_no_profile_and_tells(levels, name):
     assert [one["attributes"]["status"] for one in reprofile.alerts(name)] == ["BROKEN"]
 
 
-def test_level_restore_creates_a_deleted_profile_again_with_path_and_tags_and_its_role(levels, name):
+def test_level_restore_creates_a_deleted_profile_with_path_tags_and_role(levels, name):
     reprofile = levels.at("restore")
     aws = reprofile.aws
     role, instance = make(reprofile, name, "/app/web/", {"team": "blue", "cost:centre": "42"})

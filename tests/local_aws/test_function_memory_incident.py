@@ -118,7 +118,7 @@ def test_what_somebody_else_mends_is_told_as_resolved_and_names_the_instance(rep
     assert [alert["attributes"]["status"] for alert in reprofile.alerts(name)] == ["BROKEN", "RESOLVED"]
 
 
-def test_two_batches_about_one_profile_at_the_same_time_are_one_alert_with_both_their_events(reprofile, name):
+def test_two_batches_on_one_profile_make_one_alert_with_the_events_of_both(reprofile, name):
     aws = reprofile.aws
     aws.console_create_role(name)
     instance = aws.run_instance(name)

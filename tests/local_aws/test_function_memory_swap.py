@@ -80,7 +80,7 @@ def test_a_stopped_instance_is_swapped_stays_stopped_and_is_told(reprofile, stop
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the function's process in /proc")
-def test_a_function_killed_between_disassociate_and_associate_is_picked_up_and_finished(reprofile, stopped):
+def test_a_swap_is_finished_though_the_function_was_killed_in_the_middle(reprofile, stopped):
     aws, profile = reprofile.aws, "cut"
     instance = stopped[profile]
     cut_and_kill(reprofile, profile)

@@ -1,7 +1,7 @@
 //! EC2's rules for instance profile associations: what a call needs, what it makes, and how long that takes.
 //!
 //! Invariant: an association keeps the ARN and id of the profile *of the moment it was made*, whatever IAM does later;
-//! its id is never used again; an instance has at most one that is not ending. Section 4 of the facts, and
+//! its id is never used again; an instance has at most one that is not ending.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html> ("for the
 //! specified running instance"),
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateIamInstanceProfile.html>,

@@ -1,7 +1,7 @@
 //! What people did in IAM, as the EventBridge payload that a rule on CloudTrail delivers.
 //!
 //! Invariant: every call is recorded, refused ones with CloudTrail's error code, which is not the API's. Parameters and
-//! answers are as in section 3 of the facts and the records in `cloudtrail-samples`.
+//! answers have the fields of real records.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use reprofile_core::domain::model::{Timestamp, Trust};

@@ -5,7 +5,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>. The
 //! messages are those that Terraform and others wait out
 //! (<https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go>); that a
-//! Replace may take the old id is inferred, see section 4 of the facts.
+//! Replace may take the old id is inferred.
 
 use std::rc::Rc;
 use std::time::Duration;

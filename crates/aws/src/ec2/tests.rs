@@ -70,7 +70,7 @@ async fn enabled_regions_are_asked_at_home() {
 }
 
 #[tokio::test]
-async fn the_associations_of_a_region_are_listed_a_page_a_call_without_those_that_are_over() {
+async fn associations_of_a_region_are_listed_by_pages_without_ended_ones() {
     let row = |n: u32, state| association_fields(&format!("iip-assoc-{n:017x}"), &format!("i-{n:017x}"), state, ARN);
     let http = FakeHttp::answering([
         associations(&[row(1, "associated"), row(2, "associating")], "<nextToken>page-2==</nextToken>"),

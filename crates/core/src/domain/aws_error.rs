@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_did_to_a_profile_meanwhile_is_read_again_and_a_quota_is_a_refusal() {
+    fn a_profile_changed_by_another_is_read_again_and_a_quota_is_a_refusal() {
         let full = "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1";
         assert_eq!(ErrorKind::of("LimitExceeded", full), ErrorKind::StateChanged);
         assert_eq!(

@@ -153,3 +153,19 @@ fn no_public_type_of_the_core_has_the_name_of_another() {
     }
     assert!(seen.len() > 100, "{}", seen.len());
 }
+
+#[test]
+fn names_of_tests_have_at_most_80_characters() {
+    for (file, text) in files(&["crates", "src"]) {
+        let mut is_next = false;
+        for line in text.lines().map(str::trim_start) {
+            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                is_next = true;
+            } else if is_next && let Some((_, rest)) = line.split_once("fn ") {
+                let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                assert!(name.len() <= 80, "{file}: {name}");
+                is_next = false;
+            }
+        }
+    }
+}

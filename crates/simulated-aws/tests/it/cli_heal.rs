@@ -281,7 +281,7 @@ async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_swap_whose_second_half_is_refused_says_by_which_command_to_give_the_profile_back() {
+async fn a_swap_whose_associate_is_refused_names_the_command_that_finishes_it() {
     let (aws, instances) = with_stopped().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[instances[1].as_str()]).await;

@@ -70,7 +70,7 @@ fn why_not(findings: &Findings) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_profile_is_created_again_at_its_path_with_the_role_named_and_its_instances_follow() {
+async fn a_deleted_profile_is_restored_at_its_path_with_the_named_role() {
     let (aws, instances) = account();
     delete_profile_and_recreate_role(&aws);
     let context = context(&aws, RESTORE);

@@ -213,7 +213,7 @@ async fn a_refused_step_hinders_no_other_and_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_and_twenty_instances_are_healed_within_ec2s_rate_and_with_bounded_concurrency() {
+async fn many_instances_are_healed_within_ec2s_rate_and_bounded_concurrency() {
     let aws = AwsModel::new();
     aws.set(|settings| settings.ec2_page = 50);
     aws.role_with_profile("web-role");

@@ -77,7 +77,7 @@ async fn in_an_account_that_was_not_swept_nothing_is_left_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_profile_that_comes_into_use_is_looked_after_and_one_that_goes_out_of_use_is_not() {
+async fn a_profile_is_looked_after_as_long_as_it_is_in_use() {
     let aws = AwsModel::new();
     let lambda = Lambda::in_account(&aws, &[]);
     lambda.invoke(&schedule()).await.unwrap();

@@ -48,7 +48,7 @@ async fn an_instance_from_before_is_swapped_once_and_a_new_one_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_it_may_not_be_swapped_it_is_told_with_the_time_by_which_it_heals_itself_and_then_resolved() {
+async fn a_replaced_role_that_may_not_be_swapped_is_reported_and_then_resolved() {
     let aws = AwsModel::new();
     let lambda = Lambda::in_account(&aws, &[("REPROFILE_LEVEL", "alert")]);
     replaced(&aws, &lambda).await;

@@ -53,7 +53,7 @@ async fn a_profile_created_again_in_another_case_is_stale_to_its_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_profile_created_again_in_another_case_is_stale_to_an_event_that_spells_the_old_name() {
+async fn a_profile_in_another_case_is_stale_to_an_event_with_the_old_spelling() {
     for (aws, instance) in accounts() {
         let lambda = Lambda::in_account(&aws, &[]);
         recreate_in_lower_case(&aws);

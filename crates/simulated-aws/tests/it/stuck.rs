@@ -71,7 +71,7 @@ async fn a_stuck_association_is_swapped_by_a_sweep_and_told_as_healed_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_association_without_a_timestamp_is_stuck_once_the_table_has_seen_it_for_15_minutes() {
+async fn an_undated_association_is_stuck_once_the_table_saw_it_for_15_minutes() {
     let (aws, hangs) = hanging(false);
     recovers(&aws);
     let lambda = Lambda::in_account(&aws, &[]);

@@ -29,7 +29,7 @@ fn stale() -> (AwsModel, InstanceId, InstanceId) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_instance_is_swapped_once_the_profile_is_a_minute_old_and_told_as_healed() {
+async fn a_stopped_instance_is_swapped_and_healed_once_the_profile_is_a_minute_old() {
     let (aws, stopped, running) = stale();
     aws.set(|settings| settings.disassociating = Duration::ZERO);
     let lambda = Lambda::in_account(&aws, &[]);
@@ -113,7 +113,7 @@ async fn an_instance_that_cannot_be_given_the_profile_back_is_told_and_tried_aga
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_off_is_given_back_though_somebody_holds_the_instance_back_meanwhile() {
+async fn a_detached_profile_is_given_back_though_the_instance_is_tagged_meanwhile() {
     for tag in ["ignore", "alert"] {
         let (aws, stopped, _) = stale();
         let lambda = Lambda::in_account(&aws, &[]);

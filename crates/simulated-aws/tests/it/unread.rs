@@ -102,7 +102,7 @@ async fn a_profile_that_is_seen_nowhere_and_unknown_is_left_to_the_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeps_live_through_a_region_that_is_down_and_say_so_once_and_once_more_when_it_is_back() {
+async fn sweeps_report_a_region_that_is_down_once_and_its_return_once() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     aws.running("us-east-1", "web-role", "a");

@@ -73,7 +73,7 @@ async fn a_role_that_comes_back_after_days_is_put_back_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_profile_is_created_again_with_its_path_and_tags_and_the_instances_re_associated() {
+async fn a_deleted_profile_is_restored_with_path_and_tags_and_instances_healed() {
     let (aws, lambda, instance) = seen(RESTORE).await;
     let mut deployment = deploy(&aws, &lambda);
     aws.remove_role_from_instance_profile("app-profile", "app-role").unwrap();

@@ -101,7 +101,7 @@ async fn an_associate_whose_answer_cannot_be_read_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_associate_to_an_instance_that_has_an_association_or_is_in_no_state_for_it_is_read_again() {
+async fn an_associate_that_the_instances_state_forbids_is_read_again() {
     for (code, message) in [
         ("IncorrectState", "There is an existing association for instance i-0a1b2c3d4e5f60718"),
         ("IncorrectInstanceState", "The instance 'i-0a1b2c3d4e5f60718' is not in the 'running' or 'stopped' states."),

@@ -63,7 +63,7 @@ async fn a_creation_whose_answer_cannot_be_read_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_profile_that_somebody_else_created_meanwhile_is_read_again_and_a_quota_is_a_refusal() {
+async fn a_profile_created_by_another_is_read_again_and_a_quota_is_a_refusal() {
     for (code, message, reason) in [
         ("EntityAlreadyExists", "Instance Profile web already exists.", ErrorKind::StateChanged),
         ("ConcurrentModification", "The entity is being changed by another request.", ErrorKind::StateChanged),
@@ -88,7 +88,7 @@ async fn a_role_is_added_by_name() {
 }
 
 #[tokio::test]
-async fn a_profile_that_somebody_else_filled_meanwhile_is_read_again_and_a_missing_role_is_not_found() {
+async fn a_profile_filled_by_another_is_read_again_and_a_missing_role_is_not_found() {
     for (status, code, message, reason) in [
         (
             409,

@@ -144,7 +144,7 @@ fn the_state_of_the_instance_decides_what_is_done() {
 }
 
 #[test]
-fn a_stopped_instance_is_swapped_where_that_is_remembered_and_the_profile_is_old_enough() {
+fn a_stopped_instance_is_swapped_with_a_memory_and_an_old_enough_profile() {
     let live = live("/web-role", Some(Trust::Yes));
     let decide = |state, association, now| {
         let mut one = affected(Some(&live), OLD, state);

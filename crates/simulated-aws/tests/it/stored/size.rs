@@ -216,7 +216,7 @@ fn an_instance_that_there_is_no_room_to_remember_is_not_made_to_take_up_a_role()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_with_three_thousand_broken_instances_is_told_and_healed_within_the_bounds() {
+async fn an_account_with_3000_broken_instances_is_reported_and_healed() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     let instances = aws.running_many(3000, "eu-west-1", "web-role", "web");
