@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::carry_out::{Carried, Done, News, carry_out};
 use super::console::{Console, Ink, Look};
 use super::error::Error;
+use super::execute::{Carried, Done, News, carry_out};
 use super::exit::Exit;
 use super::findings::Findings;
-use super::ground::Fate;
 use super::interrupt::{UnderWay, interruptible};
 use super::options::Format;
+use super::preconditions::Fate;
 use super::write_iam::{self, Written};
 use super::{json as json_text, plan_text, unread};
 use crate::scan::json;

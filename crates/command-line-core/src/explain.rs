@@ -12,9 +12,9 @@ use super::connect::{Connect, Connected};
 use super::console::Console;
 use super::error::Error;
 use super::exit::Exit;
-use super::known::{known, successor};
 use super::options::{Format, Global};
-use super::prospect::{Known, WhyNot, prospect};
+use super::preview::{Known, WhyNot, prospect};
+use super::prior_state::{known, successor};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::decide::iam_repair::lacks_something;
@@ -30,12 +30,12 @@ use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages::each_page;
 
-pub(crate) mod bare;
 mod explanation;
 pub mod history;
 pub mod json;
 mod levels;
 pub mod look;
+pub(crate) mod no_profile;
 mod ssm;
 #[cfg(test)]
 mod tests;
@@ -101,10 +101,10 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         match look::look(&context.aws, &question.subject, &context.config.regions).await? {
             Sight::Seen(seen) => seen,
             Sight::Bare { region, instance } => {
-                return Ok((bare::write(context, &region, &instance, question.output)?, Exit::Fine));
+                return Ok((no_profile::write(context, &region, &instance, question.output)?, Exit::Fine));
             }
-            Sight::Nowhere { instance, read, unread } => return Err(bare::nowhere(&instance, read, &unread)),
-            Sight::Unheard { profile, unread } => return Err(bare::unheard(&profile, &unread)),
+            Sight::Nowhere { instance, read, unread } => return Err(no_profile::nowhere(&instance, read, &unread)),
+            Sight::Unheard { profile, unread } => return Err(no_profile::unheard(&profile, &unread)),
         };
 
     let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();

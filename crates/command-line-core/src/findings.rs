@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use super::exit::Exit;
-use super::known::{self, ProfileRecords, known};
-use super::prospect::{Known, Prospect, WhyNot, prospect};
+use super::preview::{Known, Prospect, WhyNot, prospect};
+use super::prior_state::{self, ProfileRecords, known};
+use super::progress::{Watch, Watched};
 use super::role::Said;
-use super::watched::{Watch, Watched};
 use reprofile_core::config::Regions;
 use reprofile_core::decide::diagnose::Look;
 use reprofile_core::decide::diagnose::diagnose;
@@ -306,7 +306,7 @@ async fn known_of<A: Account>(
 ) -> (Result<Known, WhyNot>, Option<ProfileName>) {
     let may_write = context.config.bounds.level >= Level::Relink;
     let role = said.said.map(|said| &said.role);
-    let successor = match known::successor(&context.aws, name, role, memory, said.changes).await {
+    let successor = match prior_state::successor(&context.aws, name, role, memory, said.changes).await {
         Ok(successor) => successor,
         Err(error) if may_write => return (Err(WhyNot::Unread(error)), None),
         Err(_) => None,
@@ -348,13 +348,13 @@ async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope:
     let remembered = |cause| Error::aws("reading what the table remembers", cause);
     match scope {
         Scope::Profiles(names) => {
-            let memories = known::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
+            let memories = prior_state::of_these(&context.aws, names.keys().cloned()).await.map_err(remembered)?;
             let looks = looks(&memories, names.keys().cloned());
             let observation = observe(watched, &looks, places, Search::Paged).await.map_err(read)?;
             Ok(Looked { observation, memories, looks, doubtful: BTreeSet::new() })
         }
         Scope::Everything => {
-            let memories = known::of_all(&context.aws).await.map_err(remembered)?;
+            let memories = prior_state::of_all(&context.aws).await.map_err(remembered)?;
             let mut swept = sweep(watched, places).await.map_err(read)?;
             let now = context.aws.clock().now();
             swept.suspects.extend(swept.profiles.values().filter_map(|live| {

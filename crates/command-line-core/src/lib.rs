@@ -5,31 +5,31 @@
 
 pub mod apply;
 pub mod arguments;
-pub mod carry_out;
 pub mod completions;
 pub mod connect;
 pub mod console;
 pub mod error;
 pub mod evidence;
+pub mod execute;
 pub mod exit;
 pub mod explain;
 pub mod findings;
-pub mod ground;
 pub mod heal;
 pub mod html;
 pub mod interrupt;
 pub mod json;
-pub mod known;
 pub mod man_page;
 pub mod options;
 pub mod permissions;
 pub mod plan_text;
-pub mod prospect;
+pub mod preconditions;
+pub mod preview;
+pub mod prior_state;
+pub mod progress;
 pub mod replay;
 pub mod role;
 pub mod scan;
 pub mod unread;
-pub mod watched;
 pub mod write_iam;
 
 use arguments::{Arguments, Command};

@@ -22,16 +22,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::apply::{self, apply};
-use super::carry_out::Carried;
 use super::connect::{Connect, Connected};
 use super::console::{Console, Ink};
 use super::error::Error;
+use super::execute::Carried;
 use super::exit::Exit;
 use super::findings::{Findings, find_after};
 use super::json as json_text;
 use super::options::{Format, Global, config};
+use super::progress::watch;
 use super::role::{self, Said};
-use super::watched::watch;
 use crate::findings::Scope;
 use follow::{Replayed, follow};
 use reprofile_core::alert::plain::plain;

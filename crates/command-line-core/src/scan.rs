@@ -14,8 +14,8 @@ use super::exit::Exit;
 use super::findings::{Findings, find};
 use super::html;
 use super::options::{Format, Global};
+use super::progress::watch;
 use super::unread;
-use super::watched::watch;
 use crate::findings::Scope;
 
 /// What `scan` is asked.

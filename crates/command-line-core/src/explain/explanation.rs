@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::history::History;
 use crate::evidence::Ping;
-use crate::prospect::Prospect;
+use crate::preview::Prospect;
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::alert::plain::{SHORT, code, quoted};
 use reprofile_core::decide::plan::Level;

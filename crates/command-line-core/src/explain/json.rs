@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::explanation::{Explanation, Looked};
 use super::text::{bare, by_hand, credentials, since};
 use crate::error::Error;
-use crate::prospect::Prospect;
+use crate::preview::Prospect;
 use crate::scan::json as scan;
 use reprofile_core::alert::trust;
 use reprofile_core::decide::iam_repair::IamRepair;

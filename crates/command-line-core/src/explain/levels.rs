@@ -3,7 +3,7 @@
 //! Invariant: levels that would do the same stand together, so that what differs is seen.
 
 use super::explanation::Explanation;
-use crate::prospect::{Prospect, WhyNot};
+use crate::preview::{Prospect, WhyNot};
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::facts::Facts;
 use reprofile_core::alert::plain::{code, listed};

@@ -4,7 +4,7 @@
 //! instance said to be nowhere. Nothing is written.
 
 use crate::error::Error;
-use crate::known;
+use crate::prior_state;
 use reprofile_core::config::Regions;
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
@@ -140,7 +140,7 @@ async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Prof
 }
 
 async fn memory<A: Account>(account: &A, name: &ProfileName) -> Result<Option<ProfileRecord>, Error> {
-    let read = known::of_these(account, std::iter::once(name.clone())).await;
+    let read = prior_state::of_these(account, std::iter::once(name.clone())).await;
     Ok(read.map_err(|cause| Error::aws("reading what the table remembers", cause))?.remove(name))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use crate::findings::{BrokenProfile, Finding, Findings};
-use crate::prospect::WhyNot;
+use crate::preview::WhyNot;
 use reprofile_core::decide::iam_repair::{ChosenRole, IamRepair};
 use reprofile_core::decide::plan::Decision;
 use reprofile_core::domain::model::{Role, Timestamp};

@@ -5,15 +5,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reprofile_command_line::apply;
-use reprofile_command_line::carry_out::{Carried, Done, News, carry_out};
 use reprofile_command_line::console::Look;
+use reprofile_command_line::execute::{Carried, Done, News, carry_out};
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, find};
-use reprofile_command_line::ground::Fate;
 use reprofile_command_line::heal::Subjects;
 use reprofile_command_line::interrupt::UnderWay;
 use reprofile_command_line::plan_text;
-use reprofile_command_line::watched::Watch;
+use reprofile_command_line::preconditions::Fate;
+use reprofile_command_line::progress::Watch;
 use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::names::InstanceId;
 use reprofile_core::reconcile::context::Context;

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use reprofile_command_line::apply;
-use reprofile_command_line::carry_out::{Carried, carry_out};
 use reprofile_command_line::console::Look;
+use reprofile_command_line::execute::{Carried, carry_out};
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find};
 use reprofile_command_line::interrupt::UnderWay;
 use reprofile_command_line::plan_text;
+use reprofile_command_line::progress::Watch;
 use reprofile_command_line::role::Said;
 use reprofile_command_line::scan::json;
-use reprofile_command_line::watched::Watch;
 use reprofile_command_line::write_iam::Fate;
 use reprofile_core::domain::model::Trust;
 use reprofile_core::domain::names::{InstanceId, ProfileName, RoleName};

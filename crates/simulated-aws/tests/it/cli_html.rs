@@ -5,7 +5,7 @@ use std::time::Duration;
 use reprofile_command_line::findings::Scope;
 use reprofile_command_line::findings::find;
 use reprofile_command_line::html::page;
-use reprofile_command_line::watched::Watch;
+use reprofile_command_line::progress::Watch;
 use reprofile_core::domain::model::Trust;
 
 use crate::cli_scan::{QUIET, context};

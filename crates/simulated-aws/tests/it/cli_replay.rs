@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use reprofile_command_line::findings::{Scope, find_after};
+use reprofile_command_line::progress::Watch;
 use reprofile_command_line::replay::follow::{Replayed, follow};
 use reprofile_command_line::replay::{check, read, unknown_profiles};
-use reprofile_command_line::watched::Watch;
 use reprofile_core::domain::names::ProfileName;
 use serde_json::{Value, json};
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use reprofile_command_line::carry_out::carry_out;
+use reprofile_command_line::execute::carry_out;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find};
 use reprofile_command_line::interrupt::UnderWay;
 use reprofile_command_line::options::Format;
+use reprofile_command_line::progress::Watch;
 use reprofile_command_line::scan::{json, text};
-use reprofile_command_line::watched::Watch;
 use reprofile_command_line::{apply, html};
 use reprofile_core::domain::model::{InstanceState, Trust};
 use reprofile_core::domain::names::{InstanceId, ProfileName};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::prospect::{Known, WhyNot, named};
+use super::preview::{Known, WhyNot, named};
 use super::role::Said;
 use reprofile_core::decide::iam_repair::Former;
 use reprofile_core::decide::profile_record::ProfileRecord;

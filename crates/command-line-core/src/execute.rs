@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::findings::{BrokenProfile, Finding, Findings};
-use super::ground::{Fate, Ground, Lives, Looks, lives};
 use super::interrupt::UnderWay;
+use super::preconditions::{Fate, Ground, Lives, Looks, lives};
 use super::write_iam::{self, Written, write_iam};
 use reprofile_core::decide::plan::{OLD_ENOUGH, Step};
 use reprofile_core::decide::report::{Failure, Outcome, Skipped};
