@@ -16,8 +16,8 @@
 //! | `deeds` | what Reprofile changed |
 //! | `deployment`, `function` | whole incidents: rule, queue, schedule and function, driven in virtual time |
 //!
-//! A further service is a further file: its state in [`World`], its calls as [`Operation`]s that go through
-//! [`AwsModel::call`].
+//! A further service is a further file: its state in `World`, its calls as `Operation`s that go through
+//! `AwsModel::call`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 #![expect(
