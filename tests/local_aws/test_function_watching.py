@@ -11,7 +11,7 @@ import pytest
 import deployment
 
 METRICS = (deployment.PROJECT / "crates/core/src/lambda/metrics.rs").read_text()
-LOG_LINES = "".join(path.read_text() for path in (deployment.PROJECT / "src").rglob("*.rs"))
+LOG_LINES = "".join(path.read_text() for path in (deployment.PROJECT / "crates/core/src").rglob("*.rs"))
 
 
 @pytest.fixture(scope="module")

@@ -390,7 +390,7 @@ def test_others_are_shown_beside_the_instances_in_pages_and_changed_by_nobody(aw
 
 
 def test_a_region_is_down_for_a_time_and_the_others_answer(aws, ec2):
-    aws.take_region_down(REGION, seconds=1)
+    aws.take_region_down(REGION, seconds=5)
     refused("ServiceUnavailable", ec2.describe_instances)
     aws.client("ec2").describe_instances()
     assert [fault["region"] for fault in aws.control("GET", "faults")] == [REGION]
