@@ -107,3 +107,12 @@ def test_an_input_that_cannot_be_read(cli):
     check(cli.run("replay", "/nonexistent.json"), "error: /nonexistent.json cannot be read: No such file or directory")
     check(cli.run("replay", "-", stdin=b"hello"), "error: the input is no JSON")
     check(cli.run("replay", "-", stdin=b"[]"), "error: there is no event in the input")
+
+
+def test_refused_listing_of_regions_leads_to_the_options_that_need_no_list(cli, aws):
+    aws.fail("UnauthorizedOperation", action="DescribeRegions")
+    try:
+        check(cli.run("scan"), "ec2:DescribeRegions", "what to do:", "--regions", "--region")
+        assert cli.run("scan", "--regions", "us-east-1").code in (0, 2)
+    finally:
+        aws.mend()
