@@ -224,6 +224,7 @@ def test_a_reader_that_has_gone_is_no_error(account):
 def test_an_association_that_hangs_is_stuck_and_heal_attaches_the_profile_anew(account):
     account.console_create_role("web-role")
     instance = account.run_instance("web-role", "eu-west-1", name="web-1")
+    account.age_profile("web-role", 3600)
     account.keep_associating(instance, "eu-west-1", since_seconds=3600)
     found = account.cli.run("scan", "--output", "json")
     assert found.code == 2, found.err

@@ -114,4 +114,5 @@ def test_where_the_list_of_regions_fails_the_regions_last_seen_are_looked_at(rep
     made_anew(reprofile, name)
     eventually(lambda: aws.healed(away, name, AWAY))
     assert reprofile.calls(mark, action="DescribeRegions", error="ServiceUnavailable")
+    eventually(lambda: passes(reprofile, lambda: "HEALED" in statuses(reprofile, name)), seconds=60, every=0.3)
     assert away in reprofile.alert(name, "HEALED")["message"]
