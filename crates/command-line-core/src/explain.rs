@@ -18,9 +18,10 @@ use super::prior_state::{known, successor};
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::decide::iam_repair::lacks_something;
+use reprofile_core::decide::notification::Notification;
 use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, plan};
 use reprofile_core::decide::profile_record::ProfileRecord;
-use reprofile_core::decide::report::{Deferral, InstanceReport, Outcome, ProfileReport, Skipped};
+use reprofile_core::decide::report::{Deferral, InstanceReport, Outcome, ReconcileReport, Skipped};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::Sought;
@@ -141,16 +142,19 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         let bounds = Guardrails { level, ..bounds.clone() };
         (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
     });
-    let report = ProfileReport {
+    let report = ReconcileReport {
         changes,
         sought,
         instances: as_they_are(&profile, live.as_ref(), broken, now),
         healthy: instances.iter().filter(|one| one.case == Case::Healthy).count(),
         remembered: memory.as_ref().and_then(ProfileRecord::last_role).cloned(),
-        ..ProfileReport::new(context.partition.clone(), context.account.clone(), profile, live, now)
+        ..ReconcileReport::new(context.partition.clone(), context.account.clone(), profile, live, now)
     };
+    let notification = Notification::of_look(report);
+    let report = &notification.report;
     let explanation = Explanation {
-        report: &report,
+        report,
+        notification: &notification,
         instances: &instances,
         unread: &unread,
         pings: &pings,

@@ -4,6 +4,7 @@ pub mod diagnose;
 pub mod iam_repair;
 pub mod incident;
 pub mod losses;
+pub mod notification;
 pub mod plan;
 pub mod profile_record;
 pub mod report;

@@ -9,8 +9,9 @@ use crate::evidence::Ping;
 use crate::preview::Prospect;
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::alert::plain::{SHORT, code, quoted};
+use reprofile_core::decide::notification::Notification;
 use reprofile_core::decide::plan::Level;
-use reprofile_core::decide::report::{ProfileReport, UnreadRegion};
+use reprofile_core::decide::report::{ReconcileReport, UnreadRegion};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Case};
 use reprofile_core::domain::names::{InstanceId, Region};
@@ -36,7 +37,9 @@ pub(crate) enum Looked {
 #[derive(Debug)]
 pub(crate) struct Explanation<'a> {
     /// The broken instances, and the changes that led there.
-    pub(crate) report: &'a ProfileReport,
+    pub(crate) report: &'a ReconcileReport,
+    /// The same, as an alert would put it.
+    pub(crate) notification: &'a Notification,
     /// Every instance, the healthy ones as well.
     pub(crate) instances: &'a [Affected],
     /// The regions that could not be read.

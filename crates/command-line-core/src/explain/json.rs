@@ -52,11 +52,11 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
             })),
         })),
         "successor": report.successor(),
-        "broken_since": since(report).map(|(at, exact)| json!({ "at": moment(at), "or_earlier": !exact })),
+        "broken_since": since(it.notification).map(|(at, exact)| json!({ "at": moment(at), "or_earlier": !exact })),
         "instances": it.instances.iter().map(|one| instance(it, one)).collect::<Vec<_>>(),
         "credentials": (!it.instances.is_empty()).then(|| bare(&credentials(it))),
         "levels": levels(it),
-        "by_hand": by_hand(report).into_iter()
+        "by_hand": by_hand(it.notification).into_iter()
             .map(|(what, commands)| json!({ "do": what, "commands": commands }))
             .collect::<Vec<_>>(),
         "history": history(it),

@@ -16,7 +16,8 @@ const NAMED: usize = 5;
 pub(super) fn section(it: &Explanation) -> Option<Section> {
     const HEADING: &str = "What Reprofile would do";
     if it.report.instances.is_empty() {
-        let broken = if Facts::of(it.report).doubtful_role().is_some() { "is known to be broken" } else { "is broken" };
+        let broken =
+            if Facts::of(it.notification).doubtful_role().is_some() { "is known to be broken" } else { "is broken" };
         return Section::of(HEADING, vec![Line::Say(format!("Nothing, at any level: nothing {broken}."))]);
     }
     // Levels that would do the same stand together.

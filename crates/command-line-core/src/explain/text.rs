@@ -11,7 +11,7 @@ use reprofile_core::alert::document::{Document, Line, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
 use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
 use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened};
-use reprofile_core::decide::report::ProfileReport;
+use reprofile_core::decide::notification::Notification;
 use reprofile_core::domain::model::{Affected, AssociationState, Case, InstanceState, Profile, Timestamp, Trust};
 
 /// How many of each kind get a command.
@@ -23,7 +23,7 @@ const SPENT: Duration = Duration::minutes(6 * 60 + 30);
 
 /// Writes it as text.
 pub(crate) fn write(it: &Explanation) -> String {
-    let facts = Facts::of(it.report);
+    let facts = Facts::of(it.notification);
     let document = Document {
         headline: headline(it, &facts),
         key_facts: key_facts(it, &facts),
@@ -54,14 +54,14 @@ pub(crate) fn write(it: &Explanation) -> String {
 }
 
 /// What to do by hand, each with its commands, for programs: without backticks.
-pub(crate) fn by_hand(report: &ProfileReport) -> Vec<(String, Vec<String>)> {
-    let steps = next_steps::what_to_do(&Facts::of(report), COMMANDED);
+pub(crate) fn by_hand(notification: &Notification) -> Vec<(String, Vec<String>)> {
+    let steps = next_steps::what_to_do(&Facts::of(notification), COMMANDED);
     steps.into_iter().map(|step| (bare(&step.say), step.commands)).collect()
 }
 
 /// Since when it is broken: the moment, and whether it broke just then and not before.
-pub(crate) fn since(report: &ProfileReport) -> Option<(Timestamp, bool)> {
-    match Facts::of(report).since() {
+pub(crate) fn since(notification: &Notification) -> Option<(Timestamp, bool)> {
+    match Facts::of(notification).since() {
         Onset::At(at) => Some((at, true)),
         Onset::AtLatest(at) => Some((at, false)),
         Onset::Unknown => None,
@@ -245,7 +245,7 @@ fn instance(one: &Affected) -> String {
 pub(crate) fn credentials(it: &Explanation) -> String {
     let broken: Vec<&Affected> = it.report.instances.iter().map(|one| &one.found).collect();
     if broken.is_empty() {
-        return match Facts::of(it.report).doubtful_role() {
+        return match Facts::of(it.notification).doubtful_role() {
             _ if it.instances.is_empty() => "There are none: no instance holds the profile.".to_owned(),
             Some(role) => format!(
                 "That is not known. {} If it does not, no new ones come, and those in hand last about 6 hours at most.",
@@ -272,7 +272,7 @@ pub(crate) fn credentials(it: &Explanation) -> String {
     if broken.iter().all(|one| !matches!(one.instance.state, InstanceState::Running | InstanceState::Unknown)) {
         return "Nothing runs there now. Once started, the instances get none.".to_owned();
     }
-    let since = since(it.report);
+    let since = since(it.notification);
     let spent = since.filter(|(at, _)| it.report.at - *at > SPENT);
     if let Some((at, exact)) = spent {
         let when = if exact { minute(at) } else { format!("{} or earlier", minute(at)) };
@@ -281,12 +281,12 @@ pub(crate) fn credentials(it: &Explanation) -> String {
              do not come until it is repaired."
         );
     }
-    let facts = Facts::of(it.report);
+    let facts = Facts::of(it.notification);
     let until = match since {
         Some((at, true)) => format!("until about {} at the latest", minute(at + Duration::hours(6))),
         _ => "for up to about 6 hours after the break".to_owned(),
     };
-    let sooner = if facts.report.case() == Case::Untrusted {
+    let sooner = if facts.notification.case() == Case::Untrusted {
         ""
     } else if facts.role_is_deleted() || facts.role_is_new() {
         " Those of a role that was deleted, as here, stop sooner."

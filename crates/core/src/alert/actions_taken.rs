@@ -45,15 +45,15 @@ fn instances(facts: &Facts) -> Vec<Line> {
         lines.push(Line::Item(lot));
         lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
     }
-    lines.extend(the_rest(&facts.told[shown.len()..], facts.report.more_healed).map(Line::Item));
+    lines.extend(the_rest(&facts.told[shown.len()..], facts.notification.more_healed_before).map(Line::Item));
     lines
 }
 
 /// What was done besides: in IAM, and by which calls; and who else there is.
 fn besides(facts: &Facts) -> Vec<Line> {
     let mut lines = Vec::new();
-    lines.extend(facts.report.mended.iter().map(|mended| Line::Item(in_iam(facts, mended))));
-    let (calls, writes) = (calls(facts), &facts.report.mended);
+    lines.extend(facts.notification.iam_repairs.iter().map(|mended| Line::Item(in_iam(facts, mended))));
+    let (calls, writes) = (calls(facts), &facts.notification.iam_repairs);
     if !calls.is_empty() || !writes.is_empty() {
         let nothing = if writes.is_empty() { " Reprofile changed nothing in IAM." } else { "" };
         lines.push(Line::Say(format!(
@@ -62,12 +62,14 @@ fn besides(facts: &Facts) -> Vec<Line> {
             minute(facts.report.at)
         )));
     }
-    if let Some(why) = facts.report.unmended.filter(|why| *why != RepairBlocked::Level && facts.open().next().is_some())
+    if let Some(why) =
+        facts.report.repair_blocked.filter(|why| *why != RepairBlocked::Level && facts.open().next().is_some())
     {
         lines.push(Line::Say(format!("Reprofile left IAM as it is: {why}.")));
     }
-    if facts.report.healthy > 0 {
-        let others = count(facts.report.healthy, "other instance holds", "other instances hold");
+    let healthy = facts.notification.others_healthy();
+    if healthy > 0 {
+        let others = count(healthy, "other instance holds", "other instances hold");
         lines.push(Line::Say(format!("{others} the present profile already.")));
     }
     lines
@@ -103,7 +105,7 @@ fn calls(facts: &Facts) -> Vec<String> {
         };
         facts.told.iter().any(|(_, one)| is_tried(one))
     };
-    let writes = &facts.report.mended;
+    let writes = &facts.notification.iam_repairs;
     let calls = [
         (writes.iter().any(|mended| mended.created.is_some()), "iam:CreateInstanceProfile"),
         (!writes.is_empty(), "iam:AddRoleToInstanceProfile"),

@@ -126,7 +126,7 @@ fn resources(facts: &Facts) -> Vec<String> {
 /// The same for each alert on the incident, so that they stand in one thread; without a memory, for each on the profile,
 /// however its name is spelled. FNV-1a, as the standard library's hashes differ from version to version.
 fn thread_id(facts: &Facts) -> String {
-    let incident = facts.report.incident.as_ref().map(|reference| reference.incident.as_str());
+    let incident = facts.notification.incident.as_ref().map(|incident| incident.id.as_str());
     let name = incident.unwrap_or(facts.report.profile.as_str()).to_ascii_lowercase();
     let hash = name
         .bytes()

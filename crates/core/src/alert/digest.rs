@@ -11,8 +11,9 @@ use super::plain::{code, count, minute};
 use super::{actions_taken, text};
 use crate::config::Format;
 use crate::decide::iam_repair::RepairBlocked;
+use crate::decide::notification::Notification;
 use crate::decide::plan::{Blocker, Level};
-use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Skipped, Status, UnreadRegion};
+use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Skipped, Status, UnreadRegion};
 use crate::domain::model::{Case, Timestamp};
 use crate::domain::names::{AccountId, Partition, Region};
 use crate::ports::Message;
@@ -29,7 +30,7 @@ pub struct Overview<'a> {
     /// Its partition.
     pub partition: &'a Partition,
     /// The profiles that a first sweep found broken.
-    pub found: &'a [ProfileReport],
+    pub found: &'a [Notification],
     /// What is new of the regions that cannot be looked at.
     pub regions: &'a RegionNews,
     /// How far the sweeps after this one may go, where this is the first one: it repairs nothing, and gives notice.
@@ -75,7 +76,7 @@ pub fn overview(overview: &Overview<'_>, format: Format) -> Message {
         0 => regions.summary(),
         profiles => format!("{} found", count(profiles, "broken instance profile", "broken instance profiles")),
     };
-    let case = found.iter().map(ProfileReport::case).max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy);
+    let case = found.iter().map(Notification::case).max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy);
     let attributes = vec![
         ("status", status.to_owned()),
         ("severity", severity.as_str().to_owned()),
@@ -146,7 +147,7 @@ fn found(profiles: &[Facts]) -> Option<Section> {
             code(&report.profile),
             facts.status.as_str(),
             count(all, "instance", "instances"),
-            report.case()
+            facts.notification.case()
         )));
         lines.extend(facts.told.iter().take(INSTANCES).map(|(_, one)| Line::Sub(actions_taken::instance(one))));
         if all > INSTANCES {
@@ -160,26 +161,26 @@ fn found(profiles: &[Facts]) -> Option<Section> {
 }
 
 /// The instances that the next sweep repairs.
-fn repaired_next(found: &[ProfileReport]) -> usize {
+fn repaired_next(found: &[Notification]) -> usize {
     found
         .iter()
-        .flat_map(|report| report.reported().map(move |one| (report, one)))
+        .flat_map(|one| one.report.reported().map(move |instance| (&one.report, instance)))
         .filter(|(report, one)| is_next(report, one))
         .count()
 }
 
-fn is_next(report: &ProfileReport, one: &InstanceReport) -> bool {
+fn is_next(report: &ReconcileReport, one: &InstanceReport) -> bool {
     match one.outcome {
         Outcome::Left(Skipped::Hindered(Blocker::OnNotice)) => true,
         Outcome::Left(Skipped::Hindered(Blocker::NoRole | Blocker::NoProfile)) => {
-            report.unmended == Some(RepairBlocked::OnNotice)
+            report.repair_blocked == Some(RepairBlocked::OnNotice)
         }
         _ => false,
     }
 }
 
 fn is_all_repaired_next(overview: &Overview<'_>) -> bool {
-    let all: usize = overview.found.iter().map(|report| report.reported().count()).sum();
+    let all: usize = overview.found.iter().map(|one| one.report.reported().count()).sum();
     overview.notice.is_some() && overview.sweeps && all > 0 && repaired_next(overview.found) == all
 }
 
@@ -201,12 +202,12 @@ fn repairs(overview: &Overview<'_>) -> Option<Section> {
             "15 minutes",
             count(next, "instance", "instances")
         ))];
-        for report in overview.found.iter().take(PROFILES) {
+        for Notification { report, .. } in overview.found.iter().take(PROFILES) {
             let instances: Vec<&InstanceReport> = report.reported().filter(|one| is_next(report, one)).collect();
             if instances.is_empty() {
                 continue;
             }
-            let in_iam = if report.unmended == Some(RepairBlocked::OnNotice) {
+            let in_iam = if report.repair_blocked == Some(RepairBlocked::OnNotice) {
                 ", after it has repaired the profile in IAM"
             } else {
                 ""

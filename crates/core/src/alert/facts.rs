@@ -1,12 +1,11 @@
 //! What is known from a report: who is still broken, since when, which role, and what may be claimed.
 //!
 //! Invariant: nothing here guesses. What the report does not show is `None`, or a bound that says so. The status is the
-//! one that the incident decided; only a report that is of no incident has its own.
-
-use std::borrow::Cow;
+//! notification's.
 
 use crate::decide::losses::Losses;
-use crate::decide::report::{Failure, InstanceReport, Outcome, ProfileReport, Skipped, Status};
+use crate::decide::notification::Notification;
+use crate::decide::report::{Failure, InstanceReport, Outcome, ReconcileReport, Skipped, Status};
 use crate::domain::aws_error::ErrorKind;
 use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{Case, InstanceState, Profile, Role, Timestamp, Trust};
@@ -51,30 +50,29 @@ pub enum Onset {
     Unknown,
 }
 
-/// A report, looked at from the side of those who are told.
+/// A notification, looked at from the side of those who read it.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// The report.
-    pub report: &'a ProfileReport,
+    /// What is to be said.
+    pub notification: &'a Notification,
+    /// The report of the last look.
+    pub report: &'a ReconcileReport,
     /// The told instances, the worst first.
     pub told: Vec<(Standing, &'a InstanceReport)>,
     /// The status.
     pub status: Status,
     /// The instances that were cut off, over the incident's whole life.
-    pub losses: Cow<'a, Losses>,
+    pub losses: &'a Losses,
 }
 
 impl<'a> Facts<'a> {
-    /// Reads them out of a report.
+    /// Reads them out of a notification.
     #[must_use]
-    pub fn of(report: &'a ProfileReport) -> Self {
-        let mut told: Vec<_> = report.reported().map(|one| (Standing::of(&one.outcome), one)).collect();
+    pub fn of(notification: &'a Notification) -> Self {
+        let mut told: Vec<_> = notification.instances().map(|one| (Standing::of(&one.outcome), one)).collect();
         told.sort_by_key(|(standing, _)| *standing);
-        let (status, losses) = match &report.incident {
-            Some(reference) => (reference.status, Cow::Borrowed(&reference.losses)),
-            None => (report.status(), Cow::Owned(Losses::of(report))),
-        };
-        Self { report, told, status, losses }
+        let Notification { report, status, losses, .. } = notification;
+        Self { notification, report, told, status: *status, losses }
     }
 
     /// Whether it is over: nothing is broken any more.
@@ -86,7 +84,7 @@ impl<'a> Facts<'a> {
     /// The case to tell: the gravest of the told; where all of them are over, the gravest that there was.
     #[must_use]
     pub fn case(&self) -> Case {
-        match self.report.case() {
+        match self.notification.case() {
             Case::Healthy if self.is_over() => self.losses.case().unwrap_or(Case::Healthy),
             case => case,
         }
@@ -101,14 +99,14 @@ impl<'a> Facts<'a> {
     /// How many instances stand so, those healed included that are only counted.
     #[must_use]
     pub fn count(&self, standing: Standing) -> usize {
-        let more = if standing == Standing::Healed { self.report.more_healed } else { 0 };
+        let more = if standing == Standing::Healed { self.notification.more_healed_before } else { 0 };
         more + self.told.iter().filter(|(one, _)| *one == standing).count()
     }
 
     /// How many instances this is about, those included that were healed and are only counted.
     #[must_use]
     pub fn all(&self) -> usize {
-        self.told.len() + self.report.more_healed
+        self.told.len() + self.notification.more_healed_before
     }
 
     /// The instances that are still broken.
@@ -157,7 +155,7 @@ impl<'a> Facts<'a> {
     pub fn of_profile(&self, call: CallName) -> impl DoubleEndedIterator<Item = &'a Change> {
         let name = &self.report.profile;
         let is_it = move |change: &&Change| matches!(&change.subject, Subject::Profile(of, _) if of == name);
-        self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
+        self.notification.changes.iter().filter(move |change| change.call == call).filter(is_it)
     }
 
     /// The changes made by this call to the role that the profile holds or held; to any role where that is not known.
@@ -168,7 +166,7 @@ impl<'a> Facts<'a> {
             Subject::Role(role) => name.is_none_or(|name| name == role),
             Subject::Profile(..) => false,
         };
-        self.report.changes.iter().filter(move |change| change.call == call).filter(is_it)
+        self.notification.changes.iter().filter(move |change| change.call == call).filter(is_it)
     }
 
     /// The role in the profile; where it holds none, the one that the changes say was in it last, or that is remembered.
@@ -176,7 +174,7 @@ impl<'a> Facts<'a> {
     pub fn role(&self) -> Option<&'a RoleName> {
         let in_it = self.live().and_then(|live| live.role.as_ref()).map(|role| &role.name);
         let changed = || {
-            self.report.changes.iter().rev().find_map(|change| match &change.subject {
+            self.notification.changes.iter().rev().find_map(|change| match &change.subject {
                 Subject::Profile(name, role) if *name == self.report.profile => role.as_ref(),
                 _ => None,
             })
@@ -227,7 +225,7 @@ impl<'a> Facts<'a> {
         let at = |change: &Change| change.at;
         let young = || self.live().map_or(Onset::Unknown, |live| Onset::AtLatest(live.created));
         let known = |at: Option<Timestamp>| at.map(Onset::At);
-        match self.report.case() {
+        match self.notification.case() {
             Case::Gone => known(self.of_profile(CallName::DeleteInstanceProfile).next_back().and_then(at))
                 .unwrap_or(Onset::Unknown),
             Case::RoleLess => known(self.of_profile(CallName::RemoveRoleFromInstanceProfile).next_back().and_then(at))

@@ -8,13 +8,14 @@ use super::facts::{Facts, Severity};
 use super::subject::subject;
 use super::{actions_taken, chat, next_steps, notes, text, what_happened};
 use crate::config::Format;
-use crate::decide::report::{ProfileReport, UnreadRegion};
+use crate::decide::notification::Notification;
+use crate::decide::report::UnreadRegion;
 use crate::ports::Message;
 
 /// Writes the alert on one profile.
 #[must_use]
-pub fn message(report: &ProfileReport, unread: &[UnreadRegion], format: Format) -> Message {
-    let facts = Facts::of(report);
+pub fn message(notification: &Notification, unread: &[UnreadRegion], format: Format) -> Message {
+    let facts = Facts::of(notification);
     let severity = Severity::of(&facts);
     let document = document(&facts, unread, format);
     let attributes = attributes(&facts, severity);
@@ -55,10 +56,8 @@ fn document(facts: &Facts, unread: &[UnreadRegion], format: Format) -> Document 
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
 fn attributes(facts: &Facts, severity: Severity) -> Vec<(&'static str, String)> {
     let report = facts.report;
-    let incident = report
-        .incident
-        .iter()
-        .flat_map(|reference| [("incident", reference.incident.clone()), ("revision", reference.revision.to_string())]);
+    let incident = facts.notification.incident.iter();
+    let incident = incident.flat_map(|one| [("incident", one.id.clone()), ("revision", one.revision.to_string())]);
     let known = [
         ("status", facts.status.as_str().to_owned()),
         ("severity", severity.as_str().to_owned()),

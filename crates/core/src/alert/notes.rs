@@ -56,7 +56,7 @@ pub fn good_to_know(facts: &Facts) -> Option<Section> {
 
 /// From the fourth time in a day on, it is no accident.
 fn recreated(facts: &Facts) -> Option<String> {
-    let times = facts.report.recreated;
+    let times = facts.notification.recreated;
     (times >= 4).then(|| {
         format!(
             "This instance profile was created again {times} times within a day. Reprofile re-associates each time, but every \
@@ -68,7 +68,7 @@ fn recreated(facts: &Facts) -> Option<String> {
 fn launches(facts: &Facts) -> Option<String> {
     facts.open().next()?;
     let who = "by auto scaling groups and launch templates too";
-    Some(match facts.report.case() {
+    Some(match facts.notification.case() {
         Case::Gone => format!("New launches with this profile fail until it is there again, {who}."),
         Case::RoleLess => format!("New launches with this profile fail or start without permissions, {who}."),
         Case::Untrusted => format!("New launches with this profile start without permissions, {who}."),

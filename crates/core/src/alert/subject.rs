@@ -22,7 +22,7 @@ pub(super) fn subject(facts: &Facts) -> String {
 pub(super) fn summary(facts: &Facts) -> String {
     let (all, open) = (facts.all(), facts.open().count());
     let instances = |number| count(number, "instance", "instances");
-    let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);
+    let is_reminder = facts.notification.is_reminder();
     let still = if is_reminder { "still " } else { "" };
     let what = match facts.status {
         Status::Failed => format!("{still}{} of {} not repaired", open, instances(all)),

@@ -23,7 +23,7 @@ pub fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
     let (all, open, healed) = (facts.all(), facts.open().count(), facts.count(Standing::Healed));
     let instances = count(all, "EC2 instance", "EC2 instances");
     let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
-    let is_reminder = facts.report.incident.as_ref().is_some_and(|reference| reference.is_reminder);
+    let is_reminder = facts.notification.is_reminder();
     let still = if is_reminder { "STILL " } else { "" };
     let mut said = match status {
         Status::Broken if facts.healed_but_untrusted() && open == 0 => vec![format!(
@@ -82,7 +82,7 @@ fn how_it_ended(facts: &Facts) -> String {
             "{status}: {instances} had lost the link to {role}. Reprofile restored and checked it for {healed}; somebody \
              mended the others, or they have ended. {need_not}"
         ),
-        _ if !facts.report.mended.is_empty() => format!(
+        _ if !facts.notification.iam_repairs.is_empty() => format!(
             "{status}: {instances} had lost the link to {role}. Reprofile put right in IAM what was missing, and checked it. \
              {need_not}"
         ),
@@ -114,9 +114,9 @@ fn how_soon(facts: &Facts, open: usize) -> &'static str {
         "It is not running, so nothing fails now; once started, it has no AWS permissions."
     } else if !facts.open_and_running() {
         "None of them is running, so nothing fails now; once started, they have no AWS permissions."
-    } else if facts.report.case() == Case::Stuck {
+    } else if facts.notification.case() == Case::Stuck {
         "It is not known whether the instances have any AWS credentials: EC2 has not finished attaching the instance profile."
-    } else if facts.report.case() == Case::Untrusted {
+    } else if facts.notification.case() == Case::Untrusted {
         "AWS credentials already on the instances work until they expire, about 6 hours after the break at the latest."
     } else if role_was_deleted {
         "AWS credentials already on the instances stop working soon, as the role they came from was deleted."
@@ -136,7 +136,7 @@ pub fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
         None => "not known".to_owned(),
     };
     let mut actors: Vec<&Actor> = Vec::new();
-    for change in &report.changes {
+    for change in &facts.notification.changes {
         if !actors.contains(&&change.actor) {
             actors.push(&change.actor);
         }
@@ -326,7 +326,7 @@ fn when(at: Option<Timestamp>) -> String {
 /// The changes in IAM that led here, under who made them.
 #[must_use]
 pub fn changes(facts: &Facts) -> Option<Section> {
-    let all = &facts.report.changes;
+    let all = &facts.notification.changes;
     let shown = &all[all.len().saturating_sub(CHANGES)..];
     let mut by_actor: Vec<(&Actor, Vec<&Change>)> = Vec::new();
     for change in shown {

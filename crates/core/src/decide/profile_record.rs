@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::decide::incident::Incident;
+use crate::decide::incident::{History, Incident};
 use crate::decide::plan::Action;
 use crate::decide::report::{Deferral, InstanceReport, Outcome};
 use crate::domain::event::Change;
@@ -395,6 +395,15 @@ impl ProfileRecord {
         self.indexed.retain(|one| one.role != *role && now - one.at < KEPT);
         self.indexed.push(Indexed { role: role.clone(), at: now });
         true
+    }
+
+    /// What alerting needs of it besides the incident.
+    #[must_use]
+    pub fn history(&self, is_recorded: bool, now: Timestamp) -> History {
+        History {
+            had_role: is_recorded.then(|| self.last_role().is_some()),
+            recreated: self.recreated.iter().filter(|at| now - **at < Duration::days(1)).count(),
+        }
     }
 
     /// The name of the role that the profile was last seen with.

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::diagnose::also_untrusted;
 use crate::decide::iam_repair::{IamRepaired, Reading, RepairBlocked, lacks_something};
-use crate::decide::losses::Losses;
 use crate::decide::plan::{Action, Blocker};
 use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::event::Change;
@@ -195,9 +194,9 @@ impl Status {
     }
 }
 
-/// What came of one profile.
+/// What one look at a profile found, and what came of its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileReport {
+pub struct ReconcileReport {
     /// The partition of the account.
     pub partition: Partition,
     /// The account.
@@ -206,7 +205,7 @@ pub struct ProfileReport {
     pub profile: ProfileName,
     /// The profile as IAM has it, read last; `None`: there is none.
     pub live: Option<Profile>,
-    /// The events that led here, oldest first; none for a sweep that found it by itself.
+    /// The events that led to this look, oldest first; none where a sweep found it.
     pub changes: Vec<Change>,
     /// The affected instances.
     pub instances: Vec<InstanceReport>,
@@ -214,18 +213,12 @@ pub struct ProfileReport {
     pub healthy: usize,
     /// When the run ended.
     pub at: Timestamp,
-    /// The incident that this is told of, where there is a memory.
-    pub incident: Option<Reference>,
-    /// How many instances were healed before that are only counted.
-    pub more_healed: usize,
-    /// What was put right in IAM.
-    pub mended: Vec<IamRepaired>,
-    /// How often the profile was created again within a day, as far as is remembered.
-    pub recreated: usize,
-    /// The role that the profile was last seen with, where there is a memory of it.
+    /// What this look repaired in IAM.
+    pub iam_repaired: Option<IamRepaired>,
+    /// Why IAM was not repaired, where it lacks something.
+    pub repair_blocked: Option<RepairBlocked>,
+    /// The role that the profile was last seen with, where the table has one.
     pub remembered: Option<RoleName>,
-    /// Why IAM, where it lacks something, is left as it is.
-    pub unmended: Option<RepairBlocked>,
     /// What was read when IAM lacked something.
     pub reading: Option<Reading>,
     /// How its instances were found.
@@ -240,22 +233,7 @@ pub struct ProfileReport {
     pub sought: Option<Sought>,
 }
 
-/// What an alert on an incident is known by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    /// The incident's id, the same in all its alerts.
-    pub incident: String,
-    /// The alert's number in the incident, from 1; the same number again is the same alert again.
-    pub revision: u32,
-    /// Whether it only says again what was said.
-    pub is_reminder: bool,
-    /// The status, as the incident decided it: whatever is published takes it from here.
-    pub status: Status,
-    /// The instances that were cut off, over the incident's whole life.
-    pub losses: Losses,
-}
-
-impl ProfileReport {
+impl ReconcileReport {
     /// A report of a profile that nothing more is known of yet.
     #[must_use]
     pub fn new(
@@ -274,12 +252,9 @@ impl ProfileReport {
             instances: Vec::new(),
             healthy: 0,
             at,
-            incident: None,
-            more_healed: 0,
-            mended: Vec::new(),
-            recreated: 0,
+            iam_repaired: None,
+            repair_blocked: None,
             remembered: None,
-            unmended: None,
             reading: None,
             search: Search::Paged,
             unseen: Vec::new(),
@@ -334,7 +309,7 @@ impl ProfileReport {
     /// Whether IAM is to be written once the same is read again.
     #[must_use]
     pub fn is_awaiting_confirmation(&self) -> bool {
-        self.unmended == Some(RepairBlocked::NotYetSure)
+        self.repair_blocked == Some(RepairBlocked::NotYetSure)
     }
 
     /// Whether all that is broken is between two states, and will be out of them in a minute or so.

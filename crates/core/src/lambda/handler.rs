@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::decide::report::{InstanceReport, ProfileReport};
+use crate::decide::report::{InstanceReport, ReconcileReport};
 use crate::domain::event::{Event, Ignored, Payload, QueuedMessage, Trigger, parse};
 use crate::lambda::metrics::Tally;
 use crate::ports::Account;
@@ -97,7 +97,7 @@ impl Report {
 }
 
 impl ProfileAnswer {
-    fn new(report: &ProfileReport, incident: Option<&String>) -> Self {
+    fn new(report: &ReconcileReport, incident: Option<&String>) -> Self {
         let live = report.live.as_ref();
         Self {
             profile: report.profile.to_string(),

@@ -12,8 +12,9 @@ use super::context::Context;
 use super::outcomes::unread_errors;
 use super::summary::{ReconcileSummary, Sweeping};
 use crate::alert::digest::{self, RegionNews};
+use crate::decide::notification::Notification;
 use crate::decide::profile_record::AccountRecord;
-use crate::decide::report::{ProfileReport, UnreadRegion};
+use crate::decide::report::UnreadRegion;
 use crate::domain::model::Timestamp;
 use crate::domain::names::{ProfileName, Region};
 use crate::ports::{Account, Clock, Stored, Table, WriteError};
@@ -88,7 +89,7 @@ pub(super) async fn sweep_all<A: Account>(
 /// published is told by the next sweep.
 pub(super) async fn tell_overview<A: Account>(
     context: &Context<A>,
-    found: &[ProfileReport],
+    found: &[Notification],
     run: &mut ReconcileSummary,
 ) {
     let Some(Sweeping { account, began, is_whole, regions }) = run.sweeping.take() else { return };

@@ -11,12 +11,12 @@ use time::Duration;
 
 use crate::alert::message::message;
 use crate::config::Format;
-use crate::decide::incident::{self, Incident, Next, Notice, Occasion, Timing, advance};
+use crate::decide::incident::{self, Incident, Timing, advance};
+use crate::decide::notification::Notification;
 use crate::decide::profile_record::Tags;
-use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Status, UnreadRegion};
+use crate::decide::report::{ReconcileReport, UnreadRegion};
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::Subject;
-use crate::domain::model::Case;
 use crate::domain::model::Search;
 use crate::domain::names::RoleName;
 use crate::domain::requeue::Recheck;
@@ -54,7 +54,7 @@ pub async fn conclude<A: Account>(
     account: &A,
     worker: LeaseHolder<'_>,
     mut claim: Claim,
-    report: &ProfileReport,
+    report: &ReconcileReport,
     unread: &[UnreadRegion],
     manner: NotifyOptions,
 ) -> Finished {
@@ -62,40 +62,26 @@ pub async fn conclude<A: Account>(
     let mut conclusion = Finished::default();
     let before = claim.memory.incident.clone();
     claim.memory.learn(report.live.as_ref(), Tags::Read, now);
-    let recreated = claim.memory.recreated.iter().filter(|at| now - **at < Duration::days(1)).count();
-    let is_old = manner.is_first_sweep
-        && claim.occasion == Occasion::Sweep
-        && before.as_ref().is_none_or(Incident::is_only_noticed);
-    let mut next = if is_old {
-        // As though it had settled and been told: the sweep's one message does that.
-        let mut next = Next { tell: None, ..advance(None, report, Occasion::Recheck, now, manner.timing) };
-        next.incident.iter_mut().for_each(|incident| incident.revision = 0);
-        next
-    } else if is_nothing_new(&claim, report) {
-        Next { incident: before.clone(), ..Next::default() }
-    } else {
-        advance(before.clone(), report, claim.occasion, now, manner.timing)
-    };
-    conclusion.incident =
-        [next.incident.as_ref(), before.as_ref()].into_iter().flatten().next().map(|one| one.id.clone());
-
-    if let Some(notice) = next.tell.take() {
-        conclusion.incident = Some(notice.incident.clone());
-        match publish(account, &ProfileReport { recreated, ..as_told(report, &notice) }, unread, manner.format).await {
+    let history = claim.memory.history(claim.version.is_some(), now);
+    let occasion = if manner.is_first_sweep { claim.occasion.with_digest(before.as_ref()) } else { claim.occasion };
+    let mut next = advance(before.clone(), report, occasion, history, now, manner.timing);
+    conclusion.incident = next.incident.as_ref().or(before.as_ref()).map(|one| one.id.clone());
+    if let Some(notification) = &next.notification {
+        conclusion.incident = notification.incident.as_ref().map(|incident| incident.id.clone());
+        match publish(account, notification, unread, manner.format).await {
             Ok(()) => conclusion.alerts += 1,
             Err(error) => {
                 conclusion.errors.push(error);
-                next = untold(next, before.as_ref(), &notice, report);
+                next = next.without_publishing();
             }
         }
     }
-    if let (Some(delay), Some(incident)) = (next.recheck, &mut next.incident) {
+    if let (Some(delay), Some(incident)) = (next.requeue, &next.incident) {
         match send(account, worker, report, Some(incident), delay).await {
             Ok(is_sent) => conclusion.is_rechecked = is_sent,
             Err(error) => {
                 conclusion.errors.push(error);
-                // The number of the recheck that is tried again has to count.
-                incident.sequence = before.as_ref().map_or(0, |open| open.sequence);
+                next = next.without_requeueing();
             }
         }
     } else if account.table().is_none() && report.is_out_of_time() {
@@ -127,64 +113,16 @@ pub async fn conclude<A: Account>(
     conclusion
 }
 
-/// A profile that was never seen with a role, found by a sweep: it is as somebody made it, and no break.
-fn is_nothing_new(claim: &Claim, report: &ProfileReport) -> bool {
-    claim.occasion == Occasion::Sweep
-        && claim.version.is_some()
-        && report.case() == Case::RoleLess
-        && claim.memory.incident.is_none()
-        && claim.memory.binding.as_ref().is_none_or(|known| known.role.is_none())
-}
-
-/// The report with what was healed before this look, and with every change that led here.
-fn as_told(report: &ProfileReport, notice: &Notice) -> ProfileReport {
-    let mut told = report.clone();
-    // What was healed, now or before, is in the notice; what was healed before is not told as one of the others.
-    let is_healed = |one: &&InstanceReport| matches!(one.outcome, Outcome::Healed { .. });
-    let before =
-        (notice.healed.len() + notice.more_healed).saturating_sub(told.instances.iter().filter(is_healed).count());
-    told.healthy = told.healthy.saturating_sub(before);
-    told.instances.retain(|one| !matches!(one.outcome, Outcome::Healed { .. }));
-    told.instances.extend(notice.healed.iter().map(|healed| InstanceReport {
-        found: healed.found.clone(),
-        step: Some(healed.step),
-        outcome: Outcome::Healed { now: healed.now.clone() },
-    }));
-    told.more_healed = notice.more_healed;
-    told.mended.clone_from(&notice.mended);
-    told.changes.clone_from(&notice.changes);
-    told.incident = Some(notice.reference());
-    told
-}
-
-/// As though the notice had not been due: what was healed stays to be told.
-fn untold(next: Next, before: Option<&Incident>, notice: &Notice, report: &ProfileReport) -> Next {
-    let incident = next.incident.or_else(|| before.cloned());
-    let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, report.at));
-    incident.id.clone_from(&notice.incident);
-    incident.revision = notice.revision - 1;
-    incident.told = before.and_then(|open| open.told.clone());
-    incident.healed.clone_from(&notice.healed);
-    incident.more_healed = notice.more_healed;
-    incident.mended.clone_from(&notice.mended);
-    incident.changes.clone_from(&notice.changes);
-    incident.losses.clone_from(&notice.losses);
-    incident.was_changed |= notice.status == Status::Healed;
-    incident.sequence = before.map_or(0, |open| open.sequence);
-    // The trigger fails and is tried again: it takes the place of a recheck.
-    Next { incident: Some(incident), tell: None, recheck: None }
-}
-
-/// Publishes an alert; without a topic it goes to the log, whole.
+/// Publishes an alert. Without a topic it goes to the log, whole.
 async fn publish<A: Account>(
     account: &A,
-    report: &ProfileReport,
+    notification: &Notification,
     unread: &[UnreadRegion],
     format: Format,
 ) -> Result<(), Error> {
-    let message = message(report, unread, format);
-    let sent = send_message(account, &message, &report.profile).await;
-    sent.map_err(|cause| Error::AlertNotDelivered { profile: report.profile.clone(), cause })
+    let profile = &notification.report.profile;
+    let sent = send_message(account, &message(notification, unread, format), profile).await;
+    sent.map_err(|cause| Error::AlertNotDelivered { profile: profile.clone(), cause })
 }
 
 /// Publishes a message on something; without a topic it goes to the log, whole.
@@ -209,7 +147,7 @@ pub async fn send_message<A: Account>(
 async fn send<A: Account>(
     account: &A,
     worker: LeaseHolder<'_>,
-    report: &ProfileReport,
+    report: &ReconcileReport,
     incident: Option<&Incident>,
     delay: Duration,
 ) -> Result<bool, Error> {
@@ -224,7 +162,7 @@ async fn send<A: Account>(
 }
 
 /// Remembers which roles the profile was seen with, by what was read and by what the changes name.
-async fn remember_roles<A: Account>(account: &A, claim: &mut Claim, report: &ProfileReport) -> Result<(), Error> {
+async fn remember_roles<A: Account>(account: &A, claim: &mut Claim, report: &ReconcileReport) -> Result<(), Error> {
     let Some(table) = account.table() else { return Ok(()) };
     let now = account.clock().now();
     let named = claim.changes.iter().filter_map(|change| match &change.subject {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use crate::decide::plan::{Decision, Plan};
-use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, Skipped, UnreadRegion};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport, Skipped, UnreadRegion};
 use crate::domain::model::{Affected, Profile};
 use crate::domain::names::{InstanceId, Region};
 use crate::ports::{Account, Iam};
@@ -70,7 +70,7 @@ fn decided(
 }
 
 /// What was healed holds only if IAM still has what it was healed to.
-pub(super) async fn read_iam_again<A: Account>(context: &Context<A>, report: &mut ProfileReport) {
+pub(super) async fn read_iam_again<A: Account>(context: &Context<A>, report: &mut ReconcileReport) {
     let is_healed = |one: &InstanceReport| matches!(one.outcome, Outcome::Healed { .. });
     if !report.instances.iter().any(is_healed) {
         return;

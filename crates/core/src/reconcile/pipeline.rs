@@ -17,9 +17,10 @@ use super::summary::ReconcileSummary;
 use super::underway::{PROFILES_AT_ONCE, Underway};
 use crate::decide::iam_repair::{RepairBlocked, lacks_something, needed};
 use crate::decide::incident::Incident;
+use crate::decide::notification::Notification;
 use crate::decide::plan::{Blocker, Decision, Step, plan};
 use crate::decide::profile_record::{Begun, MOST_SWAPPED, ProfileRecord};
-use crate::decide::report::{InstanceReport, ProfileReport, UnreadRegion};
+use crate::decide::report::{InstanceReport, ReconcileReport, UnreadRegion};
 use crate::domain::event::Trigger;
 use crate::domain::model::Search;
 use crate::domain::names::{ProfileName, Region};
@@ -145,7 +146,7 @@ async fn leave_out_unused<A: Account>(
             Some(Ok(live)) => {
                 tracing::info!(profile = %name, "No instance holds the instance profile; there is nothing to do.");
                 let (partition, account) = (context.partition.clone(), context.account.clone());
-                run.profiles.push(ProfileReport::new(partition, account, name, live.clone(), now));
+                run.profiles.push(ReconcileReport::new(partition, account, name, live.clone(), now));
             }
             None => tracing::info!(profile = %name, "IAM has no instance profile of the role's name."),
         }
@@ -291,7 +292,7 @@ async fn prepare<A: Account>(
     let put_off =
         if claim.version.is_some() { put_off(&mut plan, live.as_ref(), &claim.memory) } else { BTreeSet::new() };
     let (partition, account) = (context.partition.clone(), context.account.clone());
-    let report = ProfileReport {
+    let report = ReconcileReport {
         changes: claim.changes.clone(),
         healthy,
         remembered: claim.memory.last_role().cloned(),
@@ -300,7 +301,7 @@ async fn prepare<A: Account>(
         is_missing_from_list,
         is_on_notice,
         sought: claim.memory.incident.as_ref().and_then(|open| open.sought.clone()),
-        ..ProfileReport::new(partition, account, name, live, now)
+        ..ReconcileReport::new(partition, account, name, live, now)
     };
     Ok(Underway {
         claim,
@@ -334,11 +335,12 @@ async fn mend_all<A: Account>(
         }
         let is_succeeded = one.report.successor().is_some();
         if is_succeeded || one.succession_is_unread {
-            one.report.unmended = Some(match (config.bounds.level < needed(one.report.live.as_ref()), is_succeeded) {
-                (true, _) => RepairBlocked::Level,
-                (false, true) => RepairBlocked::Succeeded,
-                (false, false) => RepairBlocked::NotYetSure,
-            });
+            one.report.repair_blocked =
+                Some(match (config.bounds.level < needed(one.report.live.as_ref()), is_succeeded) {
+                    (true, _) => RepairBlocked::Level,
+                    (false, true) => RepairBlocked::Succeeded,
+                    (false, false) => RepairBlocked::NotYetSure,
+                });
             all.push(one);
             continue;
         }
@@ -444,7 +446,8 @@ async fn take_steps<A: Account>(
             let open = one.claim.memory.incident.as_ref();
             open.is_none_or(Incident::is_only_noticed) && one.report.reported().next().is_some()
         };
-        let found: Vec<ProfileReport> = underway.iter().filter(is_old).map(|one| one.report.clone()).collect();
+        let found: Vec<Notification> =
+            underway.iter().filter(is_old).map(|one| Notification::of_look(one.report.clone())).collect();
         tell_overview(context, &found, run).await;
     }
 

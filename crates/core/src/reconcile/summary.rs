@@ -8,7 +8,7 @@ use time::Duration;
 
 use crate::decide::incident::Occasion;
 use crate::decide::profile_record::AccountRecord;
-use crate::decide::report::{ProfileReport, UnreadRegion};
+use crate::decide::report::{ReconcileReport, UnreadRegion};
 use crate::domain::model::Timestamp;
 use crate::domain::names::{ProfileName, Region};
 use crate::ports::Stored;
@@ -21,7 +21,7 @@ use crate::reconcile::targets::Reach;
 #[derive(Debug, Default)]
 pub struct ReconcileSummary {
     /// The profiles that were looked at.
-    pub profiles: Vec<ProfileReport>,
+    pub profiles: Vec<ReconcileReport>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
     /// How many alerts were sent, or logged where there is no topic.
@@ -53,7 +53,7 @@ impl ReconcileSummary {
         self.errors.iter().filter(concerns).chain(of_sweep).next()
     }
 
-    pub(super) fn take_in(&mut self, report: ProfileReport, conclusion: Finished) {
+    pub(super) fn take_in(&mut self, report: ReconcileReport, conclusion: Finished) {
         if report.is_out_of_time() && !conclusion.is_rechecked {
             self.errors.push(Error::OutOfTime(report.profile.clone()));
         }
@@ -87,8 +87,10 @@ impl ReconcileSummary {
         match claim.occasion {
             Occasion::Change { .. } => false,
             Occasion::Recheck => was_on_notice,
-            Occasion::Sweep if self.is_first_sweep => is_old,
-            Occasion::Sweep => was_on_notice && !self.sweeping.as_ref().is_some_and(Sweeping::ends_the_notice),
+            Occasion::Sweep | Occasion::FirstSweep if self.is_first_sweep => is_old,
+            Occasion::Sweep | Occasion::FirstSweep => {
+                was_on_notice && !self.sweeping.as_ref().is_some_and(Sweeping::ends_the_notice)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::decide::plan::Plan;
-use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport};
 use crate::domain::model::Affected;
 use crate::reconcile::iam_writer::RepairAttempt;
 use crate::reconcile::intents::Place;
@@ -18,7 +18,7 @@ pub(super) const PROFILES_AT_ONCE: usize = 8;
 pub(super) struct Underway {
     pub(super) claim: Claim,
     pub(super) plan: Plan,
-    pub(super) report: ProfileReport,
+    pub(super) report: ReconcileReport,
     pub(super) affected: Vec<Affected>,
     /// The steps that are left to the next run: there are too many to be remembered at once.
     pub(super) put_off: BTreeSet<Place>,
@@ -39,8 +39,8 @@ impl Underway {
             (None, Some(error)) => Some(Outcome::Failed(Failure::Refused(error))),
             (None, None) => None,
         };
-        self.report.mended.extend(mended);
-        self.report.unmended = unmended;
+        self.report.iam_repaired = mended;
+        self.report.repair_blocked = unmended;
         self.report.reading = reading;
     }
 }

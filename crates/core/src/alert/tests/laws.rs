@@ -9,8 +9,11 @@ use time::Duration;
 use super::scene::*;
 use crate::alert::message::message;
 use crate::config::Format;
+use crate::decide::notification::Notification;
 use crate::decide::plan::Blocker;
-use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, Skipped, Status, UnreadRegion};
+use crate::decide::report::{
+    Deferral, Failure, InstanceReport, Outcome, ReconcileReport, Skipped, Status, UnreadRegion,
+};
 use crate::domain::actor::Actor;
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::{CallName, Change, Subject};
@@ -155,7 +158,7 @@ prop_compose! {
         unread in prop::collection::vec(error(), 0..14),
         profile in Just(profile),
         successor in prop::option::of(profile_name()),
-    ) -> (ProfileReport, Vec<UnreadRegion>) {
+    ) -> (ReconcileReport, Vec<UnreadRegion>) {
         let mut report = report(live);
         report.partition = Partition::new(partition).unwrap();
         let arn = ProfileArn::new(report.partition.clone(), report.account.clone(), path, profile.clone());
@@ -177,7 +180,7 @@ fn is_plain(c: char) -> bool {
     (c == '\n' || !c.is_control()) && !hidden.contains(&c) && !bidi(c) && !isolates(c)
 }
 
-fn takes_sns(report: &ProfileReport, message: &Message) {
+fn takes_sns(report: &ReconcileReport, message: &Message) {
     let subject = &message.subject;
     assert!(subject.len() <= 99 && subject.bytes().all(|b| (0x20..0x7f).contains(&b)), "{subject}");
     assert!(subject.starts_with(&format!("[Reprofile] {} ", report.status().as_str())), "{subject}");
@@ -233,7 +236,7 @@ fn no_foreign_text_begins_a_line(body: &str) {
     }
 }
 
-fn severity_fits(report: &ProfileReport, message: &Message) {
+fn severity_fits(report: &ReconcileReport, message: &Message) {
     let is_broken = |one: &InstanceReport| match one.outcome {
         Outcome::Failed(_) | Outcome::Deferred(_) | Outcome::Left(Skipped::Hindered(_)) => true,
         Outcome::Healed { .. } | Outcome::Left(_) => false,
@@ -253,11 +256,11 @@ proptest! {
 
     #[test]
     fn whatever_names_tags_and_events_hold_sns_and_amazon_q_take_it((report, unread) in any_report()) {
-        let text = message(&report, &unread, Format::Text);
+        let text = message(&Notification::of_look(report.clone()), &unread, Format::Text);
         takes_sns(&report, &text);
         no_foreign_text_begins_a_line(&text.body);
         severity_fits(&report, &text);
-        let chat = message(&report, &unread, Format::Chat);
+        let chat = message(&Notification::of_look(report.clone()), &unread, Format::Chat);
         takes_sns(&report, &chat);
         takes_amazon_q(&chat.body);
     }
@@ -289,9 +292,10 @@ fn a_shell_reads_the_commands_as_they_are_meant() {
         );
         report.instances = vec![gone];
 
-        let text = message(&report, &[], Format::Text).body;
+        let text = message(&Notification::of_look(report.clone()), &[], Format::Text).body;
         let from_text: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("    aws ")).collect();
-        let chat: serde_json::Value = serde_json::from_str(&message(&report, &[], Format::Chat).body).unwrap();
+        let chat: serde_json::Value =
+            serde_json::from_str(&message(&Notification::of_look(report.clone()), &[], Format::Chat).body).unwrap();
         let description = chat["content"]["description"].as_str().unwrap();
         let next_steps = chat["content"]["nextSteps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap());
         let from_chat: Vec<&str> = next_steps
@@ -331,7 +335,8 @@ fn an_alert_on_the_same_profile_stands_in_the_same_thread() {
     let thread = |profile: &str| {
         let mut report = report(None);
         report.profile = name(profile);
-        let json: serde_json::Value = serde_json::from_str(&message(&report, &[], Format::Chat).body).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&message(&Notification::of_look(report.clone()), &[], Format::Chat).body).unwrap();
         json["metadata"]["threadId"].as_str().unwrap().to_owned()
     };
     assert_eq!(thread("web-role"), thread("Web-Role"));

@@ -11,15 +11,16 @@ mod stuck;
 use super::scene::*;
 use crate::alert::message::message;
 use crate::config::Format;
+use crate::decide::notification::Notification;
 use crate::decide::plan::Blocker;
-use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, UnreadRegion};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport, UnreadRegion};
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::CallName;
 use crate::domain::model::{Case, InstanceState, Trust, TrustPart};
 
 /// Subject, attributes and body as a subscriber gets them.
-fn read(report: &ProfileReport, unread: &[UnreadRegion], format: Format) -> String {
-    let message = message(report, unread, format);
+fn read(notification: &Notification, unread: &[UnreadRegion], format: Format) -> String {
+    let message = message(notification, unread, format);
     let attributes: Vec<String> = message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let body = match format {
         Format::Text => message.body,
@@ -31,16 +32,21 @@ fn read(report: &ProfileReport, unread: &[UnreadRegion], format: Format) -> Stri
     format!("Subject: {}\n{}\n\n{body}", message.subject, attributes.join(" "))
 }
 
-fn text(report: &ProfileReport) -> String {
-    read(report, &[], Format::Text)
+fn text(report: &ReconcileReport) -> String {
+    read(&alone(report), &[], Format::Text)
 }
 
-fn with(mut report: ProfileReport, instances: Vec<InstanceReport>) -> ProfileReport {
+/// The report as a look that stands for itself.
+fn alone(report: &ReconcileReport) -> Notification {
+    Notification::of_look(report.clone())
+}
+
+fn with(mut report: ReconcileReport, instances: Vec<InstanceReport>) -> ReconcileReport {
     report.instances = instances;
     report
 }
 
-fn after(mut report: ProfileReport, changes: Vec<crate::domain::event::Change>) -> ProfileReport {
+fn after(mut report: ReconcileReport, changes: Vec<crate::domain::event::Change>) -> ReconcileReport {
     report.changes = changes;
     report
 }
@@ -53,7 +59,7 @@ fn denied() -> AwsError {
     )
 }
 
-fn healed_trap() -> ProfileReport {
+fn healed_trap() -> ReconcileReport {
     let mut second = instance(2, "eu-west-1", Case::Stale, healed());
     second.found.instance.name = None;
     let third = instance(3, "us-east-1", Case::Stale, healed());
@@ -61,7 +67,7 @@ fn healed_trap() -> ProfileReport {
     after(with(report(Some(live(NEW, Trust::Yes))), instances), console_trap())
 }
 
-fn gone() -> ProfileReport {
+fn gone() -> ReconcileReport {
     let mut first = instance(1, "eu-west-1", Case::Gone, left(Blocker::NoProfile));
     let mut second = in_state(instance(2, "us-east-1", Case::Gone, left(Blocker::NoProfile)), InstanceState::Stopped);
     for one in [&mut first, &mut second] {

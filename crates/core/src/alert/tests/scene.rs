@@ -4,7 +4,7 @@ use time::Duration;
 use time::macros::datetime;
 
 use crate::decide::plan::{Action, Blocker};
-use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Skipped, UnreadRegion};
+use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Skipped, UnreadRegion};
 use crate::domain::actor::Actor;
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::{CallName, Change, Subject};
@@ -71,10 +71,10 @@ pub(super) fn without_role(mut profile: Profile) -> Profile {
 }
 
 /// A report on `web-role`, with nothing in it yet.
-pub(super) fn report(live: Option<Profile>) -> ProfileReport {
+pub(super) fn report(live: Option<Profile>) -> ReconcileReport {
     let partition = crate::domain::names::Partition::new("aws").unwrap();
     let account = crate::domain::names::AccountId::new("111122223333").unwrap();
-    ProfileReport::new(partition, account, name("web-role"), live, datetime!(2026-11-21 12:06 UTC))
+    ReconcileReport::new(partition, account, name("web-role"), live, datetime!(2026-11-21 12:06 UTC))
 }
 
 pub(super) fn alice() -> Actor {

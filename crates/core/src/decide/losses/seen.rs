@@ -6,7 +6,7 @@ use crate::decide::losses::Count;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Counts, End, Ending, LISTED, Loss, Losses, MOST_IDS, Since, by_region, stored};
-use crate::decide::report::{InstanceReport, Outcome, ProfileReport, Skipped, Status};
+use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Skipped, Status};
 use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{Affected, Case, Timestamp};
 use crate::domain::names::{ProfileName, Region};
@@ -14,14 +14,14 @@ use crate::domain::names::{ProfileName, Region};
 impl Losses {
     /// What one report alone tells.
     #[must_use]
-    pub fn of(report: &ProfileReport) -> Self {
+    pub fn of(report: &ReconcileReport) -> Self {
         let mut losses = Self::default();
         losses.see(report, &report.changes, report.at);
         losses
     }
 
     /// Takes in how the instances are after a look; `changes` are those of the incident, this look's among them.
-    pub fn see(&mut self, report: &ProfileReport, changes: &[Change], now: Timestamp) {
+    pub fn see(&mut self, report: &ReconcileReport, changes: &[Change], now: Timestamp) {
         let (mut counted, mut beyond) = (Counts::new(), Counts::new());
         let mut seen = BTreeSet::new();
         for one in report.reported() {
@@ -74,7 +74,7 @@ impl Losses {
 }
 
 /// How it ended for an instance, if it has.
-fn end(report: &ProfileReport, one: &InstanceReport, now: Timestamp) -> Option<End> {
+fn end(report: &ReconcileReport, one: &InstanceReport, now: Timestamp) -> Option<End> {
     let how = match &one.outcome {
         Outcome::Healed { now } if report.status_of(one) == Status::Healed => Ending::Healed(now.clone()),
         Outcome::Left(Skipped::Ended) => Ending::Terminated,
@@ -88,7 +88,7 @@ fn end(report: &ProfileReport, one: &InstanceReport, now: Timestamp) -> Option<E
 }
 
 /// Since when an instance that is seen so now has been cut off.
-fn since(report: &ProfileReport, found: &Affected, changes: &[Change], now: Timestamp) -> Since {
+fn since(report: &ReconcileReport, found: &Affected, changes: &[Change], now: Timestamp) -> Since {
     // EC2 itself may say since when an association has been on its way.
     let on_its_way = found.association.since.filter(|_| found.case == Case::Stuck);
     match on_its_way.or_else(|| broken_at(report, found.case, changes)) {
@@ -99,7 +99,7 @@ fn since(report: &ProfileReport, found: &Affected, changes: &[Change], now: Time
 
 /// When the case came about, as far as events tell: the first event of this look that takes something away; where this
 /// look came of none, the last one that the incident knows.
-fn broken_at(report: &ProfileReport, case: Case, changes: &[Change]) -> Option<Timestamp> {
+fn broken_at(report: &ReconcileReport, case: Case, changes: &[Change]) -> Option<Timestamp> {
     let calls: &[CallName] = match case {
         Case::Gone | Case::RoleLess | Case::Stale => {
             &[CallName::RemoveRoleFromInstanceProfile, CallName::DeleteInstanceProfile]

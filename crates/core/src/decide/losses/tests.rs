@@ -2,7 +2,7 @@
 
 use crate::decide::report::InstanceReport;
 use crate::decide::report::Outcome;
-use crate::decide::report::ProfileReport;
+use crate::decide::report::ReconcileReport;
 use crate::decide::report::Skipped;
 use crate::domain::event::CallName;
 use crate::domain::event::Change;
@@ -61,10 +61,10 @@ fn change(call: CallName, at: Timestamp) -> Change {
     Change { at: Some(at), call, subject, actor, event_id: String::new() }
 }
 
-fn report(instances: Vec<InstanceReport>, changes: Vec<Change>) -> ProfileReport {
+fn report(instances: Vec<InstanceReport>, changes: Vec<Change>) -> ReconcileReport {
     let (partition, account) = (Partition::new("aws").unwrap(), AccountId::new("111122223333").unwrap());
     let name = ProfileName::new("web-role").unwrap();
-    ProfileReport { changes, instances, ..ProfileReport::new(partition, account, name, None, NOON) }
+    ReconcileReport { changes, instances, ..ReconcileReport::new(partition, account, name, None, NOON) }
 }
 
 /// An incident's losses and changes, look by look.

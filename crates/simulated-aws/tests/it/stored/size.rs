@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use reprofile_core::decide::incident::{Next, Occasion, Timing, advance};
+use reprofile_core::decide::incident::{History, Next, Occasion, Timing, advance};
 use reprofile_core::decide::plan::{Action, Blocker, Guardrails, Level, plan};
 use reprofile_core::decide::profile_record::{
     MOST_DETACHING, MOST_FORCED, MOST_REPLACING, MOST_SWAPPED, ProfileRecord, Tags,
 };
-use reprofile_core::decide::report::{Deferral, Failure, InstanceReport, Outcome, ProfileReport, Skipped, Status};
+use reprofile_core::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport, Skipped, Status};
 use reprofile_core::domain::actor::Actor;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::{CallName, Change, Subject, add_changes};
@@ -86,11 +86,11 @@ fn found(number: u32, case: Case) -> Affected {
     }
 }
 
-fn report(instances: impl Iterator<Item = InstanceReport>) -> ProfileReport {
+fn report(instances: impl Iterator<Item = InstanceReport>) -> ReconcileReport {
     let (partition, account) = (Partition::new("aws").unwrap(), AccountId::new("111122223333").unwrap());
     let name = ProfileName::new("web-role").unwrap();
-    let report = ProfileReport::new(partition, account, name, Some(live()), NOW);
-    ProfileReport { changes: changes(), instances: instances.collect(), ..report }
+    let report = ReconcileReport::new(partition, account, name, Some(live()), NOW);
+    ReconcileReport { changes: changes(), instances: instances.collect(), ..report }
 }
 
 /// As many changes as are kept, by somebody with a long name.
@@ -111,7 +111,7 @@ fn changes() -> Vec<Change> {
     changes
 }
 
-fn outcome(outcome: &Outcome, case: Case, numbers: impl Iterator<Item = u32>) -> ProfileReport {
+fn outcome(outcome: &Outcome, case: Case, numbers: impl Iterator<Item = u32>) -> ReconcileReport {
     let step = (!matches!(outcome, Outcome::Left(_))).then_some(Action::Swap);
     report(numbers.map(|number| InstanceReport { found: found(number, case), step, outcome: outcome.clone() }))
 }
@@ -164,7 +164,8 @@ fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
         let first = 0..u32::try_from(MOST_FORCED).unwrap();
         memory.note_forced(Some(&live()), &outcome(outcome_of_all, *case, first).instances);
         let all = outcome(outcome_of_all, *case, 0..MANY);
-        let Next { incident, .. } = advance(memory.incident.take(), &all, Occasion::Recheck, NOW, TIMING);
+        let Next { incident, .. } =
+            advance(memory.incident.take(), &all, Occasion::Recheck, History::default(), NOW, TIMING);
         memory.incident = incident;
         assert_eq!(memory.forced.len(), MOST_FORCED);
         assert!(size(&memory) < LARGEST, "look {number}, after its steps: {} bytes", size(&memory));
@@ -175,15 +176,15 @@ fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
 fn more_broken_instances_are_news_beyond_the_ids_that_are_kept() {
     let gone = Outcome::Left(Skipped::Hindered(Blocker::NoProfile));
     let look = |incident, numbers: std::ops::Range<u32>| {
-        advance(incident, &outcome(&gone, Case::Gone, numbers), Occasion::Recheck, NOW, TIMING)
+        advance(incident, &outcome(&gone, Case::Gone, numbers), Occasion::Recheck, History::default(), NOW, TIMING)
     };
     let first = look(None, 0..5000);
-    assert!(first.tell.is_some_and(|notice| notice.losses.total() == 5000));
+    assert!(first.notification.is_some_and(|notice| notice.losses.total() == 5000));
     // The same again, and fewer, are no news; one more in any region is.
     let again = look(first.incident.clone(), 0..5000);
-    assert_eq!(again.tell, None);
-    assert_eq!(look(again.incident.clone(), 500..5000).tell, None);
-    let one_more = look(again.incident, 0..5001).tell.unwrap();
+    assert_eq!(again.notification, None);
+    assert_eq!(look(again.incident.clone(), 500..5000).notification, None);
+    let one_more = look(again.incident, 0..5001).notification.unwrap();
     assert_eq!((one_more.status, one_more.losses.total()), (Status::Broken, 5001));
 }
 

@@ -210,7 +210,7 @@ fn a_role_that_is_remembered_is_named_where_no_event_tells_which_it_was() {
     let instances = vec![instance(1, "eu-west-1", Case::RoleLess, left(Blocker::NoRole))];
     let empty = with(report(Some(without_role(live(NEW, Trust::Yes)))), instances);
     assert!(text(&empty).contains("Which role was in it is not known here."));
-    let remembered = text(&ProfileReport { remembered: Some(role_name("web-role")), ..empty });
+    let remembered = text(&ReconcileReport { remembered: Some(role_name("web-role")), ..empty });
     assert!(remembered.contains("Put the role web-role back into the instance profile:"), "{remembered}");
     assert!(!remembered.contains("is not known here"), "{remembered}");
 }

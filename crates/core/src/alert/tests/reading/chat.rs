@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_chat_reads_that_it_is_healed() {
-    insta::assert_snapshot!(read(&healed_trap(), &[], Format::Chat), @r#"
+    insta::assert_snapshot!(read(&alone(&healed_trap()), &[], Format::Chat), @r#"
     Subject: [Reprofile] HEALED web-role: 3 of 3 instances re-associated (111122223333)
     status=HEALED severity=info case=stale account=111122223333 profile=web-role
 
@@ -50,7 +50,7 @@ fn a_chat_reads_that_it_is_healed() {
 
 #[test]
 fn a_chat_reads_that_it_is_broken() {
-    insta::assert_snapshot!(read(&gone(), &[], Format::Chat), @r#"
+    insta::assert_snapshot!(read(&alone(&gone()), &[], Format::Chat), @r#"
     Subject: [Reprofile] BROKEN web-role: 2 of 2 instances cut off (111122223333)
     status=BROKEN severity=critical case=gone account=111122223333 profile=web-role
 

@@ -5,17 +5,18 @@ use time::Duration;
 use super::*;
 use crate::decide::iam_repair::{ChosenRole, IamRepaired};
 use crate::decide::losses::Losses;
-use crate::decide::report::{Reference, Status};
+use crate::decide::notification::IncidentReference;
+use crate::decide::report::Status;
 
 #[test]
 fn healed_with_a_role_of_which_it_is_not_known_whether_ec2_may_use_it() {
-    let first_lines = |report: &ProfileReport| {
-        let text = text(report);
+    let first_lines = |told: &Notification| {
+        let text = read(told, &[], Format::Text);
         text.lines().skip(3).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     };
     let mut report = healed_trap();
     report.live = Some(live_by(NEW, Trust::Unsure, TrustPart::Principal("*".to_owned())));
-    insta::assert_snapshot!(first_lines(&report), @r#"HEALED: 3 of 3 EC2 instances had lost the link to the IAM role that gives them AWS permissions. Reprofile restored and checked it. You need not act, unless software there still fails. Whether the role lets EC2 use it is not known: see "Good to know"."#);
+    insta::assert_snapshot!(first_lines(&alone(&report)), @r#"HEALED: 3 of 3 EC2 instances had lost the link to the IAM role that gives them AWS permissions. Reprofile restored and checked it. You need not act, unless software there still fails. Whether the role lets EC2 use it is not known: see "Good to know"."#);
     let words = text(&report).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("principal * may or may not stand for EC2"), "{words}");
     report.instances.clear();
@@ -248,21 +249,20 @@ fn nothing_broken_is_no_news_but_can_be_written() {
 }
 
 /// An incident's last alert: over two looks, of which the first found `broken`.
-fn ended(status: Status, broken: Vec<InstanceReport>, mut last: ProfileReport) -> ProfileReport {
+fn ended(status: Status, broken: Vec<InstanceReport>, mut last: ReconcileReport) -> Notification {
     let mut losses = Losses::default();
     let first = after(with(report(None), broken), console_deletes());
     losses.see(&first, &first.changes, first.at);
     last.at += Duration::minutes(125);
     losses.see(&last, &last.changes, last.at);
-    let incident = "web-role-1795262400".to_owned();
-    last.incident = Some(Reference { incident, revision: 2, is_reminder: false, status, losses });
-    last
+    let incident = IncidentReference { id: "web-role-1795262400".to_owned(), revision: 2, is_reminder: false };
+    Notification { incident: Some(incident), status, losses, ..Notification::of_look(last) }
 }
 
 #[test]
 fn resolved_by_somebody_else() {
     let broken = gone().instances;
-    insta::assert_snapshot!(text(&ended(Status::Resolved, broken, report(Some(live(NEW, Trust::Yes))))), @"
+    insta::assert_snapshot!(read(&ended(Status::Resolved, broken, report(Some(live(NEW, Trust::Yes)))), &[], Format::Text), @"
     Subject: [Reprofile] RESOLVED web-role: nothing is cut off any more (111122223333)
     status=RESOLVED severity=info case=gone account=111122223333 profile=web-role incident=web-role-1795262400 revision=2
 
@@ -288,13 +288,13 @@ fn resolved_by_somebody_else() {
 fn healed_by_putting_iam_right() {
     let mut last = report(Some(live(OLD, Trust::Yes)));
     let role = ChosenRole { name: role_name("web-role"), id: live(OLD, Trust::Yes).role.unwrap().id };
-    last.mended = vec![IamRepaired { role, created: None, at: last.at }];
+    last.iam_repaired = Some(IamRepaired { role, created: None, at: last.at });
     let broken = (1..=25)
         .map(|number| {
             instance(number, if number > 22 { "us-east-1" } else { "eu-west-1" }, Case::RoleLess, left(Blocker::NoRole))
         })
         .map(|one| in_state(one, InstanceState::Stopped));
-    insta::assert_snapshot!(text(&ended(Status::Healed, broken.collect(), last)), @"
+    insta::assert_snapshot!(read(&ended(Status::Healed, broken.collect(), last), &[], Format::Text), @"
     Subject: [Reprofile] HEALED web-role: 25 instances have their role back (111122223333)
     status=HEALED severity=info case=role-less account=111122223333 profile=web-role incident=web-role-1795262400 revision=2
 

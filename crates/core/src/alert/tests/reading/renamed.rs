@@ -5,14 +5,14 @@ use crate::decide::iam_repair::RepairBlocked;
 use crate::domain::event::Subject;
 use crate::domain::model::Sought;
 
-fn renamed() -> ProfileReport {
+fn renamed() -> ReconcileReport {
     let mut report = gone();
     report.changes.truncate(2);
     let mut put_in = change(6, CallName::AddRoleToInstanceProfile, alice());
     put_in.subject = Subject::Profile(name("web-2"), Some(role_name("web-role")));
     report.changes.push(put_in);
     report.sought = Some(Sought { at: NOON, successor: Some(name("web-2")) });
-    report.unmended = Some(RepairBlocked::Succeeded);
+    report.repair_blocked = Some(RepairBlocked::Succeeded);
     report
 }
 

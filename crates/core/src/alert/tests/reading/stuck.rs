@@ -4,7 +4,7 @@ use super::*;
 use crate::decide::report::Outcome;
 use crate::domain::model::AssociationState;
 
-fn stuck(outcome: Outcome) -> ProfileReport {
+fn stuck(outcome: Outcome) -> ReconcileReport {
     let mut one = instance(1, "eu-west-1", Case::Stuck, outcome);
     one.found.association.state = AssociationState::Associating;
     one.found.association.held = id(NEW);

@@ -1,0 +1,302 @@
+//! One step in the life of an incident: whom to alert, with which status, and when to look again. Pure.
+//!
+//! Invariant: time is a parameter. The step is decided from the report and the stored incident alone. An open incident
+//! has a recheck under way, or is old enough to be left to the sweep.
+
+use time::Duration;
+
+use super::broken::Broken;
+use super::{Healed, Incident, Occasion, Timing, Told};
+use crate::decide::losses::LISTED;
+use crate::decide::notification::{IncidentReference, Notification};
+use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Status};
+use crate::domain::event::add_changes;
+use crate::domain::model::{Case, Search, Timestamp};
+
+/// When to look again after the settling: 2, 5, 10 minutes, then every 15, for a day. Then the sweep goes on.
+const FIRST_RECHECKS: [Duration; 3] = [Duration::minutes(2), Duration::minutes(5), Duration::minutes(10)];
+const LATER_RECHECKS: Duration = Duration::minutes(15);
+const RECHECKED_FOR: Duration = Duration::days(1);
+
+/// When to go on where the time of one invocation was not enough.
+pub const CONTINUE: Duration = Duration::seconds(1);
+
+/// When to look whether IAM's reads show our repair of IAM.
+const AFTER_IAM_REPAIR: Duration = Duration::seconds(10);
+
+/// When to come back to instances that are between two states, and for how long that is no news.
+const IN_TRANSITION: Duration = Duration::seconds(30);
+const TRANSITIONS_TAKE: Duration = Duration::minutes(10);
+
+/// What the table knew of the profile before this look, besides the incident.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct History {
+    /// Whether a role was ever seen in the profile; `None`: there is no table to know it from.
+    pub had_role: Option<bool>,
+    /// How often the profile was created again within a day.
+    pub recreated: usize,
+}
+
+/// What follows from a look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Next {
+    /// The incident from now on; `None`: there is none (any more).
+    pub incident: Option<Incident>,
+    /// What to tell people, if anything.
+    pub notification: Option<Notification>,
+    /// When to look again, by a recheck with the incident's sequence.
+    pub requeue: Option<Duration>,
+    /// The incident where the notification cannot be published: what it says is still to be said.
+    unpublished: Option<Incident>,
+}
+
+impl Next {
+    /// What follows where the notification could not be published. The trigger fails and is tried again, so that no
+    /// recheck is needed.
+    #[must_use]
+    pub fn without_publishing(self) -> Self {
+        Self { incident: self.unpublished, ..Self::default() }
+    }
+
+    /// What follows where the recheck could not be sent: the one before it counts still.
+    #[must_use]
+    pub fn without_requeueing(mut self) -> Self {
+        if let (Some(incident), Some(_)) = (&mut self.incident, self.requeue.take()) {
+            incident.sequence -= 1;
+        }
+        self
+    }
+}
+
+/// The instances that earlier looks healed and that no alert reported yet.
+struct HealedBefore {
+    listed: Vec<Healed>,
+    more: usize,
+}
+
+impl Incident {
+    /// Takes in what a look found and did. Healed instances are kept for the next alert, as many as it lists, and a count.
+    fn take_in(&mut self, report: &ReconcileReport, now: Timestamp) -> HealedBefore {
+        let before = HealedBefore { listed: self.healed.clone(), more: self.more_healed };
+        add_changes(&mut self.changes, report.changes.iter().cloned());
+        self.losses.see(report, &self.changes, now);
+        self.was_changed |=
+            report.iam_repaired.is_some() || report.instances.iter().any(InstanceReport::may_have_changed);
+        self.mended.extend(report.iam_repaired.iter().cloned());
+        self.reading.clone_from(&report.reading);
+        self.sought.clone_from(&report.sought);
+        for one in report.instances.iter().filter_map(Healed::of) {
+            if self.healed.len() < LISTED {
+                self.healed.push(one);
+            } else {
+                self.more_healed += 1;
+            }
+        }
+        before
+    }
+
+    fn next_recheck(&self, now: Timestamp) -> Option<Duration> {
+        let wait = usize::try_from(self.rechecks).ok().and_then(|index| FIRST_RECHECKS.get(index).copied());
+        (now - self.opened < RECHECKED_FOR).then_some(wait.unwrap_or(LATER_RECHECKS))
+    }
+
+    /// Whether an alert has something to say besides which instances are broken.
+    fn has_unreported(&self) -> bool {
+        !self.healed.is_empty() || !self.mended.is_empty()
+    }
+
+    fn notification(
+        &self,
+        report: &ReconcileReport,
+        before: HealedBefore,
+        status: Status,
+        is_reminder: bool,
+        history: History,
+    ) -> Notification {
+        Notification {
+            report: report.clone(),
+            incident: Some(IncidentReference { id: self.id.clone(), revision: self.revision + 1, is_reminder }),
+            status,
+            changes: self.changes.clone(),
+            healed_before: before.listed.into_iter().map(InstanceReport::from).collect(),
+            more_healed_before: before.more,
+            losses: self.losses.clone(),
+            iam_repairs: self.mended.clone(),
+            recreated: history.recreated,
+        }
+    }
+}
+
+/// Decides what follows from a look at the profile. `report` is how it stands after the steps.
+#[must_use]
+pub fn advance(
+    incident: Option<Incident>,
+    report: &ReconcileReport,
+    occasion: Occasion,
+    history: History,
+    now: Timestamp,
+    timing: Timing,
+) -> Next {
+    if is_no_break(incident.as_ref(), report, occasion, history) {
+        return Next::default();
+    }
+    // The digest of a first sweep begins anew.
+    let incident = incident.filter(|_| occasion != Occasion::FirstSweep);
+    let broken = Broken::of(report);
+    let is_well = broken.is_empty();
+    let is_known = incident.is_some();
+    let is_untouched = report.iam_repaired.is_none() && report.instances.iter().all(|one| Healed::of(one).is_none());
+    if !is_known && is_well && is_untouched {
+        return match timing.settle.filter(|_| may_break_later(report, occasion)) {
+            Some(settle) => wait(Incident::open(&report.profile, now), report, settle.max(Duration::SECOND)),
+            None => Next::default(),
+        };
+    }
+    let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
+    let before = incident.take_in(report, now);
+    if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
+        return wait(incident, report, soon);
+    }
+    let has_settled =
+        timing.settle.is_none_or(Duration::is_zero) || matches!(occasion, Occasion::Recheck | Occasion::FirstSweep);
+    if !has_settled {
+        // A sweep that passes while an incident's own recheck is under way leaves it to that.
+        let is_under_way = is_known && occasion == Occasion::Sweep && incident.next_recheck(now).is_some();
+        return match timing.settle {
+            Some(settle) if !is_under_way => wait(incident, report, settle),
+            _ => Next { incident: Some(incident), ..Next::default() },
+        };
+    }
+    let look = Look { report, occasion, history, before };
+    if !is_well || !report.unseen.is_empty() {
+        look.go_on(incident, broken, now, timing)
+    } else if report.search == Search::Paged {
+        look.close(incident)
+    } else {
+        // The filter by ARN is no proof that nothing else is broken: the recheck pages.
+        wait(incident, report, Duration::SECOND)
+    }
+}
+
+/// Whether a sweep found a profile that never held a role: somebody made it so, and it is no break.
+fn is_no_break(incident: Option<&Incident>, report: &ReconcileReport, occasion: Occasion, history: History) -> bool {
+    occasion == Occasion::Sweep
+        && incident.is_none()
+        && history.had_role == Some(false)
+        && report.case() == Case::RoleLess
+}
+
+/// Whether a profile that reads healthy is to be looked at once more. IAM's reads lag, so a change that takes something
+/// away may not show yet. A region that could not be read may hold broken instances.
+fn may_break_later(report: &ReconcileReport, occasion: Occasion) -> bool {
+    match occasion {
+        Occasion::Change { breaking } => !report.unseen.is_empty() || breaking && report.status() != Status::Unused,
+        Occasion::Recheck | Occasion::Sweep | Occasion::FirstSweep => false,
+    }
+}
+
+/// When to come back to what is still going on, and is no news yet: the rest of many instances, as long as steps succeed,
+/// or a change of state.
+fn come_back_soon(incident: &Incident, report: &ReconcileReport, now: Timestamp) -> Option<Duration> {
+    let is_outcome = |wanted: fn(&Outcome) -> bool| report.instances.iter().any(|one| wanted(&one.outcome));
+    let is_in_vain =
+        is_outcome(|one| matches!(one, Outcome::Failed(_))) && !is_outcome(|one| matches!(one, Outcome::Healed { .. }));
+    if report.is_out_of_time() && !is_in_vain {
+        Some(CONTINUE)
+    } else if report.iam_repaired.is_some() {
+        Some(AFTER_IAM_REPAIR)
+    } else if report.is_in_transition() && now - incident.opened < TRANSITIONS_TAKE {
+        Some(IN_TRANSITION)
+    } else {
+        None
+    }
+}
+
+/// Waits for the settling.
+fn wait(mut incident: Incident, report: &ReconcileReport, settle: Duration) -> Next {
+    add_changes(&mut incident.changes, report.changes.iter().cloned());
+    incident.sequence += 1;
+    incident.rechecks = 0;
+    Next { incident: Some(incident), requeue: Some(settle), ..Next::default() }
+}
+
+/// A look at a break that has settled.
+struct Look<'a> {
+    report: &'a ReconcileReport,
+    occasion: Occasion,
+    history: History,
+    before: HealedBefore,
+}
+
+impl Look<'_> {
+    /// All is well: say so if anybody was alerted, or anything was touched. HEALED is for breaks that Reprofile changed
+    /// anything for.
+    fn close(self, mut incident: Incident) -> Next {
+        // A document of the version before only says what was healed and not reported yet.
+        incident.was_changed |= incident.has_unreported();
+        let status = if incident.was_changed { Status::Healed } else { Status::Resolved };
+        if self.is_in_digest() || !incident.was_changed && incident.told.is_none() {
+            return Next::default();
+        }
+        let notification = incident.notification(self.report, self.before, status, false, self.history);
+        Next { notification: Some(notification), unpublished: Some(incident), ..Next::default() }
+    }
+
+    /// It is broken, or may be in a region that could not be read: alert once, once more where it is worse, and once a day.
+    /// Where nothing was seen to be broken, nor was healed, there is nothing to say yet.
+    fn go_on(self, mut incident: Incident, broken: Broken<'_>, now: Timestamp, timing: Timing) -> Next {
+        let report = self.report;
+        let status = report.status().max(Status::Broken);
+        let (is_news, is_reminder) = match &incident.told {
+            None => (!broken.is_empty() || incident.has_unreported(), false),
+            Some(told) => {
+                let is_worse = is_worse(told, report, &broken, status);
+                let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
+                (is_worse || is_due, !is_worse)
+            }
+        };
+        let mut next = Next { requeue: requeue(&incident, report, now, timing), ..Next::default() };
+        if is_news {
+            if !self.is_in_digest() {
+                next.unpublished = Some(incident.clone());
+                next.notification = Some(incident.notification(report, self.before, status, is_reminder, self.history));
+                incident.revision += 1;
+            }
+            incident.healed.clear();
+            incident.more_healed = 0;
+            incident.mended.clear();
+            let (broken, more_broken) = broken.bounded();
+            let successor = report.successor().cloned();
+            incident.told = Some(Told { at: now, status, case: report.case(), broken, more_broken, successor });
+        }
+        if next.requeue.is_some() {
+            incident.sequence += 1;
+            incident.rechecks += 1;
+        }
+        Next { incident: Some(incident), ..next }
+    }
+
+    /// Whether the digest of the first sweep reports it, so that no alert is due.
+    fn is_in_digest(&self) -> bool {
+        self.occasion == Occasion::FirstSweep
+    }
+}
+
+/// Whether it is worse than the last alert said.
+fn is_worse(told: &Told, report: &ReconcileReport, broken: &Broken<'_>, status: Status) -> bool {
+    broken.are_more_than(told)
+        || status > told.status
+        || report.case().severity_rank() > told.case.severity_rank()
+        || report.successor().is_some_and(|by| told.successor.as_ref() != Some(by))
+}
+
+/// When to look again at what is broken still.
+fn requeue(incident: &Incident, report: &ReconcileReport, now: Timestamp, timing: Timing) -> Option<Duration> {
+    timing.settle?;
+    // Where IAM may be written after a second reading, that comes as soon as it may, however old the incident is.
+    let reading = incident.reading.as_ref().filter(|_| report.is_awaiting_confirmation());
+    let confirmation = reading.map(|reading| (reading.at + timing.confirm - now).max(Duration::SECOND));
+    // A region that could not be read is looked at again for as long as it takes.
+    let unread = report.unseen.first().map(|_| LATER_RECHECKS);
+    incident.next_recheck(now).or(unread).into_iter().chain(confirmation).min()
+}

@@ -1,0 +1,85 @@
+//! What people are told of one profile: the report of a look, and what its incident adds.
+//!
+//! Invariant: `status` is final. The incident decided it, and nothing that writes an alert computes another one.
+
+use crate::decide::iam_repair::IamRepaired;
+use crate::decide::losses::Losses;
+use crate::decide::report::{InstanceReport, ReconcileReport, Status};
+use crate::domain::event::Change;
+use crate::domain::model::Case;
+
+/// What one alert says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The last look at the profile. Its `changes` and `iam_repaired` are of that look alone: alerts use the fields here.
+    pub report: ReconcileReport,
+    /// The incident; `None` where a look stands for itself.
+    pub incident: Option<IncidentReference>,
+    /// The status, as the incident decided it.
+    pub status: Status,
+    /// Every change of the incident, oldest first.
+    pub changes: Vec<Change>,
+    /// The instances that earlier looks healed and that no alert reported yet; of many, the first ones.
+    pub healed_before: Vec<InstanceReport>,
+    /// How many more earlier looks healed.
+    pub more_healed_before: usize,
+    /// The instances that lost their role, over the whole incident.
+    pub losses: Losses,
+    /// The repairs of IAM that no alert reported yet.
+    pub iam_repairs: Vec<IamRepaired>,
+    /// How often the profile was created again within a day, as far as the table knows.
+    pub recreated: usize,
+}
+
+/// What identifies an alert on an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentReference {
+    /// The incident's id, the same in all its alerts.
+    pub id: String,
+    /// The alert's number in the incident, from 1. The same number again is the same alert again.
+    pub revision: u32,
+    /// Whether the alert only repeats the one before it.
+    pub is_reminder: bool,
+}
+
+impl Notification {
+    /// A look that stands for itself: no incident adds to it.
+    #[must_use]
+    pub fn of_look(report: ReconcileReport) -> Self {
+        Self {
+            incident: None,
+            status: report.status(),
+            changes: report.changes.clone(),
+            healed_before: Vec::new(),
+            more_healed_before: 0,
+            losses: Losses::of(&report),
+            iam_repairs: report.iam_repaired.iter().cloned().collect(),
+            recreated: 0,
+            report,
+        }
+    }
+
+    /// The instances to report: those healed before, then those of the last look, without the muted ones.
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceReport> {
+        self.healed_before.iter().chain(self.report.reported())
+    }
+
+    /// The gravest case of the instances (`gone` before `role-less` before `stale` …).
+    #[must_use]
+    pub fn case(&self) -> Case {
+        let cases = self.instances().map(|one| one.found.case);
+        cases.max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy)
+    }
+
+    /// How many other instances hold the live profile. The last look counts those healed before among them.
+    #[must_use]
+    pub fn others_healthy(&self) -> usize {
+        self.report.healthy.saturating_sub(self.healed_before.len() + self.more_healed_before)
+    }
+
+    /// Whether the alert only repeats the one before it.
+    #[must_use]
+    pub fn is_reminder(&self) -> bool {
+        self.incident.as_ref().is_some_and(|incident| incident.is_reminder)
+    }
+}
