@@ -19,7 +19,7 @@ use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::decide::iam_repair::lacks_something;
 use reprofile_core::decide::notification::Notification;
-use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, plan};
+use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, PlannedInstance, plan};
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::{Deferral, InstanceReport, Outcome, ReconcileReport, Skipped};
 use reprofile_core::domain::aws_error::AwsError;
@@ -140,7 +140,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     }
     let prospects = LEVELS.map(|level| {
         let bounds = Guardrails { level, ..bounds.clone() };
-        (level, prospect(&profile, live.as_ref(), &broken, &bounds, &known, now))
+        (level, prospect(live.as_ref(), &broken, &bounds, &known, now))
     });
     let report = ReconcileReport {
         changes,
@@ -186,8 +186,7 @@ fn as_they_are(
     for one in &mut instances {
         one.instance.hold = None;
     }
-    let decisions = plan(profile, live, &instances, &bounds, now).decisions;
-    let as_it_is = |(found, decision): (Affected, Decision)| {
+    let as_it_is = |PlannedInstance { found, decision, .. }| {
         let outcome = match decision {
             Decision::Skip(hindrance) if hindrance.passes() => Outcome::Deferred(Deferral::InTransition(hindrance)),
             Decision::Skip(hindrance) => Outcome::Left(Skipped::Hindered(hindrance)),
@@ -195,7 +194,7 @@ fn as_they_are(
         };
         InstanceReport { found, step: None, outcome }
     };
-    instances.into_iter().zip(decisions).map(as_it_is).collect()
+    plan(profile, live, instances, &bounds, now).instances.into_iter().map(as_it_is).collect()
 }
 
 /// Asks SSM, in each region, for those instances that run.

@@ -263,7 +263,7 @@ pub async fn find_after<A: Account>(
                 };
                 let now = context.aws.clock().now();
                 let Prospect { iam, is_vouched_for, decisions } =
-                    prospect(&name, live.as_ref(), &affected, &context.config.bounds, &known, now);
+                    prospect(live.as_ref(), &affected, &context.config.bounds, &known, now);
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
                 let look = looks.remove(&name).unwrap_or_default();

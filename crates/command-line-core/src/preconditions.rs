@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reprofile_core::decide::diagnose::Look;
-use reprofile_core::decide::plan::{Decision, Step, plan};
+use reprofile_core::decide::plan::{Decision, Step, decision};
 use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
@@ -96,15 +96,13 @@ impl Ground {
             association: association.clone(),
             case,
         };
-        let again = plan(step.profile.name(), live, &[affected], &context.config.bounds, context.aws.clock().now());
-        match again.decisions.into_iter().next() {
-            Some(Decision::Act(same)) if *same == *step => None,
-            Some(Decision::Act(other)) => skipped(format!(
+        match decision(live, &affected, &context.config.bounds, context.aws.clock().now()) {
+            Decision::Act(same) if *same == *step => None,
+            Decision::Act(other) => skipped(format!(
                 "it would now be another step than the one shown ({} -> {}): run it again to see it",
                 other.from, other.to
             )),
-            Some(Decision::Skip(hindrance)) => skipped(hindrance.to_string()),
-            None => skipped("nothing is decided about it any more".to_owned()),
+            Decision::Skip(blocker) => skipped(blocker.to_string()),
         }
     }
 }

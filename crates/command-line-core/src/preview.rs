@@ -10,7 +10,7 @@ use crate::role::Said;
 use reprofile_core::alert::plain::{MESSAGE, plain};
 use reprofile_core::decide::diagnose::diagnose;
 use reprofile_core::decide::iam_repair::{Former, IamRepair, RepairBlocked, decide, lacks_something, needed};
-use reprofile_core::decide::plan::{Decision, Guardrails, Level, OLD_ENOUGH, plan};
+use reprofile_core::decide::plan::{Decision, Guardrails, Level, OLD_ENOUGH, decision};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Case, Profile, Role, Timestamp, Trust};
 use reprofile_core::domain::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
@@ -120,10 +120,9 @@ pub struct Prospect {
     pub decisions: Vec<(Decision, bool)>,
 }
 
-/// Decides for the affected instances of the profile `name`.
+/// Decides for the affected instances of one profile.
 #[must_use]
 pub fn prospect(
-    name: &ProfileName,
     live: Option<&Profile>,
     affected: &[Affected],
     bounds: &Guardrails,
@@ -132,12 +131,13 @@ pub fn prospect(
 ) -> Prospect {
     // A profile that is too young for an instance to be taken off for it is waited for.
     let then_old_enough = now + OLD_ENOUGH;
-    let today = plan(name, live, affected, bounds, then_old_enough).decisions;
-    if !(lacks_something(live) && today.iter().any(Decision::waits_for_iam)) {
+    let today: Vec<(&Affected, Decision)> =
+        affected.iter().map(|one| (one, decision(live, one, bounds, then_old_enough))).collect();
+    if !(lacks_something(live) && today.iter().any(|(_, today)| today.waits_for_iam())) {
         return Prospect {
             iam: None,
             is_vouched_for: false,
-            decisions: today.into_iter().map(|decision| (decision, false)).collect(),
+            decisions: today.into_iter().map(|(_, today)| (today, false)).collect(),
         };
     }
     let mend = known.as_ref().map_err(Clone::clone).and_then(|known| {
@@ -159,9 +159,9 @@ pub fn prospect(
         then.map(|then| (mend, then)).ok_or(WhyNot::HeldBack)
     });
     let (mend, then) = both.map_or_else(|why| (Err(why), None), |(mend, then)| (Ok(mend), Some(then)));
-    let decisions = affected.iter().zip(today).map(|(one, today)| {
+    let decisions = today.into_iter().map(|(one, today)| {
         let waits = today.waits_for_iam();
-        (if waits { follows(name, then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
+        (if waits { follows(then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
     });
     let is_unsure = |known: &Known| known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure);
     let is_vouched_for = mend.is_ok() && known.as_ref().is_ok_and(is_unsure);
@@ -169,18 +169,12 @@ pub fn prospect(
 }
 
 /// What is done for an instance once IAM is right; `None` where that is all it needs.
-fn follows(
-    name: &ProfileName,
-    then: Option<&Profile>,
-    one: &Affected,
-    bounds: &Guardrails,
-    now: Timestamp,
-) -> Option<Decision> {
+fn follows(then: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Option<Decision> {
     let case = diagnose(Some(then?), &one.association.held, &[], now);
     if case == Case::Healthy {
         return None;
     }
-    plan(name, then, &[Affected { case, ..one.clone() }], bounds, now + OLD_ENOUGH).decisions.pop()
+    Some(decision(then, &Affected { case, ..one.clone() }, bounds, now + OLD_ENOUGH))
 }
 
 /// The profile once it is put right. The id of one that is yet to be created is nobody's: it stands for "another one", and

@@ -102,7 +102,7 @@ proptest! {
         let everything = Globs::parse("*").unwrap();
         let bounds = Guardrails { level, ignore: Globs::none(), scope: everything, may_swap: true };
         let name = ProfileName::new("web").unwrap();
-        let Prospect { iam, is_vouched_for, decisions } = prospect(&name, live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
+        let Prospect { iam, is_vouched_for, decisions } = prospect(live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
         prop_assert_eq!(decisions.len(), affected.len());
         let waits = decisions.iter().any(|(_, waits)| *waits);
         prop_assert_eq!(iam.is_some(), waits);

@@ -99,90 +99,6 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why an affected instance gets no step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Blocker {
-    /// The profile is on the ignore list.
-    ProfileIgnored,
-    /// The instance's tag says `reprofile=ignore`.
-    InstanceIgnored,
-    /// The level is `alert`.
-    LevelAlert,
-    /// The profile is outside the scope that may be written.
-    OutsideScope,
-    /// The instance's tag says `reprofile=alert`.
-    InstanceAlertOnly,
-    /// A service operates the instance; no one else can change it.
-    OperatorManaged,
-    /// The profile holds no role: there is nothing to re-associate with.
-    NoRole,
-    /// There is no profile of that name.
-    NoProfile,
-    /// The role does not let EC2 assume it.
-    TrustExcludesEc2,
-    /// A stopped instance cannot be replaced, only disassociated and associated, and without a memory nothing would know
-    /// of it in between.
-    Stopped,
-    /// Only disassociating and associating makes EC2 take up the new role at once, and without a memory nothing would know of
-    /// the instance in between; within the hour EC2 does so by itself.
-    HealsItself,
-    /// Only disassociating and associating helps an association that is stuck, and without a memory nothing would know of
-    /// the instance in between.
-    OnlyBySwap,
-    /// The association was stuck, and the instance was swapped for it before.
-    SwappedBefore,
-    /// The profile is so young that its region may not know it yet, and an instance must not be left without any.
-    ProfileTooYoung,
-    /// The instance is between two states.
-    InstanceInTransition,
-    /// The association is being made.
-    AssociationInTransition,
-    /// The account's first sweep found it, and its digest gives notice of the repair: the next sweep makes it.
-    OnNotice,
-}
-
-impl Blocker {
-    /// Whether it goes away by itself, so that it is worth coming back.
-    #[must_use]
-    pub fn passes(self) -> bool {
-        matches!(self, Self::InstanceInTransition | Self::AssociationInTransition | Self::ProfileTooYoung)
-    }
-
-    /// Whether somebody asked for silence.
-    #[must_use]
-    pub fn is_muted(self) -> bool {
-        matches!(self, Self::ProfileIgnored | Self::InstanceIgnored)
-    }
-}
-
-impl fmt::Display for Blocker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ProfileIgnored => "the profile is on the ignore list (REPROFILE_IGNORE)",
-            Self::InstanceIgnored => "the instance is tagged reprofile=ignore",
-            Self::LevelAlert => "Reprofile runs at level alert and changes nothing",
-            Self::OutsideScope => "the profile is outside the scope that Reprofile may change (REPROFILE_SCOPE)",
-            Self::InstanceAlertOnly => "the instance is tagged reprofile=alert",
-            Self::OperatorManaged => "an AWS service operates this instance and only that service can change it",
-            Self::NoRole => "the instance profile holds no role",
-            Self::NoProfile => "the instance profile does not exist",
-            Self::TrustExcludesEc2 => "the role's trust policy does not let EC2 assume it",
-            Self::Stopped => "the instance is stopped",
-            Self::HealsItself => "EC2 takes up the new role by itself within an hour of its creation",
-            Self::OnlyBySwap => {
-                "only detaching and attaching it again helps, and without a table and a queue nothing would remember the \
-                 instance in between"
-            }
-            Self::SwappedBefore => "Reprofile tried once to detach and attach it again, and does not try twice",
-            Self::ProfileTooYoung => "the instance profile is less than a minute old",
-            Self::InstanceInTransition => "the instance is between two states",
-            Self::AssociationInTransition => "its association is just being changed",
-            Self::OnNotice => "the first sweep only gives notice; the next one repairs it",
-        })
-    }
-}
-
 /// What is decided for one affected instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -226,31 +142,55 @@ impl Guardrails {
 /// the instance would be left with none.
 pub const OLD_ENOUGH: Duration = Duration::minutes(1);
 
-/// What is decided for the affected instances of one profile, in their order.
+/// An affected instance with the decision on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedInstance {
+    /// The instance as it was found.
+    pub found: Affected,
+    /// What to do for it.
+    pub decision: Decision,
+    /// Whether a later run takes the step: there are more steps than one document can record.
+    pub is_postponed: bool,
+}
+
+impl PlannedInstance {
+    /// The step, if it has one; whether it is postponed or not.
+    #[must_use]
+    pub fn step(&self) -> Option<&Step> {
+        match &self.decision {
+            Decision::Act(step) => Some(step),
+            Decision::Skip(_) => None,
+        }
+    }
+}
+
+/// What is decided for the affected instances of one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The profile.
     pub profile: ProfileName,
-    /// A decision for each affected instance.
-    pub decisions: Vec<Decision>,
+    /// Each affected instance with its decision.
+    pub instances: Vec<PlannedInstance>,
 }
 
 impl Plan {
     /// Takes no step now, for this reason. A swap that was begun is finished all the same: its instance holds no profile.
     pub fn hold_back(&mut self, why: Blocker) {
-        for decision in &mut self.decisions {
-            if matches!(decision, Decision::Act(step) if step.action != Action::Associate) {
-                *decision = Decision::Skip(why);
+        for one in &mut self.instances {
+            if one.step().is_some_and(|step| step.action != Action::Associate) {
+                one.decision = Decision::Skip(why);
             }
         }
     }
 
-    /// The steps, without the instances that are left alone.
+    /// The steps to take now.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.decisions.iter().filter_map(|decision| match decision {
-            Decision::Act(step) => Some(&**step),
-            Decision::Skip(_) => None,
-        })
+        self.instances.iter().filter(|one| !one.is_postponed).filter_map(PlannedInstance::step)
+    }
+
+    /// The decision on each instance.
+    pub fn decisions(&self) -> impl Iterator<Item = &Decision> {
+        self.instances.iter().map(|one| &one.decision)
     }
 
     /// Leaves alone the instances that were swapped before because their association was stuck: what did not help once is
@@ -259,13 +199,13 @@ impl Plan {
     /// At most `most` are swapped: what was swapped has to be remembered, so that it is not swapped again.
     pub fn leave_swapped(&mut self, swapped: &[InstanceId], most: usize) {
         let mut room = most.saturating_sub(swapped.len());
-        for decision in &mut self.decisions {
-            let Decision::Act(step) = &*decision else { continue };
+        for one in &mut self.instances {
+            let Some(step) = one.step() else { continue };
             if step.case != Case::Stuck || step.action == Action::Associate {
                 continue;
             }
             if room == 0 || swapped.contains(&step.instance) {
-                *decision = Decision::Skip(Blocker::SwappedBefore);
+                one.decision = Decision::Skip(Blocker::SwappedBefore);
             } else {
                 room -= 1;
             }
@@ -280,31 +220,36 @@ impl Plan {
 pub fn plan(
     name: &ProfileName,
     live: Option<&Profile>,
-    affected: &[Affected],
+    affected: Vec<Affected>,
     bounds: &Guardrails,
     now: Timestamp,
 ) -> Plan {
-    let decisions = affected.iter().map(|one| decide(live, one, bounds, now)).collect();
-    Plan { profile: name.clone(), decisions }
+    let planned = |found: Affected| {
+        let decision = decision(live, &found, bounds, now);
+        PlannedInstance { found, decision, is_postponed: false }
+    };
+    Plan { profile: name.clone(), instances: affected.into_iter().map(planned).collect() }
 }
 
-fn decide(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Decision {
-    match hindrance(live, one, bounds, now) {
-        Some(hindrance) => Decision::Skip(hindrance),
+/// Decides for one affected instance.
+#[must_use]
+pub fn decision(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Decision {
+    match blocker(live, one, bounds, now) {
+        Some(blocker) => Decision::Skip(blocker),
         None => step(live, one).map_or(Decision::Skip(Blocker::NoProfile), |step| Decision::Act(Box::new(step))),
     }
 }
 
 /// The first row that holds decides: who asked for silence, then what cannot be cured by re-associating, then who asked
 /// not to be touched, then what the instance's state forbids.
-fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Option<Blocker> {
+fn blocker(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Timestamp) -> Option<Blocker> {
     let arn = live.map_or(&one.association.arn, |profile| &profile.arn);
     let instance = &one.instance;
     let is_young = live.is_some_and(|profile| now - profile.created < OLD_ENOUGH);
     let is_settled = matches!(instance.state, InstanceState::Running | InstanceState::Stopped);
     let action = action(one);
     let is_stuck = one.case == Case::Stuck;
-    // What was begun is ended: an instance that we took off its profile gets it back, whoever holds it back since.
+    // Always finish a swap that we began, even if the instance was tagged `reprofile` meanwhile.
     let hold = instance.hold.filter(|_| action != Action::Associate);
     let rows = [
         (bounds.ignore.matches(arn), Blocker::ProfileIgnored),
@@ -323,7 +268,7 @@ fn hindrance(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: T
         (action == Action::Swap && !bounds.may_swap, Blocker::Stopped),
         (action == Action::Swap && is_young, Blocker::ProfileTooYoung),
     ];
-    rows.into_iter().find_map(|(holds, hindrance)| holds.then_some(hindrance))
+    rows.into_iter().find_map(|(holds, blocker)| holds.then_some(blocker))
 }
 
 /// What re-associates the instance, as it stands.
@@ -351,5 +296,8 @@ fn step(live: Option<&Profile>, one: &Affected) -> Option<Step> {
     })
 }
 
+mod blocker;
 #[cfg(test)]
 mod tests;
+
+pub use blocker::Blocker;

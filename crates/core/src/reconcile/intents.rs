@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::plan::{Action, Blocker, Decision, Plan, Step};
+use crate::decide::plan::{Action, Blocker, Decision, Plan, PlannedInstance, Step};
 use crate::decide::profile_record::{
     Begun, MOST_DETACHING, MOST_FORCED, MOST_REPLACING, ProfileRecord, Replacing, Turn,
 };
@@ -24,19 +24,19 @@ fn place(step: &Step) -> Place {
     (step.region.clone(), step.instance.clone())
 }
 
-/// Keeps a plan to what can be remembered of it: answers with the steps that are put off, to be begun by the next run.
-/// First comes what was begun before, then what the last run did not come to.
+/// Postpones the steps that one document has no room to record. The next run takes them, in turn: first the swaps that
+/// were begun, then the instances that the last run did not reach.
 ///
-/// An instance that is to take up a replaced role is made to do so once, and that has to be remembered as well. One that
-/// there is no room for takes the role up by itself.
-pub fn put_off(plan: &mut Plan, live: Option<&Profile>, memory: &ProfileRecord) -> BTreeSet<Place> {
+/// An instance takes up a replaced role by force once, and that has to be recorded as well. Where there is no room, it
+/// takes the role up by itself.
+pub fn postpone(plan: &mut Plan, live: Option<&Profile>, memory: &ProfileRecord) {
     let role = live.and_then(|live| live.role.as_ref()).map(|role| &role.id);
     let mut forced = memory.forced.iter().filter(|(_, of)| Some(of) == role).count();
-    for decision in &mut plan.decisions {
-        if matches!(decision, Decision::Act(step) if step.case == Case::RoleReplaced) {
+    for one in &mut plan.instances {
+        if one.step().is_some_and(|step| step.case == Case::RoleReplaced) {
             forced += 1;
             if forced > MOST_FORCED {
-                *decision = Decision::Skip(Blocker::HealsItself);
+                one.decision = Decision::Skip(Blocker::HealsItself);
             }
         }
     }
@@ -51,21 +51,21 @@ pub fn put_off(plan: &mut Plan, live: Option<&Profile>, memory: &ProfileRecord) 
         steps.sort_by_cached_key(|step| (step.action != Action::Associate, was_tried(step), place(step)));
         steps.into_iter().skip(room).map(place).collect::<Vec<Place>>()
     };
-    let mut put_off: BTreeSet<Place> = beyond(true, MOST_DETACHING.saturating_sub(kept)).into_iter().collect();
-    put_off.extend(beyond(false, MOST_REPLACING));
-    put_off
+    let mut postponed: BTreeSet<Place> = beyond(true, MOST_DETACHING.saturating_sub(kept)).into_iter().collect();
+    postponed.extend(beyond(false, MOST_REPLACING));
+    for one in &mut plan.instances {
+        one.is_postponed = one.step().is_some_and(|step| postponed.contains(&place(step)));
+    }
 }
 
-/// Where the next run goes on, where this one puts steps off: after the last that it begins of each kind.
+/// Where the next run goes on, where this one postpones steps: after the last that it begins of each kind.
 #[must_use]
-pub fn next_turn(plan: &Plan, put_off: &BTreeSet<Place>, before: &Turn) -> Turn {
+pub fn next_turn(plan: &Plan, before: &Turn) -> Turn {
     let last = |detaches: bool, before: &Option<Place>| {
         let of_kind = |step: &&Step| step.action.detaches() == detaches;
-        let (later, begun): (BTreeSet<Place>, BTreeSet<Place>) =
-            plan.steps().filter(of_kind).map(place).partition(|one| put_off.contains(one));
-        if later.is_empty() {
-            return None;
-        }
+        let mut postponed = plan.instances.iter().filter(|one| one.is_postponed).filter_map(PlannedInstance::step);
+        postponed.find(of_kind)?;
+        let begun: BTreeSet<Place> = plan.steps().filter(of_kind).map(place).collect();
         // Beyond where the last run ended, if there was anything; else it began from the front again.
         let further = begun.iter().filter(|one| before.as_ref().is_none_or(|last| *one > last)).max();
         further.or(begun.iter().max()).cloned()
@@ -73,9 +73,9 @@ pub fn next_turn(plan: &Plan, put_off: &BTreeSet<Place>, before: &Turn) -> Turn 
     Turn { swapped: last(true, &before.swapped), replaced: last(false, &before.replaced) }
 }
 
-/// What is to be remembered before the plan's steps are taken, but for those that are put off.
+/// What is to be recorded before the plan's steps are taken.
 #[must_use]
-pub fn intents(plan: &Plan, put_off: &BTreeSet<Place>) -> Vec<Begun> {
+pub fn intents(plan: &Plan) -> Vec<Begun> {
     let begun = |step: &Step| Begun {
         region: step.region.clone(),
         instance: step.instance.clone(),
@@ -84,7 +84,7 @@ pub fn intents(plan: &Plan, put_off: &BTreeSet<Place>) -> Vec<Begun> {
         from: step.from.clone(),
         is_stuck: step.case == Case::Stuck,
     };
-    plan.steps().filter(|step| !put_off.contains(&place(step))).map(begun).collect()
+    plan.steps().map(begun).collect()
 }
 
 /// What is still to be remembered after them: the instances that may be without a profile, and the steps that time did not

@@ -2,16 +2,15 @@
 //!
 //! Invariant: an affected instance has exactly one report, and what was healed is believed only if IAM still has it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::context::Context;
-use crate::decide::plan::{Decision, Plan};
+use crate::decide::plan::{Decision, Plan, PlannedInstance};
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport, Skipped, UnreadRegion};
 use crate::domain::model::{Affected, Profile};
 use crate::domain::names::{InstanceId, Region};
 use crate::ports::{Account, Iam};
 use crate::reconcile::error::Error;
-use crate::reconcile::intents::Place;
 
 /// Why regions that were not read fail the invocation: a region that is closed to us is told, and one that is down is
 /// looked at again by rechecks, where `comes_back` says that there are any. Any other has to be tried again.
@@ -31,21 +30,19 @@ pub(super) fn unread_errors(unread: &[UnreadRegion], regions: usize, comes_back:
 
 pub(super) fn instance_reports(
     plan: &Plan,
-    affected: Vec<Affected>,
-    put_off: &BTreeSet<Place>,
     outcomes: &mut BTreeMap<(Region, InstanceId), Outcome>,
     mended_as: Option<&Outcome>,
 ) -> Vec<InstanceReport> {
-    let mut report = |(found, decision): (Affected, &Decision)| match (decision, mended_as) {
+    let mut report = |one: &PlannedInstance| match (&one.decision, mended_as) {
         (decision, Some(outcome)) if decision.waits_for_iam() => {
-            InstanceReport { found, step: None, outcome: outcome.clone() }
+            InstanceReport { found: one.found.clone(), step: None, outcome: outcome.clone() }
         }
-        (Decision::Act(step), _) if put_off.contains(&(step.region.clone(), step.instance.clone())) => {
-            InstanceReport { found, step: None, outcome: Outcome::Deferred(Deferral::OutOfTime) }
+        _ if one.is_postponed => {
+            InstanceReport { found: one.found.clone(), step: None, outcome: Outcome::Deferred(Deferral::OutOfTime) }
         }
-        (decision, _) => decided(found, decision, outcomes),
+        (decision, _) => decided(one.found.clone(), decision, outcomes),
     };
-    affected.into_iter().zip(&plan.decisions).map(&mut report).collect()
+    plan.instances.iter().map(&mut report).collect()
 }
 
 fn decided(

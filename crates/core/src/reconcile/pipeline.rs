@@ -4,7 +4,7 @@
 //! Invariant: data goes one way, and planning never sees a trigger. Whatever fails, an affected instance is healed, or in
 //! an alert, or in a recheck, or its trigger fails so that it is tried again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
@@ -30,7 +30,7 @@ use crate::reconcile::error::Error;
 use crate::reconcile::executor::act;
 use crate::reconcile::finish::conclude;
 use crate::reconcile::iam_writer::{IamWritePolicy, mend};
-use crate::reconcile::intents::{Recovered, intents, next_turn, put_off, recover};
+use crate::reconcile::intents::{Recovered, intents, next_turn, postpone, recover};
 use crate::reconcile::lease::{Claim, Known, LeaseHolder, claim, keep, read_memory, release};
 use crate::reconcile::observe::{Observation, Observed, observe};
 use crate::reconcile::targets::{Reach, WorkItem, reach, wanted};
@@ -283,14 +283,15 @@ async fn prepare<A: Account>(
     }
     affected.extend(recovered.bare);
     let now = context.aws.clock().now();
-    let mut plan = plan(&name, live.as_ref(), &affected, &context.bounds(), now);
+    let mut plan = plan(&name, live.as_ref(), affected, &context.bounds(), now);
     plan.leave_swapped(&claim.memory.swapped, MOST_SWAPPED);
     let is_on_notice = run.is_on_notice(&mut claim);
     if is_on_notice {
         plan.hold_back(Blocker::OnNotice);
     }
-    let put_off =
-        if claim.version.is_some() { put_off(&mut plan, live.as_ref(), &claim.memory) } else { BTreeSet::new() };
+    if claim.version.is_some() {
+        postpone(&mut plan, live.as_ref(), &claim.memory);
+    }
     let (partition, account) = (context.partition.clone(), context.account.clone());
     let report = ReconcileReport {
         changes: claim.changes.clone(),
@@ -303,16 +304,7 @@ async fn prepare<A: Account>(
         sought: claim.memory.incident.as_ref().and_then(|open| open.sought.clone()),
         ..ReconcileReport::new(partition, account, name, live, now)
     };
-    Ok(Underway {
-        claim,
-        plan,
-        report,
-        affected,
-        put_off,
-        done: recovered.done,
-        mended_as: None,
-        succession_is_unread: false,
-    })
+    Ok(Underway { claim, plan, report, done: recovered.done, mended_as: None, succession_is_unread: false })
 }
 
 /// Puts right in IAM what may be put right, where instances need it that nobody holds back.
@@ -325,7 +317,7 @@ async fn mend_all<A: Account>(
     let config = &context.config;
     let mut all = Vec::new();
     for mut one in underway {
-        let is_wanted = one.plan.decisions.iter().any(Decision::waits_for_iam);
+        let is_wanted = one.plan.decisions().any(Decision::waits_for_iam);
         // What is gone would be put back under the path that it had last, which its instances may not know.
         let last = one.claim.memory.binding.as_ref().map(|known| &known.arn);
         let may_be_written = one.report.live.is_some() || last.is_none_or(|arn| config.bounds.may_write(arn));
@@ -392,8 +384,8 @@ async fn remember_intents<A: Account>(
     worker: LeaseHolder<'_>,
     one: &mut Underway,
 ) -> Result<(), Error> {
-    let intents = intents(&one.plan, &one.put_off);
-    one.claim.memory.turn = next_turn(&one.plan, &one.put_off, &one.claim.memory.turn);
+    let intents = intents(&one.plan);
+    one.claim.memory.turn = next_turn(&one.plan, &one.claim.memory.turn);
     if intents.is_empty() || one.claim.version.is_none() {
         return Ok(());
     }
@@ -421,18 +413,14 @@ async fn take_steps<A: Account>(
     mut underway: Vec<Underway>,
     run: &mut ReconcileSummary,
 ) {
-    let all = underway.iter().flat_map(|one| one.plan.steps().map(move |step| (one, step)));
-    let is_put_off = |one: &Underway, step: &Step| one.put_off.contains(&(step.region.clone(), step.instance.clone()));
-    let steps: Vec<Step> = all.filter(|(one, step)| !is_put_off(one, step)).map(|(_, step)| step.clone()).collect();
+    let steps: Vec<Step> = underway.iter().flat_map(|one| one.plan.steps()).cloned().collect();
     for step in &steps {
         tracing::info!(step = %step, "taking a step");
     }
     let deadline = worker.deadline.map(|deadline| deadline - RESERVE);
     let mut outcomes = act(&context.aws, &context.pace, deadline, steps).await;
     for one in &mut underway {
-        let affected = std::mem::take(&mut one.affected);
-        one.report.instances =
-            instance_reports(&one.plan, affected, &one.put_off, &mut outcomes, one.mended_as.as_ref());
+        one.report.instances = instance_reports(&one.plan, &mut outcomes, one.mended_as.as_ref());
         one.report.instances.append(&mut one.done);
     }
 

@@ -25,7 +25,7 @@ pub(super) async fn seek_successors<A: Account>(context: &Context<A>, underway: 
         |decision: &Decision| !matches!(decision, Decision::Skip(hindrance) if Blocker::is_muted(*hindrance));
     let looks = underway
         .iter_mut()
-        .filter(|one| lacks_something(one.report.live.as_ref()) && one.plan.decisions.iter().any(is_heard))
+        .filter(|one| lacks_something(one.report.live.as_ref()) && one.plan.decisions().any(is_heard))
         .map(|one| async {
             match look(context, one).await {
                 Ok(sought) => one.report.sought = sought,

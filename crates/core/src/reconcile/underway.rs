@@ -2,13 +2,9 @@
 //!
 //! Invariant: what is begun is in its plan; what came of it goes into its report.
 
-use std::collections::BTreeSet;
-
 use crate::decide::plan::Plan;
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport};
-use crate::domain::model::Affected;
 use crate::reconcile::iam_writer::RepairAttempt;
-use crate::reconcile::intents::Place;
 use crate::reconcile::lease::Claim;
 
 /// How many profiles are claimed or concluded at the same time.
@@ -19,9 +15,6 @@ pub(super) struct Underway {
     pub(super) claim: Claim,
     pub(super) plan: Plan,
     pub(super) report: ReconcileReport,
-    pub(super) affected: Vec<Affected>,
-    /// The steps that are left to the next run: there are too many to be remembered at once.
-    pub(super) put_off: BTreeSet<Place>,
     /// What an earlier invocation had done and could not tell.
     pub(super) done: Vec<InstanceReport>,
     /// What putting IAM right means for the instances that waited for it.

@@ -18,7 +18,7 @@ use reprofile_core::domain::model::{
 use reprofile_core::domain::names::{
     AccountId, AssociationId, InstanceId, Partition, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
 };
-use reprofile_core::reconcile::intents::{intents, next_turn, put_off};
+use reprofile_core::reconcile::intents::{intents, next_turn, postpone};
 use time::macros::datetime;
 
 use crate::lambda::Lambda;
@@ -150,10 +150,10 @@ fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
     ];
     for (number, (outcome_of_all, case)) in looks.iter().enumerate() {
         let affected: Vec<Affected> = (0..MANY).map(|number| found(number, *case)).collect();
-        let mut plan = plan(&memory.profile, Some(&live()), &affected, &bounds(), NOW);
-        let put_off = put_off(&mut plan, Some(&live()), &memory);
-        memory.turn = next_turn(&plan, &put_off, &memory.turn);
-        memory.note_begun(intents(&plan, &put_off), &[]);
+        let mut plan = plan(&memory.profile, Some(&live()), affected.clone(), &bounds(), NOW);
+        postpone(&mut plan, Some(&live()), &memory);
+        memory.turn = next_turn(&plan, &memory.turn);
+        memory.note_begun(intents(&plan), &[]);
         if *case == Case::Stale {
             let replacing: usize = memory.replacing.iter().map(|one| one.instances.len()).sum();
             assert_eq!((memory.begun.len(), replacing), (MOST_DETACHING, MOST_REPLACING), "look {number}");
@@ -196,10 +196,10 @@ fn steps_beyond_what_can_be_remembered_are_all_begun_by_later_runs_in_turn() {
     // Each second instance is stopped, and is to be swapped.
     for _ in 0..2500_usize.div_ceil(MOST_DETACHING) {
         // Nothing succeeds: each run finds all of them again.
-        let mut plan = plan(&memory.profile, Some(&live()), &affected, &bounds(), NOW);
-        let put_off = put_off(&mut plan, Some(&live()), &memory);
-        begun.extend(intents(&plan, &put_off).into_iter().map(|one| one.instance));
-        memory.turn = next_turn(&plan, &put_off, &memory.turn);
+        let mut plan = plan(&memory.profile, Some(&live()), affected.clone(), &bounds(), NOW);
+        postpone(&mut plan, Some(&live()), &memory);
+        begun.extend(intents(&plan).into_iter().map(|one| one.instance));
+        memory.turn = next_turn(&plan, &memory.turn);
     }
     assert_eq!(begun.len(), 5000);
 }
@@ -211,8 +211,9 @@ fn an_instance_that_there_is_no_room_to_remember_is_not_made_to_take_up_a_role()
     memory.forced = (0..390).map(|number| (found(number, Case::Stale).instance.id, role.id.clone())).collect();
     memory.forced.push((found(1, Case::Stale).instance.id, RoleId::new("AROAOLDOLDOLDOLDOLD11").unwrap()));
     let affected: Vec<Affected> = (1000..1100).map(|number| found(number, Case::RoleReplaced)).collect();
-    let mut plan = plan(&memory.profile, Some(&live()), &affected, &bounds(), NOW);
-    assert!(put_off(&mut plan, Some(&live()), &memory).is_empty());
+    let mut plan = plan(&memory.profile, Some(&live()), affected, &bounds(), NOW);
+    postpone(&mut plan, Some(&live()), &memory);
+    assert!(plan.instances.iter().all(|one| !one.is_postponed));
     assert_eq!(plan.steps().count(), 10);
 }
 
