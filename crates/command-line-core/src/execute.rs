@@ -15,7 +15,7 @@ use reprofile_core::decide::report::{Failure, Outcome, Skipped};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::executor::act;
+use reprofile_core::reconcile::executor::run_steps;
 
 /// How many steps of a region are read again and taken together: few, so that little time lies between the two.
 const HANDFUL: usize = 10;
@@ -203,7 +203,7 @@ async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step],
                     }
                 }
             }
-            let outcomes = act(&context.aws, &context.pace, None, sound).await;
+            let outcomes = run_steps(context, None, sound).await;
             fates.extend(outcomes.into_iter().map(|((_, instance), outcome)| (instance, Fate::Taken(outcome))));
         }
     }

@@ -25,7 +25,7 @@ use reprofile_core::domain::names::{AccountId, Partition, ProfileId, ProfileName
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::find_instances::Names;
-use reprofile_core::reconcile::observe::{Observation, Observed, observe};
+use reprofile_core::reconcile::observe::{Observation, ProfileState, observe};
 use reprofile_core::reconcile::regions::Where;
 use reprofile_core::reconcile::sweep::sweep;
 
@@ -247,7 +247,7 @@ pub async fn find_after<A: Account>(
     let Looked { observation, memories, mut looks, mut doubtful } = looked?;
     let (mut profiles, mut unread_profiles) = (Vec::new(), Vec::new());
     let mut all_not_in_force = Vec::new();
-    for (name, Observed { live, affected, healthy, not_in_force, .. }) in observation.profiles {
+    for (name, ProfileState { live, affected, healthy, not_in_force, .. }) in observation.profiles {
         all_not_in_force.extend(not_in_force);
         if live.as_ref().is_ok_and(|live| live.as_ref().is_some_and(is_doubtful)) && affected.len() + healthy > 0 {
             doubtful.insert(name.clone());

@@ -132,6 +132,14 @@ pub struct Reading {
     pub at: Timestamp,
 }
 
+impl Reading {
+    /// Whether both read the same state.
+    #[must_use]
+    pub fn is_same_state(&self, other: &Self) -> bool {
+        (&self.profile, &self.role) == (&other.profile, &other.role)
+    }
+}
+
 /// Whether the profile lacks something that a write to IAM could put right.
 #[must_use]
 pub fn lacks_something(live: Option<&Profile>) -> bool {
@@ -191,4 +199,13 @@ pub struct Brake {
     pub count: u32,
     /// In how long.
     pub within: Duration,
+}
+
+impl Brake {
+    /// Whether no write may be made now. Drops the writes that are too long ago to count.
+    #[must_use]
+    pub fn holds(&self, writes: &mut Vec<Timestamp>, now: Timestamp) -> bool {
+        writes.retain(|at| now - *at < self.within);
+        writes.len() >= usize::try_from(self.count).unwrap_or(usize::MAX)
+    }
 }

@@ -152,6 +152,32 @@ impl Occasion {
     }
 }
 
+/// What the first sweep's notice means for a look. What the first sweep finds is not repaired before a person could read
+/// of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// This is the first sweep, which gives notice.
+    Given,
+    /// The look changes nothing about it.
+    Unchanged,
+    /// This sweep ends it: it comes late enough after the digest.
+    Over,
+}
+
+impl Notice {
+    /// Whether nothing is repaired yet. An event on the profile ends the notice, and so does the next sweep.
+    #[must_use]
+    pub fn holds_back(self, occasion: Occasion, incident: Option<&Incident>) -> bool {
+        let was_on_notice = incident.is_some_and(|open| open.is_on_notice);
+        match (occasion, self) {
+            (Occasion::Change { .. }, _) => false,
+            (Occasion::Recheck, _) | (_, Self::Unchanged) => was_on_notice,
+            (Occasion::Sweep | Occasion::FirstSweep, Self::Given) => incident.is_none() || was_on_notice,
+            (Occasion::Sweep | Occasion::FirstSweep, Self::Over) => false,
+        }
+    }
+}
+
 impl Incident {
     /// Opens an incident on a profile.
     #[must_use]

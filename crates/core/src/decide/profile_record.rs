@@ -118,7 +118,7 @@ pub struct ProfileRecord {
     /// The incident that is open.
     pub incident: Option<Incident>,
     /// Who is at work on it.
-    pub lease: Option<Lease>,
+    pub lease: Option<LeaseEntry>,
     /// What was begun on its instances, written before it was.
     pub begun: Vec<Begun>,
     /// When IAM was written for the profile, as far back as the brake looks.
@@ -235,9 +235,9 @@ pub struct Indexed {
     pub at: Timestamp,
 }
 
-/// Who is at work on a profile, and until when at most.
+/// Which invocation works on a profile, and until when at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
+pub struct LeaseEntry {
     /// The invocation.
     pub owner: String,
     /// When it ends, whatever became of its owner.
@@ -310,6 +310,16 @@ impl ProfileRecord {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         !self.begun.is_empty() || !self.replacing.is_empty()
+    }
+
+    /// Adds what is about to be begun. Swaps that were begun before and are not planned again stay.
+    pub fn add_intents(&mut self, intents: Vec<Begun>, unread: &[Region]) {
+        let is_planned =
+            |old: &Begun| intents.iter().any(|new| (&new.region, &new.instance) == (&old.region, &old.instance));
+        let mut begun = self.begun.clone();
+        begun.retain(|old| !is_planned(old) && old.action.detaches());
+        begun.extend(intents);
+        self.note_begun(begun, unread);
     }
 
     /// Takes note of what was begun, in place of what was before, but for regions that cannot be read now: what was begun

@@ -97,6 +97,16 @@ impl Outcome {
         }
     }
 
+    /// What came of an instance that the plan gave no step.
+    #[must_use]
+    pub fn of_blocked(blocker: Blocker) -> Self {
+        if blocker.passes() {
+            Self::Deferred(Deferral::InTransition(blocker))
+        } else {
+            Self::Left(Skipped::Hindered(blocker))
+        }
+    }
+
     /// Whether somebody asked not to hear of it.
     #[must_use]
     pub fn is_muted(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::lambda::metrics::Tally;
 use crate::ports::Account;
 use crate::reconcile::context::{Context, Invocation};
 use crate::reconcile::error::Error;
-use crate::reconcile::pipeline::run;
+use crate::reconcile::pipeline::reconcile;
 use crate::reconcile::summary::ReconcileSummary;
 
 /// What is answered to an invocation.
@@ -183,12 +183,12 @@ async fn direct<A: Account>(
         let why = ignored.first().map_or_else(|| "there is no event in it".to_owned(), Ignored::to_string);
         return (Ok(Answer::Ignored { ignored: why }), Tally { ignored: ignored.len(), ..Tally::default() });
     };
-    let run = run(context, &triggers, invocation).await;
-    let report = Report::new(first, &run);
+    let summary = reconcile(context, &triggers, invocation).await;
+    let report = Report::new(first, &summary);
     log(&report);
-    let failure = (0..triggers.len()).find_map(|index| run.failure(index));
+    let failure = (0..triggers.len()).find_map(|index| summary.failure(index));
     let answer = failure.map_or(Ok(Answer::Report(report)), |error| Err(error.clone()));
-    (answer, Tally { ignored: ignored.len(), ..Tally::of(&run) })
+    (answer, Tally { ignored: ignored.len(), ..Tally::of(&summary) })
 }
 
 async fn batch<A: Account>(
@@ -216,19 +216,19 @@ async fn batch<A: Account>(
             }
         }
     }
-    let run = run(context, &triggers, invocation).await;
+    let summary = reconcile(context, &triggers, invocation).await;
     if let Some(first) = triggers.first() {
-        log(&Report::new(first, &run));
+        log(&Report::new(first, &summary));
     }
     for (index, id) in ids.into_iter().enumerate() {
-        if let Some(error) = run.failure(index) {
+        if let Some(error) = summary.failure(index) {
             tracing::error!(message_id = id, kind = error.name(), error = %error, "a message failed and is tried again");
             failed.push(id);
         }
     }
     let mut answer = SqsBatchResponse::default();
     answer.batch_item_failures = failed.into_iter().map(failure).collect();
-    (Ok(Answer::Batch(answer)), Tally { ignored, ..Tally::of(&run) })
+    (Ok(Answer::Batch(answer)), Tally { ignored, ..Tally::of(&summary) })
 }
 
 fn failure(id: String) -> BatchItemFailure {

@@ -9,174 +9,227 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::Duration;
 
 use super::context::Context;
-use super::outcomes::unread_errors;
-use super::summary::{ReconcileSummary, Sweeping};
+use super::error::Error;
+use super::publish::publish;
+use super::summary::ReconcileSummary;
+use super::sweep::{remember, sweep};
+use super::targets::WorkItem;
 use crate::alert::digest::{self, RegionNews};
+use crate::decide::incident::Notice;
 use crate::decide::notification::Notification;
 use crate::decide::profile_record::AccountRecord;
 use crate::decide::report::UnreadRegion;
 use crate::domain::model::Timestamp;
 use crate::domain::names::{ProfileName, Region};
 use crate::ports::{Account, Clock, Stored, Table, WriteError};
-use crate::reconcile::error::Error;
-use crate::reconcile::finish::send_message;
-use crate::reconcile::sweep::{remember, sweep};
-use crate::reconcile::targets::WorkItem;
 
-/// At which sweep in a row a region that is down is told.
-const TOLD_AFTER: u32 = 2;
+/// At which sweep in a row a region that is down is reported.
+const REPORTED_AFTER: u32 = 2;
 
-/// How old the note may be that the account was swept whole, before it is written anew.
+/// How old the time of a whole sweep may be, before it is written anew.
 const RENEWED: Duration = Duration::hours(6);
 
-/// The unread regions that an alert is to mention: those that are closed for good are told once, by a sweep.
-pub(super) async fn not_told_yet<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> Vec<UnreadRegion> {
-    let mut told = BTreeSet::new();
-    if unread.iter().any(UnreadRegion::is_closed)
-        && let Ok(Some(account)) = account_memory(context).await
-    {
-        told = account.document.closed_regions;
-    }
-    unread.iter().filter(|region| !region.is_closed() || !told.contains(&region.region)).cloned().collect()
+/// A sweep of the account that was not reported yet.
+#[must_use]
+pub(super) struct AccountSweep {
+    /// What the table has of the account.
+    account: Stored<AccountRecord>,
+    /// When the sweep began.
+    began: Timestamp,
+    /// Whether IAM's list and every open region were read.
+    is_whole: bool,
+    /// The regions that it looked at.
+    regions: Vec<Region>,
 }
 
-pub(super) async fn account_memory<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountRecord>>, Error> {
+/// Whether the digest of a first sweep is published, and reports what the sweep found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Digest {
+    /// It is: no alert on each profile is due.
+    CoversFindings,
+    /// There is none, or it was not published.
+    CoversNothing,
+}
+
+/// Those of the unread regions that an alert is to mention: a sweep reports closed ones once.
+pub(super) async fn unreported_regions<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> Vec<UnreadRegion> {
+    let mut reported = BTreeSet::new();
+    if unread.iter().any(UnreadRegion::is_closed)
+        && let Ok(Some(account)) = account_record(context).await
+    {
+        reported = account.document.closed_regions;
+    }
+    unread.iter().filter(|region| !region.is_closed() || !reported.contains(&region.region)).cloned().collect()
+}
+
+/// Reads what the table has of the account; `None` where there is no table.
+pub(super) async fn account_record<A: Account>(context: &Context<A>) -> Result<Option<Stored<AccountRecord>>, Error> {
     match context.aws.table() {
         Some(table) => table.account().await.map(Some).map_err(Error::AccountRecord),
         None => Ok(None),
     }
 }
 
-/// Adds what is broken anywhere to what is wanted, and what is open still.
-pub(super) async fn sweep_all<A: Account>(
-    context: &Context<A>,
-    account: Result<&Option<Stored<AccountRecord>>, &Error>,
-    last_seen: &[Region],
-    wanted: &mut BTreeMap<ProfileName, WorkItem>,
-    run: &mut ReconcileSummary,
-) {
-    let began = context.aws.clock().now();
-    let account = match account {
-        Ok(account) => account.clone(),
-        Err(error) => {
-            run.sweep_errors.push(error.clone());
+impl AccountSweep {
+    /// Sweeps the account: adds the profiles that are broken anywhere to the work, and those with something open. `None`
+    /// where there is no record of the account, or nothing could be read.
+    pub(super) async fn run<A: Account>(
+        context: &Context<A>,
+        account: Result<&Option<Stored<AccountRecord>>, &Error>,
+        last_seen: &[Region],
+        work: &mut BTreeMap<ProfileName, WorkItem>,
+        summary: &mut ReconcileSummary,
+    ) -> Option<Self> {
+        let began = context.aws.clock().now();
+        let account = account.cloned().unwrap_or_else(|error| {
+            summary.sweep_errors.push(error.clone());
             None
-        }
-    };
-    let swept = match sweep(&context.aws, context.places(last_seen)).await {
-        Ok(swept) => swept,
-        Err(cause) => return run.sweep_errors.push(Error::ScopeUnread(cause)),
-    };
-    let open = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
-        run.sweep_errors.push(error);
-        BTreeSet::new()
-    });
-    let is_whole = swept.is_whole() && run.sweep_errors.is_empty();
-    for name in swept.suspects.into_iter().chain(open) {
-        let listed = swept.profiles.get(&name).map(|listed| listed.name().clone());
-        let wanted = wanted.entry(name).or_default();
-        wanted.swept = true;
-        wanted.is_missing_from_list = listed.is_none();
-        wanted.spellings.extend(listed);
-    }
-    run.sweep_errors.extend(unread_errors(&swept.unread, swept.regions.len(), context.comes_back()));
-    run.unread = swept.unread;
-    run.is_first_sweep = account.as_ref().is_some_and(|account| !account.document.swept);
-    run.sweeping = account.map(|account| Sweeping { account, began, is_whole, regions: swept.regions });
-}
-
-/// Tells what a first sweep found, and regions that cannot be looked at; then takes note that it is told. What could not be
-/// published is told by the next sweep.
-pub(super) async fn tell_overview<A: Account>(
-    context: &Context<A>,
-    found: &[Notification],
-    run: &mut ReconcileSummary,
-) {
-    let Some(Sweeping { account, began, is_whole, regions }) = run.sweeping.take() else { return };
-    let Stored { document: memory, version } = account;
-    let now = context.aws.clock().now();
-    let is_unlooked = |error: &Error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_));
-    if run.errors.iter().chain(&run.sweep_errors).any(is_unlooked) {
-        run.is_first_sweep = false;
-        return;
-    }
-    let regions_now = Regions::of(&memory, &run.unread);
-    if !found.is_empty() || !regions_now.are_no_news() {
-        let (account, partition) = (&context.account, &context.partition);
-        let notice = run.is_first_sweep.then_some(context.config.bounds.level);
-        let overview = digest::Overview {
-            account,
-            partition,
-            found,
-            regions: &regions_now.news,
-            notice,
-            sweeps: context.config.sweeps,
-            at: now,
+        });
+        let swept = match sweep(&context.aws, context.places(last_seen)).await {
+            Ok(swept) => swept,
+            Err(cause) => {
+                summary.sweep_errors.push(Error::ScopeUnread(cause));
+                return None;
+            }
         };
-        let message = digest::overview(&overview, context.config.format);
-        if let Err(cause) = send_message(&context.aws, &message, account).await {
-            run.sweep_errors.push(Error::OverviewNotDelivered(cause));
-            run.is_first_sweep = false;
-            return;
+        let open = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
+            summary.sweep_errors.push(error);
+            BTreeSet::new()
+        });
+        let is_whole = swept.is_whole() && summary.sweep_errors.is_empty();
+        for name in swept.suspects.into_iter().chain(open) {
+            let listed = swept.profiles.get(&name).map(|listed| listed.name().clone());
+            let item = work.entry(name).or_default();
+            item.swept = true;
+            item.is_missing_from_list = listed.is_none();
+            item.spellings.extend(listed);
         }
-        run.alerts += 1;
+        summary.sweep_errors.extend(Error::of_unread(&swept.unread, swept.regions.len(), context.comes_back()));
+        summary.unread = swept.unread;
+        account.map(|account| Self { account, began, is_whole, regions: swept.regions })
     }
-    let told = AccountRecord {
-        swept: true,
-        closed_regions: regions_now.closed,
-        unread_sweeps: regions_now.unread,
-        regions: if is_whole || memory.regions.is_empty() {
-            regions.into_iter().collect()
-        } else {
-            memory.regions.clone()
-        },
-        swept_whole: if is_whole && run.errors.is_empty() { Some(began) } else { memory.swept_whole },
-        noticed: run.is_first_sweep.then_some(now).or(memory.noticed),
-        ..memory.clone()
-    };
-    // When the account was swept whole is renewed well before it stops to count, and not by each sweep.
-    let is_renewal = |at: Timestamp| memory.swept_whole.is_none_or(|before| at - before >= RENEWED);
-    let is_news = AccountRecord { swept_whole: memory.swept_whole, ..told.clone() } != memory
-        || told.swept_whole.is_some_and(is_renewal);
-    let Some(table) = context.aws.table().filter(|_| is_news) else { return };
-    match table.remember_account(&told, version).await {
-        // Another sweep at the same time has told the same.
-        Ok(_) | Err(WriteError::Conflict) => {}
-        Err(WriteError::Aws(cause)) => run.sweep_errors.push(Error::AccountRecord(cause)),
+
+    /// Whether it is the account's first sweep.
+    pub(super) fn is_first(&self) -> bool {
+        !self.account.document.swept
+    }
+
+    /// How long after the digest a sweep has to begin to end the notice: a schedule that is delivered twice, or a retry of
+    /// Lambda's, does not.
+    const NOTICE: Duration = Duration::minutes(15);
+
+    /// What it means for profiles whose repair waits for a notice.
+    pub(super) fn notice(&self) -> Notice {
+        match self.account.document.noticed {
+            _ if self.is_first() => Notice::Given,
+            Some(at) if self.began - at < Self::NOTICE => Notice::Unchanged,
+            _ => Notice::Over,
+        }
+    }
+
+    /// Reports what a first sweep found, and the news of regions that cannot be read; then records it. The next sweep
+    /// reports what could not be published.
+    pub(super) async fn report<A: Account>(
+        self,
+        context: &Context<A>,
+        found: &[Notification],
+        summary: &mut ReconcileSummary,
+    ) -> Digest {
+        let is_unlooked = |error: &Error| matches!(error, Error::ScopeUnread(_) | Error::EveryRegionClosed(_));
+        if summary.errors.iter().chain(&summary.sweep_errors).any(is_unlooked) {
+            return Digest::CoversNothing;
+        }
+        let now = context.aws.clock().now();
+        let regions = RegionStates::of(&self.account.document, &summary.unread);
+        if !found.is_empty() || !regions.are_no_news() {
+            let overview = digest::Overview {
+                account: &context.account,
+                partition: &context.partition,
+                found,
+                regions: &regions.news,
+                notice: self.is_first().then_some(context.config.bounds.level),
+                sweeps: context.config.sweeps,
+                at: now,
+            };
+            let message = digest::overview(&overview, context.config.format);
+            if let Err(cause) = publish(context, &message, &context.account).await {
+                summary.sweep_errors.push(Error::OverviewNotDelivered(cause));
+                return Digest::CoversNothing;
+            }
+            summary.alerts += 1;
+        }
+        let digest = if self.is_first() { Digest::CoversFindings } else { Digest::CoversNothing };
+        self.record(context, regions, now, summary).await;
+        digest
+    }
+
+    /// Records what was reported, where that is news.
+    async fn record<A: Account>(
+        self,
+        context: &Context<A>,
+        regions: RegionStates,
+        now: Timestamp,
+        summary: &mut ReconcileSummary,
+    ) {
+        let is_first = self.is_first();
+        let Stored { document: before, version } = self.account;
+        let reported = AccountRecord {
+            swept: true,
+            closed_regions: regions.closed,
+            unread_sweeps: regions.unread,
+            regions: if self.is_whole || before.regions.is_empty() {
+                self.regions.into_iter().collect()
+            } else {
+                before.regions.clone()
+            },
+            swept_whole: if self.is_whole && summary.errors.is_empty() { Some(self.began) } else { before.swept_whole },
+            noticed: is_first.then_some(now).or(before.noticed),
+            ..before.clone()
+        };
+        // The time of a whole sweep is renewed well before it stops to count, and not by each sweep.
+        let is_renewal = |at: Timestamp| before.swept_whole.is_none_or(|before| at - before >= RENEWED);
+        let is_news = AccountRecord { swept_whole: before.swept_whole, ..reported.clone() } != before
+            || reported.swept_whole.is_some_and(is_renewal);
+        let Some(table) = context.aws.table().filter(|_| is_news) else { return };
+        match table.remember_account(&reported, version).await {
+            // Another sweep at the same time reported the same.
+            Ok(_) | Err(WriteError::Conflict) => {}
+            Err(WriteError::Aws(cause)) => summary.sweep_errors.push(Error::AccountRecord(cause)),
+        }
     }
 }
 
-/// How the regions stand that a sweep could not look at.
-struct Regions {
-    /// Those that are closed to us.
+/// The regions that a sweep could not look at.
+struct RegionStates {
+    /// Those that are closed to us, by a policy or the account's settings.
     closed: BTreeSet<Region>,
     /// Those that are down, and for how many sweeps in a row.
     unread: BTreeMap<Region, u32>,
-    /// What is told of them.
+    /// What there is to report of them.
     news: RegionNews,
 }
 
-impl Regions {
-    /// A closed region is told at once, and one that is down at the second sweep in a row; both once. One that was told as
-    /// down is told once more when it is back.
-    fn of(memory: &AccountRecord, unread: &[UnreadRegion]) -> Self {
+impl RegionStates {
+    /// A closed region is reported at once, and one that is down at the second sweep in a row; both once. One that was
+    /// reported as down is reported once more when it is back.
+    fn of(record: &AccountRecord, unread: &[UnreadRegion]) -> Self {
         let (closed, down): (Vec<&UnreadRegion>, Vec<&UnreadRegion>) = unread.iter().partition(|one| one.is_closed());
-        let sweeps = |one: &UnreadRegion| memory.unread_sweeps.get(&one.region).copied().unwrap_or_default() + 1;
+        let sweeps = |one: &UnreadRegion| record.unread_sweeps.get(&one.region).copied().unwrap_or_default() + 1;
         let counted: BTreeMap<Region, u32> = down.iter().map(|one| (one.region.clone(), sweeps(one))).collect();
         let is_back = |(region, sweeps): &(&Region, &u32)| {
-            **sweeps >= TOLD_AFTER && !unread.iter().any(|one| one.region == **region)
+            **sweeps >= REPORTED_AFTER && !unread.iter().any(|one| one.region == **region)
         };
         let news = RegionNews {
             closed: closed
                 .iter()
-                .filter(|one| !memory.closed_regions.contains(&one.region))
+                .filter(|one| !record.closed_regions.contains(&one.region))
                 .map(|&one| one.clone())
                 .collect(),
-            down: down.iter().filter(|one| counted[&one.region] == TOLD_AFTER).map(|&one| one.clone()).collect(),
-            back: memory.unread_sweeps.iter().filter(is_back).map(|(region, _)| region.clone()).collect(),
+            down: down.iter().filter(|one| counted[&one.region] == REPORTED_AFTER).map(|&one| one.clone()).collect(),
+            back: record.unread_sweeps.iter().filter(is_back).map(|(region, _)| region.clone()).collect(),
         };
-        // A count past the telling says nothing more, and would be written at each sweep.
-        let unread = counted.into_iter().map(|(region, sweeps)| (region, sweeps.min(TOLD_AFTER + 1))).collect();
+        // A higher count says nothing more, and would be written at each sweep.
+        let unread = counted.into_iter().map(|(region, sweeps)| (region, sweeps.min(REPORTED_AFTER + 1))).collect();
         Self { closed: closed.into_iter().map(|one| one.region.clone()).collect(), unread, news }
     }
 

@@ -1,4 +1,4 @@
-//! What a run needs, and who runs it.
+//! What reconciling needs, and for which invocation it is done.
 //!
 //! Invariant: the bins and the tests build one context each, and hand it on whole.
 
@@ -8,15 +8,14 @@ use crate::decide::plan::Guardrails;
 use crate::domain::model::Timestamp;
 use crate::domain::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::ports::Account;
-use crate::reconcile::executor::Pace;
-use crate::reconcile::finish::NotifyOptions;
+use crate::reconcile::pace::Pace;
 use crate::reconcile::regions::RegionCache;
 use crate::reconcile::regions::Where;
 
-/// What a run needs: built one way by the bins, and another way by the tests.
+/// What reconciling needs: built one way by the bins, and another way by the tests.
 #[derive(Debug)]
 pub struct Context<A> {
-    /// The account that is looked after.
+    /// The account to reconcile.
     pub account: AccountId,
     /// Its partition.
     pub partition: Partition,
@@ -37,12 +36,12 @@ impl<A: Account> Context<A> {
         Self { account, partition, aws, config, pace: Pace::default(), regions: RegionCache::default() }
     }
 
-    /// What bounds plans. A swap is only begun where it would be remembered and come back.
-    pub fn bounds(&self) -> Guardrails {
+    /// What bounds plans. A swap is only begun where it is recorded and a recheck comes back to it.
+    pub fn guardrails(&self) -> Guardrails {
         Guardrails { may_swap: self.comes_back(), ..self.config.bounds.clone() }
     }
 
-    /// Whether what is left can be come back to, and what it was is remembered.
+    /// Whether work that is left is recorded, and a recheck comes back to it.
     pub fn comes_back(&self) -> bool {
         self.aws.table().is_some() && self.aws.queue().is_some()
     }
@@ -57,22 +56,17 @@ impl<A: Account> Context<A> {
         ProfileArn::new(self.partition.clone(), self.account.clone(), Path::root(), name.clone())
     }
 
-    /// How alerts are written and timed. Without a table there is nothing that a break could settle in, and without a
-    /// queue nothing to come back by: then it is told at once.
-    pub fn manner(&self, is_first_sweep: bool) -> NotifyOptions {
+    /// When people are alerted. Without a table and a queue nothing can settle, so they are alerted at once.
+    pub fn timing(&self) -> Timing {
         let settle = self.comes_back().then_some(self.config.settle);
-        NotifyOptions {
-            is_first_sweep,
-            format: self.config.format,
-            timing: Timing { settle, remind: self.config.remind, confirm: self.config.confirm },
-        }
+        Timing { settle, remind: self.config.remind, confirm: self.config.confirm }
     }
 }
 
-/// What an invocation is known by, and when it ends.
+/// One invocation of the function: the holder of its leases.
 #[derive(Debug, Clone, Copy)]
 pub struct Invocation<'a> {
-    /// Its id: another one for each.
+    /// Its id, unique to it.
     pub id: &'a str,
     /// When it ends; `None`: not known.
     pub deadline: Option<Timestamp>,

@@ -4,6 +4,7 @@
 //! told is no failure of the invocation.
 
 use crate::config::InvalidConfig;
+use crate::decide::report::UnreadRegion;
 use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::event::InvalidEvent;
 use crate::domain::names::{ProfileName, Region};
@@ -101,6 +102,22 @@ fn without_the_list(cause: &AwsError) -> &'static str {
 }
 
 impl Error {
+    /// Why regions that were not read fail the invocation. A closed region is reported. One that is down is read again by
+    /// rechecks, where `comes_back` says that there are any. Any other has to be tried again.
+    pub(super) fn of_unread(unread: &[UnreadRegion], regions: usize, comes_back: bool) -> Vec<Self> {
+        let open = unread.iter().filter(|region| !(region.is_closed() || comes_back && region.error.reason.passes()));
+        let mut errors: Vec<Self> = open
+            .map(|UnreadRegion { region, error }| Self::RegionUnread { region: region.clone(), cause: error.clone() })
+            .collect();
+        if let Some(first) = unread.first()
+            && unread.len() == regions
+            && unread.iter().all(UnreadRegion::is_closed)
+        {
+            errors.push(Self::EveryRegionClosed(first.error.clone()));
+        }
+        errors
+    }
+
     /// The stable name of it, for `errorType`.
     #[must_use]
     pub fn name(&self) -> &'static str {

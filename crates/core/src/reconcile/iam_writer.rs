@@ -1,42 +1,22 @@
-//! Writes to IAM: a role of the remembered name back into its profile, a deleted profile back under its name.
+//! Repairs IAM: puts a role of the recorded name back into its profile, or creates a deleted profile again.
 //!
-//! Invariant: never in the heat. It is decided only from a recheck, where the same state was read twice with the
-//! configured time between and nothing changed in it; only for a role of the remembered name that exists and surely
-//! trusts EC2 (a person at a terminal may vouch for one that perhaps does); never more often than the brake allows; and
-//! it is remembered before it is done. Never a role is created, never anything deleted.
+//! Invariant: writes IAM only after reading the same state twice, the configured time apart, with no event in between; and
+//! only as often as the brake allows. Each write is recorded before it is made. Never creates a role; never deletes
+//! anything.
 
-use crate::decide::iam_repair::IamRepair;
-use crate::decide::iam_repair::IamRepaired;
-use crate::decide::iam_repair::RESTORED;
-use crate::decide::iam_repair::Reading;
-use crate::decide::iam_repair::RepairBlocked;
-use crate::decide::iam_repair::decide;
-
-use time::Duration;
 use time::format_description::well_known::Rfc3339;
 
-use crate::decide::iam_repair::Brake;
+use super::context::Context;
+use super::error::Error;
+use super::lease::Lease;
+use crate::decide::iam_repair::{IamRepair, IamRepaired, RESTORED, Reading, RepairBlocked, decide};
 use crate::decide::incident::Occasion;
 use crate::decide::plan::Level;
+use crate::decide::report::{Deferral, Failure, Outcome};
 use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{Profile, Timestamp};
 use crate::domain::names::{ProfileId, ProfileName};
 use crate::ports::{Account, Clock, Iam};
-use crate::reconcile::error::Error;
-use crate::reconcile::lease::{Claim, LeaseHolder, keep};
-
-/// What decides besides what was read.
-#[derive(Debug, Clone, Copy)]
-pub struct IamWritePolicy {
-    /// How far to go.
-    pub level: Level,
-    /// How long lies at least between the two readings.
-    pub confirm: Duration,
-    /// How often at most.
-    pub brake: Brake,
-    /// Whether the first sweep gives notice first.
-    pub is_on_notice: bool,
-}
 
 /// Writes IAM as decided; answers with the profile's id where it was created. Each call is made once: a look comes before
 /// it is tried again.
@@ -46,10 +26,10 @@ pub struct IamWritePolicy {
 pub async fn put_right<I: Iam>(
     iam: &I,
     profile: &ProfileName,
-    mend: &IamRepair,
+    repair: &IamRepair,
     now: Timestamp,
 ) -> Result<Option<ProfileId>, AwsError> {
-    let created = match mend {
+    let created = match repair {
         IamRepair::Relink(_) => None,
         IamRepair::Restore { path, tags, .. } => {
             let mut tags = tags.clone();
@@ -57,104 +37,115 @@ pub async fn put_right<I: Iam>(
             Some(iam.create_instance_profile(profile, path, &tags).await?.id)
         }
     };
-    iam.add_role(profile, &mend.role().name).await?;
+    iam.add_role(profile, &repair.role().name).await?;
     Ok(created)
 }
 
-/// What came of looking whether IAM can be put right.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RepairAttempt {
-    /// What was done.
-    pub mended: Option<IamRepaired>,
-    /// Why nothing was.
-    pub unmended: Option<RepairBlocked>,
+/// What came of looking whether IAM can be repaired.
+#[derive(Debug, Default)]
+pub(super) struct RepairAttempt {
+    /// The repair that was made.
+    pub(super) repaired: Option<IamRepaired>,
+    /// Why none was.
+    pub(super) blocked: Option<RepairBlocked>,
+    /// The reading, to be compared with the next one.
+    pub(super) reading: Option<Reading>,
     /// What AWS refused.
-    pub refused: Option<AwsError>,
-    /// What was read, to be compared with the next time.
-    pub reading: Option<Reading>,
+    refused: Option<AwsError>,
 }
 
-/// Looks whether what IAM lacks may be put right now, and does so.
+impl RepairAttempt {
+    /// No attempt, for this reason.
+    pub(super) fn blocked(why: RepairBlocked) -> Self {
+        Self { blocked: Some(why), ..Self::default() }
+    }
+
+    /// What the attempt means for the instances that wait for IAM; `None`: nothing was tried.
+    pub(super) fn outcome_of_waiting(&self) -> Option<Outcome> {
+        match (&self.repaired, &self.refused) {
+            (Some(_), _) => Some(Outcome::Deferred(Deferral::IamRepaired)),
+            (None, Some(error)) => Some(Outcome::Failed(Failure::Refused(error.clone()))),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Repairs what IAM lacks, if it may be repaired now.
 ///
 /// # Errors
-/// Where IAM could not be read, or what is about to be done could not be remembered.
-pub async fn mend<A: Account>(
-    account: &A,
-    worker: LeaseHolder<'_>,
-    claim: &mut Claim,
+/// Where IAM could not be read, or the write could not be recorded before it is made.
+pub(super) async fn repair<A: Account>(
+    context: &Context<A>,
+    lease: &mut Lease,
+    occasion: Occasion,
     live: Option<&Profile>,
-    caution: IamWritePolicy,
+    is_on_notice: bool,
 ) -> Result<RepairAttempt, Error> {
-    let profile = claim.memory.profile.clone();
-    let former = claim.memory.former();
-    let role = match former.as_ref().filter(|_| caution.level >= Level::Relink) {
-        Some(former) => account
-            .iam()
-            .role(&former.role)
-            .await
-            .map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?,
+    let config = &context.config;
+    let profile = lease.record.profile.clone();
+    let former = lease.record.former();
+    let role = match former.as_ref().filter(|_| config.bounds.level >= Level::Relink) {
+        Some(former) => {
+            let read = context.aws.iam().role(&former.role).await;
+            read.map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?
+        }
         None => None,
     };
-    let now = account.clock().now();
-    let mend = match decide(live, former.as_ref(), role.as_ref(), caution.level) {
-        Ok(mend) => mend,
-        Err(why) => return Ok(RepairAttempt { unmended: Some(why), ..RepairAttempt::default() }),
+    let now = context.aws.clock().now();
+    let repair = match decide(live, former.as_ref(), role.as_ref(), config.bounds.level) {
+        Ok(repair) => repair,
+        Err(why) => return Ok(RepairAttempt::blocked(why)),
     };
-    let mut mending = RepairAttempt::default();
     let reading = Reading { profile: live.map(|live| live.id.clone()), role: role.map(|role| role.id), at: now };
-    let before = claim.memory.incident.as_ref().and_then(|open| open.reading.as_ref());
-    let same = before.filter(|before| {
-        (&before.profile, &before.role) == (&reading.profile, &reading.role) && claim.occasion == Occasion::Recheck
-    });
-    let is_sure = same.is_some_and(|before| now - before.at >= caution.confirm);
-    mending.reading = Some(same.cloned().unwrap_or(reading));
-    claim.memory.iam_writes.retain(|at| now - *at < caution.brake.within);
-    let is_braked = claim.memory.iam_writes.len() >= usize::try_from(caution.brake.count).unwrap_or(usize::MAX);
-    mending.unmended = match (caution.is_on_notice, is_braked, is_sure) {
+    let before = lease.record.incident.as_ref().and_then(|open| open.reading.as_ref());
+    let same = before.filter(|before| occasion == Occasion::Recheck && before.is_same_state(&reading)).cloned();
+    let is_confirmed = same.as_ref().is_some_and(|before| now - before.at >= config.confirm);
+    let is_braked = config.brake.holds(&mut lease.record.iam_writes, now);
+    let blocked = match (is_on_notice, is_braked, is_confirmed) {
         (true, _, _) => Some(RepairBlocked::OnNotice),
         (_, true, _) => Some(RepairBlocked::Braked),
         (_, _, false) => Some(RepairBlocked::NotYetSure),
         (false, false, true) => None,
     };
-    if mending.unmended.is_none() {
+    let attempt = match blocked {
+        Some(why) => RepairAttempt::blocked(why),
         // By IAM's own spelling, where it has the profile.
-        let name = live.map_or(&profile, Profile::name).clone();
-        write(account, worker, claim, &name, mend, &mut mending).await?;
-    }
-    Ok(mending)
+        None => write(context, lease, live.map_or(&profile, Profile::name), &repair).await?,
+    };
+    Ok(RepairAttempt { reading: Some(same.unwrap_or(reading)), ..attempt })
 }
 
-/// Remembers that it writes, then writes.
+/// Records that it writes, then writes.
 async fn write<A: Account>(
-    account: &A,
-    worker: LeaseHolder<'_>,
-    claim: &mut Claim,
+    context: &Context<A>,
+    lease: &mut Lease,
     profile: &ProfileName,
-    mend: IamRepair,
-    mending: &mut RepairAttempt,
-) -> Result<(), Error> {
-    let now = account.clock().now();
-    claim.memory.iam_writes.push(now);
-    claim.memory.is_restoring |= matches!(mend, IamRepair::Restore { .. });
+    repair: &IamRepair,
+) -> Result<RepairAttempt, Error> {
+    let now = context.aws.clock().now();
+    lease.record.iam_writes.push(now);
+    lease.record.is_restoring |= matches!(repair, IamRepair::Restore { .. });
     // Should this invocation end before it can say what came of it, the incident was not ended by others alone.
-    let was_changed = claim.memory.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
-    keep(account, worker, claim).await?;
-    tracing::warn!(%profile, ?mend, "writing IAM");
-    match put_right(account.iam(), profile, &mend, now).await {
-        Ok(created) => mending.mended = Some(IamRepaired { role: mend.role().clone(), created, at: now }),
-        // No answer, or it is not as we thought: the recheck sees what is.
+    let was_changed = lease.record.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
+    lease.renew(context).await?;
+    tracing::warn!(%profile, mend = ?repair, "writing IAM");
+    match put_right(context.aws.iam(), profile, repair, now).await {
+        Ok(created) => {
+            let repaired = Some(IamRepaired { role: repair.role().clone(), created, at: now });
+            Ok(RepairAttempt { repaired, ..RepairAttempt::default() })
+        }
+        // No answer, or it is not as we thought: the recheck reads the state again.
         Err(error)
             if matches!(error.reason, ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound) =>
         {
             tracing::warn!(%profile, %error, "IAM was not written as planned");
-            mending.unmended = Some(RepairBlocked::NotYetSure);
+            Ok(RepairAttempt::blocked(RepairBlocked::NotYetSure))
         }
         Err(error) => {
-            if let (Some(open), Some(before)) = (&mut claim.memory.incident, was_changed) {
+            if let (Some(open), Some(before)) = (&mut lease.record.incident, was_changed) {
                 open.was_changed = before;
             }
-            mending.refused = Some(error);
+            Ok(RepairAttempt { refused: Some(error), ..RepairAttempt::default() })
         }
     }
-    Ok(())
 }

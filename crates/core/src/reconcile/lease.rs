@@ -1,141 +1,198 @@
-//! Who works on a profile: the lease, and what is left for its holder.
+//! The lease of a profile: the right to work on it, and its record.
 //!
-//! Invariant: with a table, at most one invocation works on a profile at a time, and no wake-up is lost: whoever finds
-//! the lease held leaves its changes in the document and a recheck in the queue, and the recheck counts for as long as
-//! something waits. Without a table everyone works alone, with nothing remembered.
+//! Invariant: with a table, at most one invocation works on a profile at a time, and no wake-up is lost. Whoever finds the
+//! lease taken leaves its changes in the record and a recheck in the queue, and the recheck counts for as long as something
+//! waits. A lease ends by `commit` or `abandon`; one that is dropped runs out. Without a table everyone works alone, with
+//! nothing recorded.
 
 use std::time::Duration as StdDuration;
 
 use time::Duration;
 
-use crate::decide::diagnose::Look;
-use crate::decide::incident::{Occasion, occasion};
-use crate::decide::profile_record::{Lease, ProfileRecord};
+use super::context::{Context, Invocation};
+use super::error::Error;
+use super::requeue;
+use super::targets::WorkItem;
+use crate::decide::profile_record::{LeaseEntry, ProfileRecord};
 use crate::domain::event::{Change, add_changes};
-use crate::domain::model::Search;
 use crate::domain::model::Timestamp;
-use crate::domain::names::{AccountId, ProfileName};
-use crate::domain::requeue::Recheck;
-use crate::ports::{Account, Clock, Queue, Stored, Table, Version, WriteError};
-use crate::reconcile::error::Error;
-use crate::reconcile::targets::WorkItem;
+use crate::domain::names::ProfileName;
+use crate::ports::{Account, Clock, Stored, Table, Version, WriteError};
 
-/// When to come back to a profile that somebody else works on.
+/// When to come back to a profile that another invocation works on.
 const COME_BACK: StdDuration = StdDuration::from_secs(15);
 
-/// How long a lease lasts where the invocation's end is not known, and how much longer than it otherwise.
+/// How long a lease lasts where the invocation's end is not known, and how much longer than the invocation otherwise.
 const UNKNOWN_END: Duration = Duration::seconds(180);
 const GRACE: Duration = Duration::seconds(5);
 
 /// How often a write that met another's is tried again.
 const TRIES: usize = 8;
 
-/// The right to work on a profile, and what is known of it.
+/// The right to work on a profile.
 #[derive(Debug)]
-pub struct Claim {
-    /// What is remembered.
-    pub memory: ProfileRecord,
-    /// The version of it; `None`: there is no table.
-    pub version: Option<Version>,
-    /// Why the profile is looked at.
-    pub occasion: Occasion,
-    /// What changed, this time and while somebody else was at work.
+#[must_use = "a lease ends by `commit` or `abandon`"]
+pub struct Lease {
+    /// What the table has of the profile, with what this invocation learned.
+    pub record: ProfileRecord,
+    /// What changed: what led here, and what others left.
     pub changes: Vec<Change>,
-    /// How to look at the profile.
-    pub look: Look,
-    /// How its instances are found.
-    pub search: Search,
-}
-
-/// Who works, for how long at most.
-#[derive(Debug, Clone, Copy)]
-pub struct LeaseHolder<'a> {
-    /// The account.
-    pub account: &'a AccountId,
-    /// The invocation's id.
-    pub name: &'a str,
-    /// When the invocation ends.
-    pub deadline: Option<Timestamp>,
+    /// The invocation that has the lease.
+    holder: String,
+    /// The version of the record in the table; `None`: there is no table.
+    version: Option<Version>,
+    /// Whether the table had a record before.
+    was_recorded: bool,
 }
 
 /// What the table has of a profile.
-pub type Known = Option<Stored<ProfileRecord>>;
+pub type StoredRecord = Option<Stored<ProfileRecord>>;
 
-/// Reads what is remembered of a profile.
+/// Reads the record of a profile.
 ///
 /// # Errors
 /// Where the table failed.
-pub async fn read_memory<T: Table>(table: &T, profile: &ProfileName) -> Result<Known, Error> {
+pub async fn read_record<T: Table>(table: &T, profile: &ProfileName) -> Result<StoredRecord, Error> {
     table.memory(profile).await.map_err(|cause| Error::MemoryUnread { profile: profile.clone(), cause })
 }
 
-/// Takes the lease of a profile, on what was read of it just before, if it was. `None` where there is nothing to do now: a
-/// recheck does not count (any more), or somebody else is at work and was left what is to be done.
-///
-/// # Errors
-/// Where the table or the queue failed, so that the trigger has to be tried again.
-pub async fn claim<A: Account>(
-    account: &A,
-    worker: LeaseHolder<'_>,
-    name: &ProfileName,
-    wanted: WorkItem,
-    mut known: Option<Known>,
-    search: Search,
-) -> Result<Option<Claim>, Error> {
-    let changes: Vec<Change> = wanted.changes.iter().cloned().collect();
-    let Some(table) = account.table() else {
-        let occasion = occasion(&changes, wanted.swept);
-        let memory = ProfileRecord::blank(name.clone());
-        let look = wanted.look(&memory, true);
-        return Ok(Some(Claim { memory, version: None, occasion, changes, look, search }));
-    };
-    // What brings an incident back, or looks at everything, pages.
-    let search = if wanted.rechecks.is_empty() && !wanted.swept { search } else { Search::Paged };
-    for _ in 0..TRIES {
-        let stored = match known.take() {
-            Some(known) => known,
-            None => read_memory(table, name).await?,
+impl Lease {
+    /// Takes the lease of a profile. It builds on the record in `known`, if that was read just before. `None` where there
+    /// is nothing to do now: a recheck does not count (any more), or another invocation works on the profile.
+    ///
+    /// # Errors
+    /// Where the table or the queue failed, so that the trigger has to be tried again.
+    pub async fn acquire<A: Account>(
+        context: &Context<A>,
+        invocation: Invocation<'_>,
+        name: &ProfileName,
+        work: &WorkItem,
+        mut known: Option<StoredRecord>,
+    ) -> Result<Option<Self>, Error> {
+        let changes: Vec<Change> = work.changes.iter().cloned().collect();
+        let holder = invocation.id.to_owned();
+        let Some(table) = context.aws.table() else {
+            let record = ProfileRecord::blank(name.clone());
+            return Ok(Some(Self { record, changes, holder, version: None, was_recorded: false }));
         };
-        let (mut memory, version) = stored.map_or_else(
-            || (ProfileRecord::blank(name.clone()), Version::default()),
-            |one| (one.document, one.version),
-        );
-        let is_known = version != Version::default();
-        let now = account.clock().now();
-        if memory.is_held(worker.name, now) {
-            let is_left = leave(table, &mut memory, version, &changes, now).await?;
-            if is_left {
-                come_back(account, worker, &memory, wanted.rechecks).await?;
+        for _ in 0..TRIES {
+            let stored = match known.take() {
+                Some(known) => known,
+                None => read_record(table, name).await?,
+            };
+            let was_recorded = stored.is_some();
+            let (mut record, version) = stored.map_or_else(
+                || (ProfileRecord::blank(name.clone()), Version::default()),
+                |one| (one.document, one.version),
+            );
+            let now = context.aws.clock().now();
+            if record.is_held(&holder, now) {
+                if leave(table, &mut record, version, &changes, now).await? {
+                    come_back(context, &record, work).await?;
+                    return Ok(None);
+                }
+                continue;
+            }
+            let counts = record.has_unfinished() || work.rechecks.iter().any(|one| record.counts(one));
+            if changes.is_empty() && !work.swept && !counts {
+                tracing::info!(profile = %name, "a recheck that does not count any more");
                 return Ok(None);
             }
-            continue;
-        }
-        let counts = memory.has_unfinished() || wanted.rechecks.iter().any(|one| memory.counts(one));
-        if changes.is_empty() && !wanted.swept && !counts {
-            tracing::info!(profile = %name, "a recheck that does not count any more");
-            return Ok(None);
-        }
-        let mut all = std::mem::take(&mut memory.waiting);
-        add_changes(&mut all, changes.clone());
-        let until = worker.deadline.map_or(now + UNKNOWN_END, |deadline| deadline + GRACE);
-        memory.lease = Some(Lease { owner: worker.name.to_owned(), until });
-        match table.remember(&memory, version, now).await {
-            Ok(version) => {
-                let occasion = occasion(&all, wanted.swept);
-                let look = Look { is_known_used: is_known && !memory.is_unused, ..wanted.look(&memory, true) };
-                return Ok(Some(Claim { memory, version: Some(version), occasion, changes: all, look, search }));
+            let mut all = std::mem::take(&mut record.waiting);
+            add_changes(&mut all, changes.clone());
+            let until = invocation.deadline.map_or(now + UNKNOWN_END, |deadline| deadline + GRACE);
+            record.lease = Some(LeaseEntry { owner: holder.clone(), until });
+            match table.remember(&record, version, now).await {
+                Ok(version) => {
+                    return Ok(Some(Self { record, changes: all, holder, version: Some(version), was_recorded }));
+                }
+                Err(WriteError::Conflict) => {}
+                Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile: name.clone(), cause }),
             }
-            Err(WriteError::Conflict) => {}
-            Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile: name.clone(), cause }),
         }
+        Err(Error::Contended(name.clone()))
     }
-    Err(Error::Contended(name.clone()))
+
+    /// Whether a table keeps the record.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.version.is_some()
+    }
+
+    /// Whether the table knew the profile before as held by an instance. Without a table, any profile may be.
+    #[must_use]
+    pub fn is_known_used(&self) -> bool {
+        (self.was_recorded || !self.is_recorded()) && !self.record.is_unused
+    }
+
+    /// Stores the record, and keeps the lease.
+    ///
+    /// # Errors
+    /// Where the table failed, or the lease ran out and another invocation took over: then nothing may be begun.
+    pub async fn renew<A: Account>(&mut self, context: &Context<A>) -> Result<(), Error> {
+        if self.store(context).await? { Ok(()) } else { Err(Error::Contended(self.record.profile.clone())) }
+    }
+
+    /// Stores the record, and ends the lease. Changes that others left meanwhile stay for the recheck that they sent.
+    ///
+    /// Where the lease ran out and another invocation took over, its record stands, and this one is lost but for the log.
+    ///
+    /// # Errors
+    /// Where the table failed.
+    pub async fn commit<A: Account>(mut self, context: &Context<A>) -> Result<(), Error> {
+        self.record.lease = None;
+        if !self.store(context).await? {
+            let profile = &self.record.profile;
+            tracing::warn!(%profile, "the lease ran out before the work was done, and somebody took over");
+        }
+        Ok(())
+    }
+
+    /// Ends the lease with the work undone: the changes wait for the next invocation.
+    ///
+    /// # Errors
+    /// Where the table failed.
+    pub async fn abandon<A: Account>(mut self, context: &Context<A>) -> Result<(), Error> {
+        self.record.waiting = std::mem::take(&mut self.changes);
+        self.commit(context).await
+    }
+
+    /// Stores the record, with what others left in it meanwhile; `false` where another invocation has the lease.
+    async fn store<A: Account>(&mut self, context: &Context<A>) -> Result<bool, Error> {
+        let (Some(table), Some(version)) = (context.aws.table(), self.version.as_mut()) else { return Ok(true) };
+        let profile = self.record.profile.clone();
+        for _ in 0..TRIES {
+            match table.remember(&self.record, *version, context.aws.clock().now()).await {
+                Ok(stored) => {
+                    *version = stored;
+                    return Ok(true);
+                }
+                Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile, cause }),
+                Err(WriteError::Conflict) => {}
+            }
+            let Some(stored) = read_record(table, &profile).await? else {
+                *version = Version::default();
+                continue;
+            };
+            if stored.document == self.record {
+                // It is our own write, whose answer was lost.
+                *version = stored.version;
+                return Ok(true);
+            }
+            if stored.document.lease.as_ref().is_none_or(|lease| lease.owner != self.holder) {
+                return Ok(false);
+            }
+            self.record.waiting = stored.document.waiting;
+            *version = stored.version;
+        }
+        Err(Error::Contended(profile))
+    }
 }
 
-/// Leaves changes for the holder of the lease; `false` where the document changed meanwhile.
+/// Leaves changes for the holder of the lease; `false` where the record changed meanwhile.
 async fn leave<T: Table>(
     table: &T,
-    memory: &mut ProfileRecord,
+    record: &mut ProfileRecord,
     version: Version,
     changes: &[Change],
     now: Timestamp,
@@ -143,87 +200,27 @@ async fn leave<T: Table>(
     if changes.is_empty() {
         return Ok(true);
     }
-    add_changes(&mut memory.waiting, changes.iter().cloned());
-    match table.remember(memory, version, now).await {
+    add_changes(&mut record.waiting, changes.iter().cloned());
+    match table.remember(record, version, now).await {
         Ok(_) => Ok(true),
         Err(WriteError::Conflict) => Ok(false),
-        Err(WriteError::Aws(cause)) => Err(Error::MemoryUnwritten { profile: memory.profile.clone(), cause }),
+        Err(WriteError::Aws(cause)) => Err(Error::MemoryUnwritten { profile: record.profile.clone(), cause }),
     }
 }
 
 /// Sends rechecks for when the holder is done: those that came, or one for what was left.
-async fn come_back<A: Account>(
-    account: &A,
-    worker: LeaseHolder<'_>,
-    memory: &ProfileRecord,
-    mut rechecks: Vec<Recheck>,
-) -> Result<(), Error> {
-    let profile = &memory.profile;
-    let Some(queue) = account.queue() else { return Err(Error::Busy(profile.clone())) };
-    if rechecks.is_empty() {
-        let (incident, sequence) =
-            memory.incident.as_ref().map_or((String::new(), 0), |open| (open.id.clone(), open.sequence));
-        rechecks.push(Recheck::new(worker.account.clone(), profile.clone(), incident, sequence));
+async fn come_back<A: Account>(context: &Context<A>, record: &ProfileRecord, work: &WorkItem) -> Result<(), Error> {
+    let profile = &record.profile;
+    let mut is_sent = true;
+    if work.rechecks.is_empty() {
+        is_sent = requeue::requeue(context, profile, record.incident.as_ref(), COME_BACK).await?;
     }
-    for recheck in &rechecks {
-        let sent = queue.send(recheck, COME_BACK).await;
-        sent.map_err(|cause| Error::RecheckNotSent { profile: profile.clone(), cause })?;
+    for recheck in &work.rechecks {
+        is_sent = requeue::send(context, recheck, COME_BACK).await?;
+    }
+    if !is_sent {
+        return Err(Error::Busy(profile.clone()));
     }
     tracing::info!(%profile, "somebody else is at work on it; left for later");
     Ok(())
-}
-
-/// Stores what is remembered from now on, and keeps the lease.
-///
-/// # Errors
-/// Where the table failed, or the lease ran out and somebody took over: then nothing may be begun.
-pub async fn keep<A: Account>(account: &A, worker: LeaseHolder<'_>, claim: &mut Claim) -> Result<(), Error> {
-    if store(account, worker, claim).await? { Ok(()) } else { Err(Error::Contended(claim.memory.profile.clone())) }
-}
-
-/// Stores what is remembered from now on, and gives the lease back.
-///
-/// Where others left changes meanwhile, those stay for the recheck that they sent. Where the lease ran out and somebody
-/// took over, what they know stands, and ours is lost but for the log.
-///
-/// # Errors
-/// Where the table failed.
-pub async fn release<A: Account>(account: &A, worker: LeaseHolder<'_>, mut claim: Claim) -> Result<(), Error> {
-    claim.memory.lease = None;
-    if !store(account, worker, &mut claim).await? {
-        let profile = &claim.memory.profile;
-        tracing::warn!(%profile, "the lease ran out before the work was done, and somebody took over");
-    }
-    Ok(())
-}
-
-/// Stores the claim's document, with what others left in it meanwhile; `false` where the lease is somebody else's.
-async fn store<A: Account>(account: &A, worker: LeaseHolder<'_>, claim: &mut Claim) -> Result<bool, Error> {
-    let (Some(table), Some(version)) = (account.table(), claim.version.as_mut()) else { return Ok(true) };
-    let profile = claim.memory.profile.clone();
-    for _ in 0..TRIES {
-        match table.remember(&claim.memory, *version, account.clock().now()).await {
-            Ok(stored) => {
-                *version = stored;
-                return Ok(true);
-            }
-            Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile, cause }),
-            Err(WriteError::Conflict) => {}
-        }
-        let Some(stored) = read_memory(table, &profile).await? else {
-            *version = Version::default();
-            continue;
-        };
-        if stored.document == claim.memory {
-            // It is our own write, whose answer was lost.
-            *version = stored.version;
-            return Ok(true);
-        }
-        if stored.document.lease.as_ref().is_none_or(|lease| lease.owner != worker.name) {
-            return Ok(false);
-        }
-        claim.memory.waiting = stored.document.waiting;
-        *version = stored.version;
-    }
-    Err(Error::Contended(profile))
 }

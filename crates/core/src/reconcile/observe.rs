@@ -22,7 +22,7 @@ const PROFILES_AT_ONCE: usize = 8;
 
 /// One profile and the instances that hold one of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observed {
+pub struct ProfileState {
     /// What IAM has under the name: `None` if nothing. An error if that could not be read.
     pub live: Result<Option<Profile>, AwsError>,
     /// The instances that are cut off.
@@ -35,7 +35,7 @@ pub struct Observed {
     pub is_missing_from_list: bool,
 }
 
-impl Observed {
+impl ProfileState {
     /// Whether a live instance was seen to hold the profile.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -47,7 +47,7 @@ impl Observed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The profiles looked at.
-    pub profiles: BTreeMap<ProfileName, Observed>,
+    pub profiles: BTreeMap<ProfileName, ProfileState>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
     /// How many regions were looked at, the unread ones included.
@@ -70,7 +70,7 @@ pub async fn observe<A: Account>(
     lives.retain(|name, live| names[name].even_if_gone || !matches!(live, Ok(None)));
     if lives.values().all(Result::is_err) {
         // Nothing to look for, or nothing known to compare with: no region need be asked.
-        let profiles = lives.into_iter().map(|(name, live)| (name, Observed::unread(live))).collect();
+        let profiles = lives.into_iter().map(|(name, live)| (name, ProfileState::unread(live))).collect();
         return Ok(Observation { profiles, unread: Vec::new(), regions: 0, search });
     }
     let regions = places.regions(account).await?;
@@ -94,7 +94,7 @@ pub async fn observe<A: Account>(
     Ok(Observation { profiles, unread, regions: regions.len(), search })
 }
 
-impl Observed {
+impl ProfileState {
     fn unread(live: Result<Option<Profile>, AwsError>) -> Self {
         Self { live, affected: Vec::new(), healthy: 0, not_in_force: Vec::new(), is_missing_from_list: false }
     }
@@ -194,7 +194,7 @@ async fn join<A: Account>(
     lives: Lives,
     found: Found,
     missing: &BTreeSet<ProfileName>,
-) -> (BTreeMap<ProfileName, Observed>, Vec<UnreadRegion>) {
+) -> (BTreeMap<ProfileName, ProfileState>, Vec<UnreadRegion>) {
     let Found { mut suspects, mut healthy, mut unread, .. } = found;
     let unseen = |region: &Region| -> Vec<InstanceId> {
         suspects[region].iter().filter(|(_, seen)| seen.is_none()).map(|(one, _)| one.instance.clone()).collect()
@@ -211,8 +211,8 @@ async fn join<A: Account>(
     unread.extend(failed);
     let mut read: BTreeMap<Region, BTreeMap<InstanceId, Instance>> = read.into_iter().collect();
 
-    let mut profiles: BTreeMap<ProfileName, Observed> =
-        lives.into_iter().map(|(name, live)| (name, Observed::unread(live))).collect();
+    let mut profiles: BTreeMap<ProfileName, ProfileState> =
+        lives.into_iter().map(|(name, live)| (name, ProfileState::unread(live))).collect();
     for (name, observed) in &mut profiles {
         observed.healthy = healthy.remove(name).unwrap_or_default();
         observed.is_missing_from_list = missing.contains(name);

@@ -125,24 +125,24 @@ impl WorkItem {
     }
 }
 
-/// Brings together, profile by profile, where the triggers lead; the sweep is not in it.
+/// The work for each profile that the triggers lead to. What a sweep finds is not in it.
 #[must_use]
-pub fn wanted(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, WorkItem> {
+pub fn work_items(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, WorkItem> {
     let mut all: BTreeMap<ProfileName, WorkItem> = BTreeMap::new();
     for (trigger, reach) in triggers.iter().zip(reach) {
         let Ok(Reach::Profiles(names)) = reach else { continue };
         for (name, is_named) in names {
-            let wanted = all.entry(name.clone()).or_default();
-            wanted.is_named |= is_named;
-            wanted.spellings.push(name.clone());
-            wanted.arns.extend(trigger.arn.as_deref().filter(|arn| arn.name() == name).cloned());
+            let item = all.entry(name.clone()).or_default();
+            item.is_named |= is_named;
+            item.spellings.push(name.clone());
+            item.arns.extend(trigger.arn.as_deref().filter(|arn| arn.name() == name).cloned());
             match &trigger.what {
                 What::Change(change) => {
-                    wanted.changes.insert(change.clone());
+                    item.changes.insert(change.clone());
                 }
                 // Copies ask for one look: were each sent on, a queue that delivers twice would hold ever more of them.
-                What::Recheck(recheck) if wanted.rechecks.contains(recheck) => {}
-                What::Recheck(recheck) => wanted.rechecks.push(recheck.clone()),
+                What::Recheck(recheck) if item.rechecks.contains(recheck) => {}
+                What::Recheck(recheck) => item.rechecks.push(recheck.clone()),
                 What::Sweep => {}
             }
         }
@@ -163,9 +163,9 @@ fn take_in_successions(all: &mut BTreeMap<ProfileName, WorkItem>, triggers: &[Tr
             other.call == CallName::RemoveRoleFromInstanceProfile
                 && matches!(&other.subject, Subject::Profile(of, Some(lost)) if of == name && lost == role)
         };
-        for (name, wanted) in all.iter_mut().filter(|(name, _)| *name != by) {
-            if wanted.changes.iter().any(|other| lost(name, other)) {
-                wanted.changes.insert(change.clone());
+        for (name, item) in all.iter_mut().filter(|(name, _)| *name != by) {
+            if item.changes.iter().any(|other| lost(name, other)) {
+                item.changes.insert(change.clone());
             }
         }
     }

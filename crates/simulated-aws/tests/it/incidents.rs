@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reprofile_core::decide::profile_record::Lease;
+use reprofile_core::decide::profile_record::LeaseEntry;
 use reprofile_core::domain::model::Trust;
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::domain::requeue::Recheck;
@@ -254,7 +254,7 @@ async fn copies_of_a_recheck_that_find_the_profile_worked_on_come_back_as_one() 
     let aws = account();
     let lambda = Lambda::in_account(&aws, &[]);
     let until = aws.now() + 10 * MINUTE;
-    aws.rewrite_memory("web-role", |memory| memory.lease = Some(Lease { owner: "another".to_owned(), until }));
+    aws.rewrite_memory("web-role", |memory| memory.lease = Some(LeaseEntry { owner: "another".to_owned(), until }));
     let recheck = Recheck::new(aws.account(), ProfileName::new("web-role").unwrap(), "web-role-1".to_owned(), 1);
     assert!(lambda.deliver(vec![serde_json::to_value(&recheck).unwrap(); 3]).await.is_empty());
     assert_eq!(aws.queued().len(), 1);

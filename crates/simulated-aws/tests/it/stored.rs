@@ -14,7 +14,7 @@ use reprofile_core::decide::incident::{Healed, Incident, Told};
 use reprofile_core::decide::losses::{Count, End, Ending, Loss, Losses, Since};
 use reprofile_core::decide::plan::Action;
 use reprofile_core::decide::profile_record::{
-    AccountRecord, Begun, Binding, Indexed, Lease, ProfileRecord, Replacing, SHAPE, Turn,
+    AccountRecord, Begun, Binding, Indexed, LeaseEntry, ProfileRecord, Replacing, SHAPE, Turn,
 };
 use reprofile_core::decide::report::Status;
 use reprofile_core::domain::actor::Actor;
@@ -260,7 +260,7 @@ fn with_everything() -> ProfileRecord {
             is_on_notice: true,
             sought: Some(Sought { at: AT, successor: Some(ProfileName::new("new-profile").unwrap()) }),
         }),
-        lease: Some(Lease { owner: "somebody".to_owned(), until: AT }),
+        lease: Some(LeaseEntry { owner: "somebody".to_owned(), until: AT }),
         begun: vec![Begun {
             region: region(),
             instance: instance_id(),

@@ -24,7 +24,7 @@ fn web() -> ProfileRecord {
 fn noted(bytes: usize) -> ProfileRecord {
     let mut memory = web();
     let until = reprofile_simulated_aws::EPOCH;
-    memory.lease = Some(reprofile_core::decide::profile_record::Lease { owner: "x".repeat(bytes), until });
+    memory.lease = Some(reprofile_core::decide::profile_record::LeaseEntry { owner: "x".repeat(bytes), until });
     memory
 }
 

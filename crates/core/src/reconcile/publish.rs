@@ -1,0 +1,24 @@
+//! Publishes messages for people.
+//!
+//! Invariant: without a topic a message goes to the log, whole.
+
+use std::fmt::Display;
+
+use super::context::Context;
+use crate::domain::aws_error::AwsError;
+use crate::ports::{Account, Message, Topic};
+
+/// Publishes a message on a profile, or on the account.
+pub(super) async fn publish<A: Account>(
+    context: &Context<A>,
+    message: &Message,
+    on: &impl Display,
+) -> Result<(), AwsError> {
+    let Some(topic) = context.aws.topic() else {
+        tracing::warn!(%on, subject = message.subject, body = message.body, "no topic is set: an alert");
+        return Ok(());
+    };
+    let id = topic.publish(message).await?;
+    tracing::info!(%on, subject = message.subject, message_id = id, "an alert was published");
+    Ok(())
+}
