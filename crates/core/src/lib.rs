@@ -10,3 +10,6 @@ pub mod domain;
 pub mod lambda;
 pub mod ports;
 pub mod reconcile;
+
+#[cfg(test)]
+mod tests;

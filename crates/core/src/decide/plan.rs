@@ -14,8 +14,21 @@ use crate::domain::model::{Affected, AssociationState, Case, Hold, InstanceState
 use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region};
 
 /// How far Reprofile may go; each level includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Level {
     /// Writes nothing to IAM or EC2.
     Alert,
@@ -31,18 +44,16 @@ impl Level {
     /// The word by which it is asked for.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Alert => "alert",
-            Self::Reassociate => "reassociate",
-            Self::Relink => "relink",
-            Self::Restore => "restore",
-        }
+        self.into()
     }
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Action {
     /// `ReplaceIamInstanceProfileAssociation`, for a running instance.
     Replace,
@@ -58,16 +69,6 @@ impl Action {
     #[must_use]
     pub fn detaches(self) -> bool {
         matches!(self, Self::Swap | Self::Associate)
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Replace => f.write_str("replace"),
-            Self::Swap => f.write_str("swap"),
-            Self::Associate => f.write_str("associate"),
-        }
     }
 }
 

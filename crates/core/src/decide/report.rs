@@ -17,7 +17,8 @@ use crate::domain::model::{Affected, Case, Profile, Timestamp};
 use crate::domain::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
 
 /// What became of one affected instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Outcome {
     /// Re-associated and verified: EC2 shows it `associated` with the live id, and IAM was read again.
     Healed {
@@ -77,12 +78,7 @@ impl Outcome {
     /// The word for it in reports and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Healed { .. } => "healed",
-            Self::Left(_) => "left",
-            Self::Failed(_) => "failed",
-            Self::Deferred(_) => "deferred",
-        }
+        self.into()
     }
 
     /// What the profile's status is at least, for an instance with this outcome.
@@ -172,8 +168,21 @@ impl InstanceReport {
 }
 
 /// How a profile is after the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Status {
     /// No live instance uses the profile.
     Unused,
@@ -193,14 +202,7 @@ impl Status {
     /// The word for it in subjects and message attributes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unused => "UNUSED",
-            Self::Healthy => "HEALTHY",
-            Self::Resolved => "RESOLVED",
-            Self::Healed => "HEALED",
-            Self::Broken => "BROKEN",
-            Self::Failed => "FAILED",
-        }
+        self.into()
     }
 }
 

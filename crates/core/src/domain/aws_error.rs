@@ -2,10 +2,9 @@
 //!
 //! Invariant: only [`ErrorKind::NotFound`] means that something does not exist. Whatever else went wrong is "unknown".
 
-use std::fmt;
-
 /// What an AWS error means for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ErrorKind {
     /// The thing does not exist.
     NotFound,
@@ -31,17 +30,7 @@ impl ErrorKind {
     /// The word for it in reports: `denied`, `throttled`, …
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Denied => "denied",
-            Self::Throttled => "throttled",
-            Self::NotPropagated => "not-propagated",
-            Self::StateChanged => "state-changed",
-            Self::Unavailable => "unavailable",
-            Self::RegionDisabled => "region-disabled",
-            Self::Credentials => "credentials",
-            Self::Refused => "refused",
-        }
+        self.into()
     }
 
     /// Whether the same call may well succeed in a while.
@@ -120,12 +109,6 @@ impl ErrorKind {
 
 fn is_not_propagated(message: &str) -> bool {
     ["Invalid IAM Instance Profile", "has no associated IAM Roles"].iter().any(|sign| message.contains(sign))
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// An AWS call that did not succeed.

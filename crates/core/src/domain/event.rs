@@ -18,7 +18,22 @@ use crate::domain::requeue::Recheck;
 
 /// The IAM calls that can cut an instance off, or put it back; in the order in which they are made, for CloudTrail's times
 /// have no fractions of a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 pub enum CallName {
     /// A role was taken out of a profile.
     RemoveRoleFromInstanceProfile,
@@ -37,29 +52,13 @@ pub enum CallName {
 }
 
 impl CallName {
-    /// All of them: what `template.yaml` lets through, and what [`parse`] understands.
-    pub const ALL: [Self; 7] = [
-        Self::RemoveRoleFromInstanceProfile,
-        Self::DeleteInstanceProfile,
-        Self::DeleteRole,
-        Self::CreateRole,
-        Self::UpdateAssumeRolePolicy,
-        Self::CreateInstanceProfile,
-        Self::AddRoleToInstanceProfile,
-    ];
+    /// Every call that Reprofile follows: `template.yaml` lets these through, and [`parse`] understands them.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name as CloudTrail spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateRole => "CreateRole",
-            Self::DeleteRole => "DeleteRole",
-            Self::CreateInstanceProfile => "CreateInstanceProfile",
-            Self::DeleteInstanceProfile => "DeleteInstanceProfile",
-            Self::AddRoleToInstanceProfile => "AddRoleToInstanceProfile",
-            Self::RemoveRoleFromInstanceProfile => "RemoveRoleFromInstanceProfile",
-            Self::UpdateAssumeRolePolicy => "UpdateAssumeRolePolicy",
-        }
+        self.into()
     }
 
     fn names_a_profile(self) -> bool {
@@ -222,11 +221,7 @@ impl fmt::Display for Ignored {
             Self::Failed(code) => write!(f, "failed call: {code}"),
             Self::Nameless { call, lacks, event_id } => {
                 let id = if event_id.is_empty() { "without an id" } else { event_id };
-                write!(
-                    f,
-                    "the record of {} (event {id}) does not say what was changed: it lacks {lacks}",
-                    call.as_str()
-                )
+                write!(f, "the record of {call} (event {id}) does not say what was changed: it lacks {lacks}")
             }
             Self::OtherAccount(account) => {
                 write!(f, "event of account {account}, which this function does not look after")

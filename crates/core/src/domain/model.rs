@@ -3,7 +3,6 @@
 //! Invariant: nothing here knows the SDK, an event, or what time it is.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -135,8 +134,11 @@ impl Association {
 
 /// The states of an instance, as far as they decide.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum InstanceState {
     /// Being launched.
     Pending,
@@ -159,20 +161,6 @@ impl InstanceState {
     #[must_use]
     pub fn is_ended(self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Terminated)
-    }
-}
-
-impl fmt::Display for InstanceState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::ShuttingDown => "shutting-down",
-            Self::Terminated => "terminated",
-            Self::Unknown => "unknown",
-        })
     }
 }
 
@@ -222,8 +210,23 @@ impl Instance {
 }
 
 /// What is wrong between an instance and its profile: the cases of the decision table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Case {
     /// A: the profile was deleted and created again; EC2 holds the old id.
     Stale,
@@ -269,21 +272,7 @@ impl Case {
     /// The word for it in reports and message attributes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::RoleReplaced => "role-replaced",
-            Self::RoleLess => "role-less",
-            Self::Untrusted => "untrusted",
-            Self::Gone => "gone",
-            Self::Stuck => "stuck",
-            Self::Healthy => "healthy",
-        }
-    }
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

@@ -155,6 +155,23 @@ fn no_public_type_of_the_core_has_the_name_of_another() {
 }
 
 #[test]
+fn an_enum_with_words_of_serde_and_strum_is_in_the_test_that_compares_them() {
+    let compared = fs::read_to_string(Path::new(crate::root()).join("crates/core/src/tests.rs")).unwrap();
+    let mut seen = 0;
+    for (file, text) in files(&["crates/core/src"]) {
+        for (at, keyword) in text.match_indices("\npub enum ") {
+            let attributes = text[..at].rsplit("\n\n").next().unwrap_or_default();
+            let name = text[at + keyword.len()..].split([' ', '<']).next().unwrap_or_default();
+            if attributes.contains("strum::") && attributes.contains("Serialize") {
+                assert!(compared.contains(&format!("words::<{name}>()")), "{file}: {name}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
+
+#[test]
 fn names_of_tests_have_at_most_80_characters() {
     for (file, text) in files(&["crates", "src"]) {
         let mut is_next = false;

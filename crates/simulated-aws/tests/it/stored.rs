@@ -119,7 +119,7 @@ fn documents_of_0_1_0_show_every_field_and_every_word() {
     for (file, json) in stored() {
         seen.look_into(if is_of_the_account(&file) { "account" } else { "profile" }, &value(&json));
     }
-    let calls = CallName::ALL.map(CallName::as_str).into_iter().collect::<BTreeSet<_>>();
+    let calls = CallName::ALL.iter().map(|call| call.as_str()).collect::<BTreeSet<_>>();
     assert_eq!(seen.words(".waiting[].call"), calls.iter().copied().collect::<Vec<_>>());
     assert_eq!(seen.words(".told.status"), ["BROKEN", "FAILED", "HEALED", "HEALTHY", "RESOLVED", "UNUSED"]);
     let cases = ["gone", "healthy", "role-less", "role-replaced", "stale", "untrusted"];
@@ -222,7 +222,7 @@ fn with_everything() -> ProfileRecord {
             revision: 2,
             sequence: 3,
             rechecks: 4,
-            changes: CallName::ALL.map(change).into(),
+            changes: CallName::ALL.iter().copied().map(change).collect(),
             healed: vec![Healed { found: found(Case::Stuck), step: Action::Swap, now: profile_id() }],
             more_healed: 5,
             told: Some(Told {

@@ -18,8 +18,7 @@ use crate::domain::names::{ProfileName, RoleName};
 pub fn read(record: &Value, delivered: Option<&str>) -> Result<Result<Change, Ignored>, InvalidEvent> {
     let service = text(record, "eventSource").ok_or(InvalidEvent::Missing("eventSource"))?;
     let name = text(record, "eventName").ok_or(InvalidEvent::Missing("eventName"))?;
-    let is_it = |call: &CallName| call.as_str() == name && service == "iam.amazonaws.com";
-    let Some(call) = CallName::ALL.into_iter().find(is_it) else {
+    let Some(call) = name.parse::<CallName>().ok().filter(|_| service == "iam.amazonaws.com") else {
         return Ok(Err(Ignored::OtherCall { service: service.to_owned(), call: name.to_owned() }));
     };
     // Any code or message means that nothing was changed; requestParameters may be null then.

@@ -190,7 +190,7 @@ fn an_error_code_of_success_in_any_case_is_none() {
 
 #[test]
 fn each_of_the_calls_without_its_names_is_ignored_with_its_event_id() {
-    for call in CallName::ALL {
+    for &call in CallName::ALL {
         for parameters in [Value::Null, json!({}), json!({"path": "/"}), json!({"roleName": 5}), json!("omitted")] {
             let mut event = sample("delete-role.json");
             event["detail"]["eventName"] = call.as_str().into();

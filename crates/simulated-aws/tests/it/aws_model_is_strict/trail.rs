@@ -68,7 +68,7 @@ async fn every_call_that_can_cut_an_instance_off_leaves_an_event_of_its_subject(
     aws.delete_role("web").unwrap();
     let changes = changes(&aws);
     let calls: std::collections::BTreeSet<_> = changes.iter().map(|change| change.call).collect();
-    assert_eq!(calls, CallName::ALL.into());
+    assert_eq!(calls, CallName::ALL.iter().copied().collect());
     for change in changes {
         match change.subject {
             Subject::Profile(name, _) => assert_eq!(name.as_str(), "site"),
