@@ -9,7 +9,7 @@ use aws_sdk_sts::Client;
 use super::error;
 use super::settings;
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::names::{AccountId, Partition};
+use reprofile_core::domain::names::{AccountId, Arn, Partition};
 use reprofile_core::lambda::invocation::Invoked;
 
 const OPERATION: &str = "sts:GetCallerIdentity";
@@ -22,7 +22,7 @@ pub async fn caller(config: &SdkConfig) -> Result<Invoked, AwsError> {
     let client = Client::new(&settings::with_house_rules(config));
     let identity = client.get_caller_identity().send().await.map_err(|cause| error::of(OPERATION, &cause))?;
     let account = identity.account().and_then(|id| AccountId::new(id).ok());
-    let partition = identity.arn().and_then(|arn| Partition::new(arn.split(':').nth(1)?).ok());
+    let partition = identity.arn().and_then(|arn| Partition::new(Arn::parse(arn).ok()?.partition).ok());
     match (account, partition) {
         (Some(account), Some(partition)) => Ok(Invoked { account, partition }),
         _ => Err(AwsError::new(OPERATION, "InvalidAnswer", "the answer names no account")),

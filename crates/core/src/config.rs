@@ -10,7 +10,7 @@ use time::Duration;
 
 use crate::decide::plan::{Guardrails, Level};
 use crate::domain::glob::Globs;
-use crate::domain::names::{Malformed, Region};
+use crate::domain::names::{AccountId, Arn, Malformed, Partition, Region};
 
 /// The regions to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,15 +34,10 @@ impl TopicArn {
     /// Reads it; `None` where it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split(':').collect();
-        match parts[..] {
-            ["arn", partition, "sns", region, account, name]
-                if partition.starts_with("aws") && account.len() == 12 && !name.is_empty() =>
-            {
-                Some(Self { arn: text.to_owned(), region: Region::new(region).ok()? })
-            }
-            _ => None,
-        }
+        let arn = Arn::parse(text).ok().filter(|arn| arn.service == "sns" && !arn.resource.contains(':'))?;
+        Partition::new(arn.partition).ok()?;
+        AccountId::new(arn.account).ok()?;
+        Some(Self { arn: text.to_owned(), region: Region::new(arn.region).ok()? })
     }
 }
 
@@ -175,14 +170,14 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn level(&mut self) -> Level {
         const LEVEL: &str = "REPROFILE_LEVEL";
         let Some(value) = self.get(LEVEL) else { return Level::Reassociate };
-        match value.as_str() {
-            "alert" => return Level::Alert,
-            "reassociate" => return Level::Reassociate,
-            "relink" => return self.with_memory(LEVEL, value, Level::Relink),
-            "restore" => return self.with_memory(LEVEL, value, Level::Restore),
-            _ => self.refuse(LEVEL, value, "allowed are alert, reassociate, relink and restore"),
+        match value.parse() {
+            Ok(level @ (Level::Alert | Level::Reassociate)) => level,
+            Ok(level @ (Level::Relink | Level::Restore)) => self.with_memory(LEVEL, value, level),
+            Err(_) => {
+                self.refuse(LEVEL, value, "allowed are alert, reassociate, relink and restore");
+                Level::Alert
+            }
         }
-        Level::Alert
     }
 
     /// A level that writes IAM: what was there, and that nobody is at work on it, only a memory can tell.

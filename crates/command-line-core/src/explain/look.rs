@@ -10,7 +10,7 @@ use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
-use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::domain::names::{Arn, InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::error::Error as CoreError;
 use reprofile_core::reconcile::observe;
@@ -38,9 +38,9 @@ impl Subject {
             let id = InstanceId::new(&text.to_ascii_lowercase()).map_err(|error| wrong(&error))?;
             return Ok(Self::Instance(id));
         }
-        let name = match text.split_once(":instance-profile/") {
-            Some((_, path_and_name)) => path_and_name.rsplit('/').next().unwrap_or_default(),
-            None => text,
+        let name = match Arn::parse(text) {
+            Ok(arn) if arn.kind() == Some("instance-profile") => arn.name(),
+            _ => text,
         };
         ProfileName::new(name).map(Self::Profile).map_err(|error| wrong(&error))
     }

@@ -5,7 +5,7 @@
 use tracing::Level;
 
 use crate::domain::model::Timestamp;
-use crate::domain::names::{AccountId, Partition};
+use crate::domain::names::{AccountId, Arn, Partition};
 
 /// Whose function was invoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +21,8 @@ impl Invoked {
     /// where it is none.
     #[must_use]
     pub fn by_arn(arn: &str) -> Option<Self> {
-        let mut parts = arn.split(':');
-        let (Some("arn"), Some(partition), Some("lambda"), Some(_region), Some(account)) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return None;
-        };
-        Some(Self { account: AccountId::new(account).ok()?, partition: Partition::new(partition).ok()? })
+        let arn = Arn::parse(arn).ok().filter(|arn| arn.service == "lambda")?;
+        Some(Self { account: AccountId::new(arn.account).ok()?, partition: Partition::new(arn.partition).ok()? })
     }
 }
 

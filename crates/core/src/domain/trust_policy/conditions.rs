@@ -16,7 +16,7 @@ use super::operators::{Compares, Operator, Order};
 use super::principals::names_ec2;
 use super::verdict::{Verdict, any, not};
 use crate::domain::model::{Timestamp, Trust, TrustPart};
-use crate::domain::names::AccountId;
+use crate::domain::names::{AccountId, Arn};
 
 /// Providers of identities that AWS knows by itself.
 const PROVIDERS: [&str; 4] =
@@ -116,10 +116,12 @@ fn by_principal(operator: Operator, values: &[String]) -> Option<bool> {
     (compares_names && is_plain(operator) && values.iter().all(|value| names_a_principal(value))).then_some(false)
 }
 
-fn names_a_principal(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", _, "iam", "", _, resource] = parts.as_slice() else { return false };
-    *resource == "root" || resource.starts_with("role/") || resource.starts_with("user/")
+/// Whether the text is the ARN of an account, a role or a user.
+fn names_a_principal(text: &str) -> bool {
+    Arn::parse(text).is_ok_and(|arn| {
+        let is_principal = arn.resource == "root" || matches!(arn.kind(), Some("role" | "user"));
+        arn.service == "iam" && arn.region.is_empty() && is_principal
+    })
 }
 
 /// Narrow ranges are somebody's own; EC2 does not call from them. Of wide ones that is not sure.

@@ -10,6 +10,7 @@ use super::Principals;
 use super::pairs::OneOrMany;
 use super::verdict::Verdict;
 use crate::domain::model::{Trust, TrustPart};
+use crate::domain::names::Arn;
 
 /// EC2's service principals: everywhere; in China's older policies; in the ISO partitions, where tools write them.
 /// <https://github.com/aws/aws-cdk/pull/22589>
@@ -79,8 +80,9 @@ pub(super) fn issuers(principals: &Principals) -> Vec<String> {
     let Principals::ByKind(kinds) = principals else { return Vec::new() };
     let federated = kinds.iter().filter(|(kind, _)| *kind == "Federated");
     let names = federated.flat_map(|(_, names)| OneOrMany::as_slice(names)).filter_map(Value::as_str);
-    names
-        .map(|name| name.split_once(":oidc-provider/").map_or(name, |(_, issuer)| issuer).to_ascii_lowercase())
-        .filter(|issuer| !issuer.is_empty())
-        .collect()
+    let issuer = |name| match Arn::parse(name) {
+        Ok(arn) if arn.kind() == Some("oidc-provider") => arn.path_and_name(),
+        _ => name,
+    };
+    names.map(|name| issuer(name).to_ascii_lowercase()).filter(|issuer| !issuer.is_empty()).collect()
 }
