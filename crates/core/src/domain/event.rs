@@ -1,172 +1,45 @@
-//! A payload becomes triggers: which account, which profile or role, what happened, who did it. Pure.
+//! Parses the function's payload into triggers. Pure.
 //!
-//! Invariant: an event only says where to look. A trigger holds names, never state, and a failed call never becomes one.
+//! Invariant: an event only says where to look. A trigger holds names, never state. A failed call never becomes a trigger.
 
+mod change;
 mod envelope;
 pub mod record;
 
-use std::cmp::Ordering;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::actor::Actor;
-use crate::domain::model::Timestamp;
-use crate::domain::names::{AccountId, Malformed, ProfileArn, ProfileName, RoleName};
+pub use change::{CallName, Change, MOST_CHANGES, Subject, add_changes};
+
+use crate::domain::names::{AccountId, Malformed, ProfileArn};
 use crate::domain::requeue::Recheck;
 
-/// The IAM calls that can cut an instance off, or put it back; in the order in which they are made, for CloudTrail's times
-/// have no fractions of a second.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
-pub enum CallName {
-    /// A role was taken out of a profile.
-    RemoveRoleFromInstanceProfile,
-    /// An instance profile was deleted, whoever holds it.
-    DeleteInstanceProfile,
-    /// A role was deleted.
-    DeleteRole,
-    /// A role was made: perhaps one that was missing.
-    CreateRole,
-    /// A role's trust policy was changed.
-    UpdateAssumeRolePolicy,
-    /// An instance profile was made: perhaps under a name that instances hold.
-    CreateInstanceProfile,
-    /// A role was put into a profile.
-    AddRoleToInstanceProfile,
-}
-
-impl CallName {
-    /// Every call that Reprofile follows: `template.yaml` lets these through, and [`parse`] understands them.
-    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
-
-    /// The name as CloudTrail spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    fn names_a_profile(self) -> bool {
-        matches!(
-            self,
-            Self::CreateInstanceProfile
-                | Self::DeleteInstanceProfile
-                | Self::AddRoleToInstanceProfile
-                | Self::RemoveRoleFromInstanceProfile
-        )
-    }
-}
-
-/// What a change was made to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Subject {
-    /// An instance profile, and the role that the call named besides it.
-    Profile(ProfileName, Option<RoleName>),
-    /// A role.
-    Role(RoleName),
-}
-
-/// A change in IAM that succeeded.
-///
-/// Two are equal where they tell of the same call: CloudTrail sends some records once more as an addendum, which may
-/// describe the caller in other words. Who it was tells calls apart only where the records bear no id.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Change {
-    /// When; `None` where the record does not say it in a way that can be read.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub at: Option<Timestamp>,
-    /// The call.
-    pub call: CallName,
-    /// What it was made to.
-    pub subject: Subject,
-    /// Who made it.
-    pub actor: Actor,
-    /// CloudTrail's `eventID`, for an addendum that of the record that it adds to; empty where the record has none.
-    pub event_id: String,
-}
-
-impl Change {
-    fn key(&self) -> (Option<Timestamp>, CallName, &Subject, &str, Option<&Actor>) {
-        let actor = self.event_id.is_empty().then_some(&self.actor);
-        (self.at, self.call, &self.subject, &self.event_id, actor)
-    }
-}
-
-impl PartialEq for Change {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Change {}
-
-impl PartialOrd for Change {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Change {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-/// Of the changes that wait or led to an incident, at most so many are kept: the first ones and the last ones matter.
-pub const MOST_CHANGES: usize = 40;
-
-/// Adds changes that led here, each once, oldest first.
-pub fn add_changes(changes: &mut Vec<Change>, more: impl IntoIterator<Item = Change>) {
-    for change in more {
-        if !changes.contains(&change) {
-            changes.push(change);
-        }
-    }
-    changes.sort();
-    while changes.len() > MOST_CHANGES {
-        changes.remove(MOST_CHANGES / 2);
-    }
-}
-
-/// What set a run off.
+/// The reason for a run: the account, and what happened in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// The account it happened in.
+    /// The account in which it happened.
     pub account: AccountId,
-    /// What happened.
+    /// The change, the recheck or the sweep that asks for the run.
     pub what: What,
-    /// The ARN that the event shows for its instance profile, if any.
+    /// The ARN of the instance profile, where the event shows one.
     pub arn: Option<Box<ProfileArn>>,
 }
 
-/// What happened.
+/// What asks for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// Something changed in IAM.
+    /// Somebody changed something in IAM.
     Change(Change),
-    /// An incident comes back.
+    /// An incident is due for another look.
     Recheck(Recheck),
-    /// The schedule asks for a look at everything.
+    /// The schedule asks for a look at the whole account.
     Sweep,
 }
 
 impl What {
-    /// The name of it in reports.
+    /// The word in reports: the name of the call, `Recheck` or `Sweep`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -180,38 +53,40 @@ impl What {
 /// A well-formed event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// One to look into.
+    /// An event that asks for a run.
     Trigger(Trigger),
-    /// One that asks for nothing.
+    /// An event that asks for nothing, and why.
     Ignored(Ignored),
 }
 
 /// Why a well-formed event asks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignored {
-    /// The record is of another call than the seven.
+    /// The record reports a call that Reprofile does not follow. It follows [`CallName::ALL`].
     OtherCall {
-        /// The service that was called: `iam.amazonaws.com`.
+        /// The service's principal, such as `iam.amazonaws.com`.
         service: String,
-        /// The call.
+        /// The call's name, as CloudTrail spells it.
         call: String,
     },
-    /// The call failed, with this code or message.
+    /// The call failed. Holds the error code, or the message of a record without a code.
     Failed(String),
-    /// The record is of one of the seven calls, and does not say what it was made to: `CloudTrail` cuts large fields out.
+    /// The record reports a call that Reprofile follows, but lacks the name of the changed resource. CloudTrail omits fields
+    /// that are too large.
+    /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
     Nameless {
-        /// The call.
+        /// The call that was made.
         call: CallName,
-        /// The field that is not there.
+        /// The path of the missing field in the record.
         lacks: &'static str,
-        /// `CloudTrail`'s `eventID`, by which the whole record can be looked for.
+        /// CloudTrail's `eventID`, for finding the whole record; may be empty.
         event_id: String,
     },
-    /// It happened in an account that is not looked after.
+    /// The event is from an account that this function does not watch.
     OtherAccount(AccountId),
 }
 
-/// The reason, as a sentence's end after "ignored: ".
+/// The reason, to be read after "ignored: ".
 impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -233,50 +108,53 @@ impl fmt::Display for Ignored {
 /// One message of an SQS batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedMessage {
-    /// SQS's message id, which a partial batch answer names.
+    /// SQS's message id. A partial batch response names the failed messages by it.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
     pub id: String,
-    /// What its body is.
+    /// The event in the message's body, or why there is none.
     pub event: Result<Event, InvalidEvent>,
 }
 
-/// What the function was invoked with.
+/// The payload of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
-    /// An `EventBridge` event, or an SNS notification of one, handed over directly.
+    /// An EventBridge event, or an SNS notification with one in it, from a direct invocation.
     Single(Event),
-    /// Lambda's own SNS event. It has one notification in it, and the type allows for several.
+    /// The event with which SNS invokes a function. In practice it holds one notification.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html>
     Notified(Vec<Event>),
-    /// An SQS batch.
+    /// A batch of messages from an SQS queue.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
     Batch(Vec<QueuedMessage>),
 }
 
-/// What is no event that Reprofile takes.
+/// Why a payload or a message is not an event that Reprofile understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEvent {
-    /// No payload of a known shape.
+    /// The payload has no known shape.
     #[error(
         "the payload is neither an EventBridge event (\"AWS API Call via CloudTrail\" or \"Scheduled Event\"), nor a recheck, \
          nor an SQS batch or an SNS notification of such: {0}; see events/ for samples"
     )]
     Shape(String),
-    /// A field that is needed is missing.
+    /// A required field is missing.
     #[error("the event has no {0}")]
     Missing(&'static str),
-    /// A name or id in it is malformed.
+    /// A name or an id in the event is malformed.
     #[error("the event's {field} is malformed: {cause}")]
     Malformed {
-        /// The field.
+        /// The path of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The rule that the field's text breaks.
         cause: Malformed,
     },
 }
 
-/// Reads what the function was invoked with.
+/// Parses the payload of an invocation.
 ///
 /// # Errors
-/// [`InvalidEvent`], where it is neither an event that Reprofile handles nor an envelope of such. A message of an SQS
-/// batch that is none has its own error, and does not spoil the others.
+/// [`InvalidEvent`], where the payload is neither an event that Reprofile handles nor an envelope of one. A bad message
+/// in an SQS batch has its own error, and does not fail the other messages.
 pub fn parse(payload: &Value) -> Result<Payload, InvalidEvent> {
     match payload.get("Records") {
         Some(Value::Array(records)) if records.iter().any(envelope::is_of_sns) => {
@@ -291,7 +169,7 @@ pub fn parse(payload: &Value) -> Result<Payload, InvalidEvent> {
     }
 }
 
-/// Reads one event, out of its SNS envelope where it is in one.
+/// Parses one event, inside or outside an SNS notification.
 fn opened(value: &Value) -> Result<Event, InvalidEvent> {
     match envelope::notification(value) {
         Some(message) => event(&envelope::in_text(message, "the message of the SNS notification")?),
@@ -299,7 +177,7 @@ fn opened(value: &Value) -> Result<Event, InvalidEvent> {
     }
 }
 
-/// Reads one `EventBridge` event, or recheck.
+/// Parses one EventBridge event or recheck.
 fn event(event: &Value) -> Result<Event, InvalidEvent> {
     let detail_type = text(event, "detail-type");
     match detail_type {
@@ -324,7 +202,7 @@ fn change(event: &Value) -> Result<Event, InvalidEvent> {
         Err(ignored) => Event::Ignored(ignored),
         Ok(change) => {
             let account = account(text(record, "recipientAccountId").or(text(event, "account")))?;
-            // `CreateInstanceProfile` alone shows it.
+            // Only the response of `CreateInstanceProfile` has the ARN.
             let shown = text(&record["responseElements"]["instanceProfile"], "arn");
             let arn = shown.and_then(|arn| ProfileArn::parse(arn).ok()).map(Box::new);
             Event::Trigger(Trigger { account, what: What::Change(change), arn })
@@ -338,7 +216,7 @@ fn account(id: Option<&str>) -> Result<AccountId, InvalidEvent> {
     AccountId::new(id).map_err(|cause| InvalidEvent::Malformed { field: FIELD, cause })
 }
 
-/// A field that is a text and not empty.
+/// The text of a field; `None` where the field is missing, empty or not a text.
 fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     object.get(field)?.as_str().filter(|text| !text.is_empty())
 }

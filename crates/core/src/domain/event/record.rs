@@ -1,6 +1,6 @@
-//! A CloudTrail record becomes a change, or the reason why it is none. Pure.
+//! Parses a CloudTrail record into a change, or into the reason to ignore it. Pure.
 //!
-//! Invariant: only a call that succeeded becomes a change, and only names that the record itself has are taken from it.
+//! Invariant: only a call that succeeded becomes a change. All names come from the record itself.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use serde_json::Value;
@@ -11,10 +11,10 @@ use crate::domain::actor::Actor;
 use crate::domain::model::Timestamp;
 use crate::domain::names::{ProfileName, RoleName};
 
-/// Reads one record; `delivered` is the time of the envelope, for a record whose own can't be read.
+/// Parses one record. `delivered` is the time of the envelope, for a record without a readable time of its own.
 ///
 /// # Errors
-/// [`InvalidEvent`], where it is no record of a call, or a name in it is malformed.
+/// [`InvalidEvent`], where the record does not name a call, or a name in it is malformed.
 pub fn read(record: &Value, delivered: Option<&str>) -> Result<Result<Change, Ignored>, InvalidEvent> {
     let service = text(record, "eventSource").ok_or(InvalidEvent::Missing("eventSource"))?;
     let name = text(record, "eventName").ok_or(InvalidEvent::Missing("eventName"))?;
@@ -42,18 +42,18 @@ pub fn read(record: &Value, delivered: Option<&str>) -> Result<Result<Change, Ig
     }))
 }
 
-/// By what a call failed. Tools that copy records fill the field of a call that succeeded with the word itself.
+/// The error code or message of a failed call. Tools that copy records may write "Success" there for any other call.
 fn failure(record: &Value) -> Option<&str> {
-    let told = ["errorCode", "errorMessage"].into_iter().filter_map(|field| text(record, field));
-    told.map(str::trim).find(|code| !code.is_empty() && !code.eq_ignore_ascii_case("success"))
+    let reported = ["errorCode", "errorMessage"].into_iter().filter_map(|field| text(record, field));
+    reported.map(str::trim).find(|code| !code.is_empty() && !code.eq_ignore_ascii_case("success"))
 }
 
-/// The id of the call's first record: an addendum tells once more of a call that was told of before.
+/// The id of the call's first record. An addendum reports a call again, and names the first record's id.
 fn event_id(record: &Value) -> &str {
     text(&record["addendum"], "originalEventID").or(text(record, "eventID")).unwrap_or_default()
 }
 
-/// What the call was made to, or the name that is not there.
+/// The resource that the call changed, or the path of the missing name.
 fn subject(call: CallName, parameters: &Value) -> Result<Result<Subject, &'static str>, InvalidEvent> {
     const PROFILE: &str = "requestParameters.instanceProfileName";
     const ROLE: &str = "requestParameters.roleName";

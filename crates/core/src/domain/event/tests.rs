@@ -1,4 +1,4 @@
-//! Every payload in `events/` is read here, and what becomes of it stands beside its name.
+//! Parses every payload in `events/`. The expected result stands beside the payload's name.
 
 use std::fmt::Write;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
 use time::format_description::well_known::Rfc3339;
 
 use super::*;
+use crate::domain::actor::Actor;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../events")

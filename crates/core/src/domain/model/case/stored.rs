@@ -1,7 +1,7 @@
-//! How a found instance is stored.
+//! The stored form of an affected instance.
 //!
-//! Invariant: `case` holds only words that the first version knew. A newer case stands beside it, where an older version
-//! does not look.
+//! Invariant: `case` holds only words that the first version knew. A newer case stands beside it, in a field that older
+//! versions do not read.
 
 use serde::{Deserialize, Serialize};
 
