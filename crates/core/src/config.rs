@@ -106,8 +106,8 @@ impl fmt::Display for Wrong {
 pub struct InvalidConfig(pub Vec<Wrong>);
 
 impl Config {
-    /// Reads the configuration of the function. A variable that is unset or empty has its default. `REPROFILE_IGNORE` is
-    /// the exception: an empty value ignores nothing.
+    /// Reads the configuration of the function. A variable that is unset or empty has its default. `REPROFILE_IGNORE`
+    /// is the exception: an empty value ignores nothing.
     ///
     /// # Errors
     /// [`InvalidConfig`], with the name, the value and the allowed values of every wrong variable.

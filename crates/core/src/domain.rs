@@ -1,4 +1,4 @@
-//! AWS's words as checked types: names and ids, profiles, associations, events, errors, trust policies. Pure.
+//! Checked types for what AWS has and sends: names, profiles, associations, events, errors, trust policies. Pure.
 
 pub mod actor;
 pub mod aws_error;

@@ -1,13 +1,17 @@
-//! What Reprofile decides and does, without the AWS SDK: the Lambda function and the command line stand on it.
+//! Everything that Reprofile decides and does, without the AWS SDK. The Lambda function and the command line use it.
 //!
-//! `domain` has AWS's words as checked types, `decide` every decision table, `alert` what people read; all three are pure.
-//! `reconcile` takes a profile all the way through the ports, and `lambda` is the function's outside.
+//! `domain` has the checked types, `decide` the decision tables, and `alert` the texts for people. These three are
+//! pure. `reconcile` takes a profile through all phases of a run, and calls AWS through `ports`. `lambda` handles
+//! invocations.
 
 pub mod alert;
 pub mod config;
+#[warn(missing_docs)]
 pub mod decide;
+#[warn(missing_docs)]
 pub mod domain;
 pub mod lambda;
+#[warn(missing_docs)]
 pub mod ports;
 pub mod reconcile;
 

@@ -50,8 +50,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
-    /// Refuses a level that writes IAM where there is no table or no queue, unless a person watches. Only a memory shows
-    /// what IAM had before, and whether another invocation is working on the profile.
+    /// Refuses a level that writes IAM where there is no table or no queue, unless a person watches. Only a memory
+    /// shows what IAM had before, and whether another invocation is working on the profile.
     fn with_memory(&mut self, variable: &'static str, value: String, level: Level) -> Level {
         let has_memory = self.get("REPROFILE_TABLE").is_some() && self.get("REPROFILE_QUEUE_URL").is_some();
         if self.attended == Attended::No && !has_memory {

@@ -1,4 +1,4 @@
-//! What the environment may hold, and the errors that name what it may not.
+//! Readings of the environment: the defaults, the values, and the errors.
 
 use super::*;
 use crate::decide::plan::Level;

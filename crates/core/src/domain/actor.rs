@@ -1,24 +1,24 @@
-//! Who made a call, read from CloudTrail's `userIdentity` and its neighbours.
+//! Reads from a CloudTrail record who made a call.
 //!
-//! Invariant: reading never fails. Nearly every field of `userIdentity` is optional, and its types grow.
+//! Invariant: reading never fails. Nearly every field of `userIdentity` is optional, and AWS adds types of identities.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Who made a call, from where, and with what.
+/// The caller of an AWS call. All texts are the record's own, and not to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Actor {
-    /// The principal: its ARN, or the best that the record has.
+    /// The principal's ARN. Another name of the caller where the record has no ARN; `unknown` where it has no name.
     pub principal: String,
-    /// The tool, as far as the user agent tells: `AWS console`, `Terraform`, …
+    /// The tool, recognised by its user agent: `AWS console`, `Terraform`, … The first word of an unknown user agent.
     pub tool: Option<String>,
-    /// An address, or the name of the service that called.
+    /// The IP address of the caller, or the name of the AWS service that called.
     pub source: Option<String>,
 }
 
 impl Actor {
-    /// Reads the actor from a CloudTrail record.
+    /// Reads the caller from the `detail` of an event, a CloudTrail record.
     #[must_use]
     pub fn read(record: &Value) -> Self {
         let identity = &record["userIdentity"];
@@ -48,7 +48,8 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// The signs by which tools are known, the more telling first: Terraform's user agent names the SDK as well.
+/// Texts that identify a tool by its user agent. Specific ones stand first, because Terraform's user agent also names
+/// the SDK.
 const TOOLS: [(&str, &str); 16] = [
     ("reprofile", "Reprofile"),
     ("terraform", "Terraform"),
@@ -69,7 +70,8 @@ const TOOLS: [(&str, &str); 16] = [
 ];
 
 fn tool<'a>(record: &'a Value, invoked_by: Option<&'a str>) -> Option<&'a str> {
-    // CloudTrail says "true" in a string; a bool is taken too, as mfaAuthenticated comes both ways.
+    // CloudTrail writes the string "true". A boolean is accepted as well, because `mfaAuthenticated` comes in both
+    // forms.
     let from_console = &record["sessionCredentialFromConsole"];
     if from_console == "true" || from_console == true {
         return Some("AWS console");

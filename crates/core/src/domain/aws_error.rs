@@ -1,46 +1,47 @@
-//! Why an AWS call did not succeed: one table from error codes to reasons, feeding logs, alerts, reports and exit codes.
+//! Why an AWS call failed: one table from error codes to kinds, for logs, alerts, reports and exit codes.
 //!
-//! Invariant: only [`ErrorKind::NotFound`] means that something does not exist. Whatever else went wrong is "unknown".
+//! Invariant: only [`ErrorKind::NotFound`] means that a resource does not exist. After any other error its state is
+//! unknown.
 
-/// What an AWS error means for us.
+/// The meaning of an AWS error for Reprofile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum ErrorKind {
-    /// The thing does not exist.
+    /// The resource does not exist.
     NotFound,
     /// A policy does not allow the call.
     Denied,
-    /// Too many calls; come back later.
+    /// AWS throttled the call; it may succeed later.
     Throttled,
-    /// EC2 does not know the profile yet: it was created seconds ago.
+    /// EC2 does not know the profile yet, because it was created seconds ago.
     NotPropagated,
-    /// The thing is not in the state that the call needs, or somebody else changed it meanwhile: read again.
+    /// The resource is not in the state that the call needs, or somebody else just changed it. Read it again.
     StateChanged,
-    /// No answer, or the service's own fault: come back later.
+    /// AWS gave no answer, or failed itself; the call may succeed later.
     Unavailable,
     /// The region is not enabled for the account.
     RegionDisabled,
-    /// The credentials are missing, expired or unknown.
+    /// The credentials are missing, expired or unknown to AWS.
     Credentials,
-    /// Anything else: the request is wrong, or a code that this version does not know.
+    /// Any other error: the request is wrong, or this version does not know the code.
     Refused,
 }
 
 impl ErrorKind {
-    /// The word for it in reports: `denied`, `throttled`, …
+    /// The word in reports, in lower case with hyphens: `denied`, `not-found`, …
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Whether the same call may well succeed in a while.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn passes(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable)
     }
 
-    /// The reason behind an error code of IAM, EC2, SNS, DynamoDB or SQS; the message decides where a service uses one code
-    /// for several.
+    /// The kind of an error code of IAM, EC2, SNS, DynamoDB or SQS. Where a service uses one code for several kinds,
+    /// the message decides.
     ///
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>,
@@ -69,10 +70,11 @@ impl ErrorKind {
             | "EC2ThrottledException"
             | "ProvisionedThroughputExceededException"
             | "KMS.ThrottlingException" => Self::Throttled,
-            // "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", the same of the
-            // ARN, and "has no associated IAM Roles": seen for 10 s and more after a creation.
+            // "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", the same
+            // for the ARN, and "has no associated IAM Roles". EC2 was seen to answer so for 10 s and more after a
+            // creation.
             "InvalidParameterValue" if is_not_propagated(message) => Self::NotPropagated,
-            // "InstanceIdentityProfileNotFound" in its message: the same, seen right after a creation.
+            // "InstanceIdentityProfileNotFound" in the message means the same. It was seen right after a creation.
             // <https://github.com/hashicorp/terraform-provider-aws/issues/12533>
             "IncorrectState" if message.contains("InstanceIdentityProfileNotFound") => Self::NotPropagated,
             "IncorrectState"
@@ -80,7 +82,8 @@ impl ErrorKind {
             | "InvalidAssociationID.NotFound"
             | "EntityAlreadyExists"
             | "ConcurrentModification" => Self::StateChanged,
-            // The code is that of every quota; of this one, which can't be raised, it means that the profile holds a role.
+            // Every quota has this code. The quota of one role in a profile means that the profile already holds a
+            // role.
             "LimitExceeded" if message.contains("InstanceSessionsPerInstanceProfile") => Self::StateChanged,
             "OptInRequired" | "AuthFailure" | "RegionDisabledException" => Self::RegionDisabled,
             "NoCredentials"
@@ -111,22 +114,22 @@ fn is_not_propagated(message: &str) -> bool {
     ["Invalid IAM Instance Profile", "has no associated IAM Roles"].iter().any(|sign| message.contains(sign))
 }
 
-/// An AWS call that did not succeed.
+/// A failed AWS call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {code}: {message}")]
 pub struct AwsError {
-    /// The operation as AWS spells it, such as `ec2:DescribeInstances`.
+    /// The operation, as policies spell it: `ec2:DescribeInstances`.
     pub operation: &'static str,
-    /// The service's error code; `Timeout` and `Connection` where there was no answer.
+    /// The service's error code. `Timeout` or `Connection` where there was no answer.
     pub code: String,
-    /// The service's message, for people.
+    /// The service's message, for people to read.
     pub message: String,
-    /// What it means.
+    /// The kind of the error, from its code and message.
     pub reason: ErrorKind,
 }
 
 impl AwsError {
-    /// An error by its code and message.
+    /// Builds an error; its kind follows from code and message.
     #[must_use]
     pub fn new(operation: &'static str, code: &str, message: &str) -> Self {
         Self { operation, code: code.to_owned(), message: message.to_owned(), reason: ErrorKind::of(code, message) }
@@ -138,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_no_such_entity_and_its_kin_mean_gone() {
+    fn only_no_such_entity_and_the_like_mean_gone() {
         for code in ["AccessDenied", "Throttling", "ServiceFailure", "ValidationError", "", "NewCodeOfNextYear"] {
             assert_ne!(ErrorKind::of(code, "not found"), ErrorKind::NotFound, "{code}");
         }

@@ -1,6 +1,7 @@
 //! Parses the function's payload into triggers. Pure.
 //!
-//! Invariant: an event only says where to look. A trigger holds names, never state. A failed call never becomes a trigger.
+//! Invariant: an event only says where to look. A trigger holds names, never state. A failed call never becomes a
+//! trigger.
 
 mod change;
 mod envelope;
@@ -71,8 +72,8 @@ pub enum Ignored {
     },
     /// The call failed. Holds the error code, or the message of a record without a code.
     Failed(String),
-    /// The record reports a call that Reprofile follows, but lacks the name of the changed resource. CloudTrail omits fields
-    /// that are too large.
+    /// The record reports a call that Reprofile follows, but lacks the name of the changed resource. CloudTrail omits
+    /// fields that are too large.
     /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
     Nameless {
         /// The call that was made.

@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 
 use crate::domain::names::ProfileArn;
 
-/// Globs separated by spaces: one that begins with `/` is matched against path and name, else against the name alone.
+/// A list of globs. A glob that begins with `/` is compared with path and name, any other with the name alone.
 #[derive(Debug, Clone)]
 pub struct Globs(Vec<Glob>);
 
@@ -17,16 +17,16 @@ struct Glob {
 }
 
 impl Globs {
-    /// No glob: matches nothing.
+    /// The empty list, which matches no profile.
     #[must_use]
     pub fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Reads globs; an empty text has none, and matches nothing.
+    /// Parses globs separated by spaces. An empty text gives the empty list.
     ///
     /// # Errors
-    /// The words that can match no instance profile, for they have characters that neither a path nor a name may have.
+    /// The globs that can match no instance profile, because they have characters that no path and no name may have.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let (good, bad): (Vec<_>, Vec<_>) = text.split_whitespace().partition(|word| Self::can_match(word));
         if bad.is_empty() {
@@ -41,7 +41,7 @@ impl Globs {
         if word.starts_with('/') { word.bytes().all(|b| b.is_ascii_graphic()) } else { word.bytes().all(in_name) }
     }
 
-    /// Whether any of them matches the profile.
+    /// Whether at least one glob matches the profile.
     #[must_use]
     pub fn matches(&self, profile: &ProfileArn) -> bool {
         let name = profile.name().as_str();

@@ -1,24 +1,25 @@
-//! The message that brings an incident back: `{"kind":"recheck","version":1,"account","profile","incident","sequence"}`.
+//! The delayed message that asks for another look at a profile:
+//! `{"kind":"recheck","version":1,"account","profile","incident","sequence"}`.
 //!
-//! Invariant: a recheck only says where to look again. It counts if its sequence is the stored one, so that
-//! redeliveries do not fork.
+//! Invariant: a recheck only says where to look. It counts only if its sequence is the stored one, so a message that
+//! SQS delivers twice does not start a second chain of rechecks.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::names::{AccountId, ProfileName};
 
-/// A recheck on its way.
+/// A message that asks for another look at a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recheck {
     kind: Kind,
     version: One,
-    /// The account.
+    /// The account that has the profile.
     pub account: AccountId,
-    /// The profile.
+    /// The profile to look at.
     pub profile: ProfileName,
-    /// The incident's id; empty where only something is to be finished that no incident is about.
+    /// The id of the open incident. Empty where the recheck only finishes earlier work, without an incident.
     pub incident: String,
-    /// Its number in the incident.
+    /// The number of this recheck in the incident, from 1.
     pub sequence: u64,
 }
 
@@ -28,7 +29,8 @@ enum Kind {
     Recheck,
 }
 
-/// The version of the message: another one is refused, so that an older function does not misread it.
+/// The version of the message. Any other version is refused, so that an older function does not misread a newer
+/// message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 struct One;
@@ -47,7 +49,7 @@ impl TryFrom<u8> for One {
 }
 
 impl Recheck {
-    /// A recheck of an incident.
+    /// Builds the message for one recheck.
     #[must_use]
     pub fn new(account: AccountId, profile: ProfileName, incident: String, sequence: u64) -> Self {
         Self { kind: Kind::Recheck, version: One, account, profile, incident, sequence }

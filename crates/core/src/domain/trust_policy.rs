@@ -1,8 +1,8 @@
-//! Whether a role's trust policy lets EC2 assume the role: yes, no or unsure, and by which part of it. Pure.
+//! Judges whether a role's trust policy lets EC2 assume the role, and which part of the policy decides. Pure.
 //!
-//! Invariant: "yes" and "no" are said only where the policy leaves no doubt. What may or may not stand for EC2, what
-//! may or may not hold for EC2's call, and what cannot be read are "unsure". A statement that denies is judged by the same
-//! rules as one that allows.
+//! Invariant: the verdict is yes or no only where the policy leaves no doubt, and unsure everywhere else. A principal
+//! that may stand for EC2, a condition that may hold, and a policy that cannot be parsed leave doubt. Statements that
+//! deny follow the same rules as statements that allow.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
 use percent_encoding::percent_decode_str;
@@ -26,7 +26,7 @@ use conditions::Circumstances;
 use pairs::{OneOrMany, Pairs, present};
 pub use verdict::Verdict;
 
-/// A policy. A field that IAM does not know may mean anything, so it makes the policy unreadable.
+/// A policy. A field that IAM does not document may mean anything, so it makes the policy unreadable.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -58,7 +58,7 @@ enum Effect {
     Deny,
 }
 
-/// `"*"`, or names by their kind.
+/// The principals of a statement: `"*"`, or names by their kind (`Service`, `AWS`, …).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Principals {
@@ -66,7 +66,7 @@ enum Principals {
     ByKind(Pairs<OneOrMany<Value>>),
 }
 
-/// Judges a trust policy as IAM hands it out: JSON, URL-encoded (RFC 3986). `account` is the one that the role is in.
+/// Judges a trust policy as IAM returns it: JSON, URL-encoded (RFC 3986). `account` is the account of the role.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>
 #[must_use]
 pub fn of_policy(url_encoded_document: &str, account: &AccountId, now: Timestamp) -> Verdict {
@@ -75,7 +75,8 @@ pub fn of_policy(url_encoded_document: &str, account: &AccountId, now: Timestamp
     policy.map_or_else(Verdict::unreadable, |policy| of(&policy, account, now))
 }
 
-/// A denial that surely holds beats all; then one that may hold makes it unsure; then the best of what is allowed.
+/// A denial that certainly holds decides. A denial that may hold makes the verdict unsure. Otherwise the best of the
+/// statements that allow decides.
 fn of(policy: &Policy, account: &AccountId, now: Timestamp) -> Verdict {
     let statements = policy.statement.as_slice();
     let principals = statements.iter().filter_map(|statement| statement.principal.as_ref());
@@ -92,7 +93,7 @@ fn of(policy: &Policy, account: &AccountId, now: Timestamp) -> Verdict {
     }
 }
 
-/// Whether a statement is about EC2 assuming the role: surely, surely not, or perhaps.
+/// Whether a statement applies to EC2 assuming the role.
 fn concerns_ec2(statement: &Statement, circumstances: &Circumstances) -> Verdict {
     let action = match (&statement.action, &statement.not_action) {
         (Some(actions), None) => Verdict::sure(names_assume_role(actions)),
@@ -111,7 +112,7 @@ fn concerns_ec2(statement: &Statement, circumstances: &Circumstances) -> Verdict
 }
 
 fn names_assume_role(actions: &OneOrMany<String>) -> bool {
-    // Action names are not case-sensitive, and take the wildcards * and ?.
+    // The names of actions have no case, and may contain the wildcards * and ?.
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
     actions.as_slice().iter().any(|action| WildMatch::new_case_insensitive(action).matches("sts:AssumeRole"))
 }

@@ -43,7 +43,8 @@ pub enum Case {
 }
 
 impl Case {
-    /// The severity, for finding the gravest of several cases: 0 for a healthy instance, larger numbers for graver cases.
+    /// The severity, for finding the gravest of several cases: 0 for a healthy instance, larger numbers for graver
+    /// cases.
     #[must_use]
     pub fn severity_rank(self) -> u8 {
         match self {

@@ -1,7 +1,7 @@
 //! Instances and their associations with instance profiles, as EC2 has them.
 //!
-//! Invariant: a state that decides nothing, or that this version does not know, becomes `Ending` or `Unknown`, which lead
-//! to no step.
+//! Invariant: a state that decides nothing, or that this version does not know, becomes `Ending` or `Unknown`, which
+//! lead to no step.
 
 use serde::{Deserialize, Serialize};
 

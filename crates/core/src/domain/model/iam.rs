@@ -19,7 +19,8 @@ pub enum Trust {
     Unsure,
 }
 
-/// The part of a trust policy that keeps EC2 out, or leaves open whether EC2 is allowed. Texts are quoted from the policy.
+/// The part of a trust policy that keeps EC2 out, or leaves open whether EC2 is allowed. Texts are quoted from the
+/// policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustPart {
     /// One operator of a condition, with one key.

@@ -1,7 +1,7 @@
 //! An ARN, taken apart: `arn:partition:service:region:account:resource`.
 //!
-//! Invariant: the only place that splits ARNs. It checks the shape alone, because the ARNs of a policy may have wildcards
-//! in any part; the checked types beside it check the parts.
+//! Invariant: the only place that splits ARNs. It checks the shape alone, because the ARNs of a policy may have
+//! wildcards in any part; the checked types beside it check the parts.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
 
 use std::fmt;
@@ -48,15 +48,15 @@ impl<'a> Arn<'a> {
         self.resource.split_once('/').map(|(kind, _)| kind)
     }
 
-    /// The name with its path, everything behind the kind: `app/web` of `role/app/web`. The whole resource, where it has
-    /// no kind.
+    /// The name with its path, everything behind the kind: `app/web` of `role/app/web`. The whole resource, where it
+    /// has no kind.
     #[must_use]
     pub fn path_and_name(&self) -> &'a str {
         self.resource.split_once('/').map_or(self.resource, |(_, rest)| rest)
     }
 
-    /// The path, with the slashes around it: `/app/` of `role/app/web`, `/` of `role/web`. `None` for a resource without a
-    /// `/`.
+    /// The path, with the slashes around it: `/app/` of `role/app/web`, `/` of `role/web`. `None` for a resource
+    /// without a `/`.
     #[must_use]
     pub fn path(&self) -> Option<&'a str> {
         Some(&self.resource[self.resource.find('/')?..=self.resource.rfind('/')?])

@@ -1,10 +1,11 @@
-//! Whether a condition holds for EC2's call: by operator and key, both without regard to case.
+//! Judges whether a condition holds for EC2's call, by operator and key. Neither has a case.
 //!
-//! Invariant: only the keys and operators that stand here decide anything. Every other one is unsure, and so is every
-//! value with a variable in it.
+//! Invariant: only the keys and operators in this file decide. Every other one is unsure, as is every value with a
+//! variable in it.
 //!
-//! What EC2's call bears is not documented key by key. That it bears no external id, no MFA and no organisation is
-//! documented; the rest of the keys that it lacks is inferred: they belong to people, roles and federated users.
+//! AWS does not document key by key which keys EC2's call has. It documents that the call has no external id, no MFA
+//! and no organisation. That it lacks the other keys here is inferred: they belong to people, roles and federated
+//! users.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>
 
 use std::net::IpAddr;
@@ -18,21 +19,21 @@ use super::verdict::{Verdict, any, not};
 use crate::domain::model::{Timestamp, Trust, TrustPart};
 use crate::domain::names::{AccountId, Arn};
 
-/// Providers of identities that AWS knows by itself.
+/// Identity providers that AWS supports without an ARN.
 const PROVIDERS: [&str; 4] =
     ["accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"];
 
-/// What conditions are judged by, beside what they say.
+/// The facts about EC2's call that conditions are compared with.
 pub(super) struct Circumstances<'a> {
-    /// The account that the role is in.
+    /// The account of the role.
     pub(super) account: &'a AccountId,
-    /// The present.
+    /// The time of the call.
     pub(super) now: Timestamp,
     /// The identity providers among the policy's principals, in lower case.
     pub(super) issuers: Vec<String>,
 }
 
-/// Whether one operator holds for one key.
+/// Judges one operator with one key.
 pub(super) fn holds(operator: &str, key: &str, values: &[Value], circumstances: &Circumstances) -> Verdict {
     let truth = || {
         let (known, values) = (Operator::read(operator)?, texts(values)?);
@@ -46,7 +47,7 @@ pub(super) fn holds(operator: &str, key: &str, values: &[Value], circumstances: 
     }
 }
 
-/// The values as texts; `None` where there is none, or one is no value, or has a variable in it.
+/// The values as texts. `None` where the list is empty, or a value has a wrong type or a variable in it.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>
 fn texts(values: &[Value]) -> Option<Vec<String>> {
     let text = |value: &Value| match value {
@@ -58,7 +59,7 @@ fn texts(values: &[Value]) -> Option<Vec<String>> {
     (!texts.is_empty() && !texts.iter().any(|text| text.contains("${"))).then_some(texts)
 }
 
-/// `None`: unsure. `key` is in lower case.
+/// Whether the condition holds; `None` for unsure. `key` is in lower case.
 fn judge(operator: Operator, key: &str, values: &[String], circumstances: &Circumstances) -> Option<bool> {
     match key {
         "aws:multifactorauthpresent" => without_mfa(operator, values),
@@ -76,7 +77,7 @@ fn judge(operator: Operator, key: &str, values: &[String], circumstances: &Circu
     }
 }
 
-/// Whether only people, roles and federated users bring the key: tags of a principal, claims of an identity provider.
+/// Whether only calls of people, roles and federated users have the key: tags of a principal, claims of a provider.
 fn is_of_others(key: &str, issuers: &[String]) -> bool {
     let has_more = |prefix: &str| key.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
     let is_claim = |issuer: &str| {
@@ -88,29 +89,29 @@ fn is_of_others(key: &str, issuers: &[String]) -> bool {
         || issuers.iter().any(|issuer| is_claim(issuer))
 }
 
-/// The call does not bear the key.
+/// Judges a key that EC2's call lacks.
 fn without_key(operator: Operator, values: &[String]) -> Option<bool> {
     if operator.compares == Compares::Null { all_bool(values) } else { Some(operator.holds_without_key()) }
 }
 
-/// The call is made without MFA, so the key is missing. Whether EC2 is meant by those who ask for false is left open.
+/// Judges the key of MFA, which EC2's call lacks. A policy that asks for `false` may or may not mean EC2.
 fn without_mfa(operator: Operator, values: &[String]) -> Option<bool> {
     let is_sure = operator.compares == Compares::Null || all_bool(values) == Some(true);
     if is_sure { without_key(operator, values) } else { None }
 }
 
-/// What all values say, where they say the same.
+/// The common value of all values; `None` where they differ.
 fn all_bool(values: &[String]) -> Option<bool> {
     let all = |truth: &str| values.iter().all(|value| value.eq_ignore_ascii_case(truth));
     if all("true") { Some(true) } else { all("false").then_some(false) }
 }
 
-/// Whether it fails where the key is missing, and where the values differ as well.
+/// Whether the operator fails both where the request lacks the key and where the values differ.
 fn is_plain(operator: Operator) -> bool {
     !operator.is_negated && !operator.holds_without_key()
 }
 
-/// EC2 is no role, no user, and not the account itself.
+/// Judges the ARN of the calling principal. EC2 is no role, no user, and not the account itself.
 fn by_principal(operator: Operator, values: &[String]) -> Option<bool> {
     let compares_names = matches!(operator.compares, Compares::Text(_) | Compares::Arn);
     (compares_names && is_plain(operator) && values.iter().all(|value| names_a_principal(value))).then_some(false)
@@ -124,7 +125,8 @@ fn names_a_principal(text: &str) -> bool {
     })
 }
 
-/// Narrow ranges are somebody's own; EC2 does not call from them. Of wide ones that is not sure.
+/// Judges the caller's address. EC2 does not call from a narrow range, which belongs to somebody else. A wide range is
+/// unsure.
 fn by_address(operator: Operator, values: &[String]) -> Option<bool> {
     let is_sure = operator.compares == Compares::Ip && is_plain(operator);
     (is_sure && values.iter().all(|value| is_narrow(value))).then_some(false)
@@ -138,7 +140,7 @@ fn is_narrow(range: &str) -> bool {
     bits.is_some_and(|bits| (narrow..=all).contains(&bits))
 }
 
-/// The call bears the role's own account, or none.
+/// Judges the source account. EC2's call has the role's own account, or none.
 fn by_source(operator: Operator, values: &[String], account: &AccountId) -> Option<bool> {
     let Compares::Text(texts) = operator.compares else { return None };
     if operator.is_negated {
@@ -153,7 +155,7 @@ fn by_source(operator: Operator, values: &[String], account: &AccountId) -> Opti
     }
 }
 
-/// The caller is a service.
+/// Judges whether the caller is a service, which EC2 is.
 fn is_service(operator: Operator, values: &[String]) -> Option<bool> {
     let equal = |value: &String| match operator.compares {
         Compares::Bool => Some(value.eq_ignore_ascii_case("true")),
@@ -164,7 +166,7 @@ fn is_service(operator: Operator, values: &[String]) -> Option<bool> {
     Some(equal.contains(&true) != operator.is_negated)
 }
 
-/// The caller is EC2, by a name that is known, but not in every partition.
+/// Judges the name of the calling service. EC2's name is known, but not for every partition.
 fn is_named_service(operator: Operator, values: &[String]) -> Option<bool> {
     const NAME: &str = "ec2.amazonaws.com";
     let Compares::Text(texts) = operator.compares else { return None };
@@ -177,7 +179,7 @@ fn is_named_service(operator: Operator, values: &[String]) -> Option<bool> {
     sure(if operator.is_negated { not(equal) } else { equal })
 }
 
-/// The call is made now, and from now on.
+/// Judges the time of the call, for now and for every later time.
 fn by_clock(operator: Operator, key: &str, values: &[String], now: Timestamp) -> Option<bool> {
     let (order, read): (Order, fn(&str) -> Option<Timestamp>) = match operator.compares {
         Compares::Date(order) => (order, dates::read),

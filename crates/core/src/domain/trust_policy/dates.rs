@@ -1,6 +1,6 @@
-//! Moments in conditions, against the clock.
+//! Compares the dates of conditions with the present.
 //!
-//! Invariant: what the clock will yet change is never sure.
+//! Invariant: a result that time will change is unsure.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_Date>
 
 use time::format_description::well_known::Iso8601;
@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime, Time};
 use super::operators::Order;
 use crate::domain::model::{Timestamp, Trust};
 
-/// Whether the present stands in that order to `moment`, and will for ever. A moment that has yet to come changes it.
+/// Whether `now` has this order to `moment`, and will keep it. A moment in the future will pass, so it is unsure.
 pub(super) fn compare(order: Order, moment: Timestamp, now: Timestamp) -> Trust {
     match (moment < now, order.allows(now.cmp(&moment))) {
         (false, _) => Trust::Unsure,
@@ -18,7 +18,7 @@ pub(super) fn compare(order: Order, moment: Timestamp, now: Timestamp) -> Trust 
     }
 }
 
-/// Reads a moment as IAM takes it: ISO 8601, a day (its beginning, UTC), or seconds since 1970.
+/// Parses a date as IAM does: ISO 8601, a day (meaning its beginning in UTC), or seconds since 1970.
 pub(super) fn read(text: &str) -> Option<Timestamp> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return seconds(text);
@@ -29,7 +29,7 @@ pub(super) fn read(text: &str) -> Option<Timestamp> {
     OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok()
 }
 
-/// Reads seconds since 1970. Fewer digits than nine may be a year or a day.
+/// Parses seconds since 1970. A number of fewer than nine digits may be a year or a day, so it is refused.
 pub(super) fn seconds(text: &str) -> Option<Timestamp> {
     let seconds = text.parse().ok().filter(|_| text.len() >= 9)?;
     OffsetDateTime::from_unix_timestamp(seconds).ok()

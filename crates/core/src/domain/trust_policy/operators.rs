@@ -1,69 +1,69 @@
-//! The operators of conditions: their names taken apart, and what they say of a value that is known.
+//! Parses the operators of conditions, and compares a known value with them.
 //!
-//! Invariant: an operator that IAM does not have is `None`, and so never decides anything.
+//! Invariant: an operator that IAM does not have is `None`, and decides nothing.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
 
 use std::cmp::Ordering;
 
 use wildmatch::WildMatch;
 
-/// An operator, with what is set before and behind it.
+/// A condition operator, with its prefix and its suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Operator {
-    /// How it compares.
+    /// The comparison, without a negation.
     pub(super) compares: Compares,
-    /// Whether it holds where the comparison does not.
+    /// Whether the operator holds where the comparison does not: `StringNotEquals`.
     pub(super) is_negated: bool,
-    /// Whether it holds where the key is missing: `…IfExists`.
+    /// Whether the operator also holds where the request lacks the key: `…IfExists`.
     pub(super) if_exists: bool,
-    /// `ForAnyValue:` or `ForAllValues:`.
+    /// The prefix `ForAnyValue:` or `ForAllValues:`.
     pub(super) set: Option<Set>,
 }
 
-/// What is set before an operator for keys with several values.
+/// The prefix of an operator, for keys with several values.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Set {
-    /// False where the key is missing.
+    /// At least one value matches. False where the request lacks the key.
     ForAnyValue,
-    /// True where the key is missing.
+    /// Every value matches. True where the request lacks the key.
     ForAllValues,
 }
 
-/// How an operator compares, whether it is negated or not.
+/// The comparison of an operator, whether negated or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compares {
-    /// Texts.
+    /// Compares texts.
     Text(Match),
-    /// ARNs.
+    /// Compares ARNs, with wildcards.
     Arn,
-    /// Numbers, in this order.
+    /// Compares numbers, by this order.
     Number(Order),
-    /// Moments, in this order.
+    /// Compares dates, by this order.
     Date(Order),
-    /// Truths.
+    /// Compares `true` and `false`.
     Bool,
-    /// Bytes.
+    /// Compares binary values.
     Bytes,
-    /// An address with ranges.
+    /// Compares an IP address with ranges.
     Ip,
-    /// Whether the key is missing.
+    /// Asks whether the request lacks the key.
     Null,
 }
 
 /// How texts are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Match {
-    /// To the letter.
+    /// Letter by letter.
     Exact,
     /// Without regard to case.
     AnyCase,
-    /// With wildcards.
+    /// With the wildcards `*` and `?`.
     Like,
 }
 
 impl Match {
-    /// Whether a text matches what the policy has.
+    /// Whether a text of the request matches a text of the policy.
     pub(super) fn matches(self, pattern: &str, text: &str) -> bool {
         match self {
             Self::Exact => pattern == text,
@@ -73,23 +73,23 @@ impl Match {
     }
 }
 
-/// How what the request has stands to what the policy has.
+/// The order that the request's value must have to the policy's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Less.
+    /// The request's value is less.
     Less,
-    /// Less, or equal.
+    /// The request's value is less, or equal.
     AtMost,
-    /// Equal.
+    /// Both values are equal.
     Equal,
-    /// Greater, or equal.
+    /// The request's value is greater, or equal.
     AtLeast,
-    /// Greater.
+    /// The request's value is greater.
     Greater,
 }
 
 impl Order {
-    /// Whether this order of the request's value to the policy's is meant.
+    /// Whether the operator allows this order of the request's value to the policy's.
     pub(super) fn allows(self, order: Ordering) -> bool {
         match self {
             Self::Less => order.is_lt(),
@@ -102,7 +102,7 @@ impl Order {
 }
 
 impl Operator {
-    /// Reads an operator's name, in any case.
+    /// Parses the name of an operator, in any case.
     pub(super) fn read(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let (set, name) = match name.split_once(':') {
@@ -117,7 +117,7 @@ impl Operator {
         (compares != Compares::Null || is_bare).then_some(Self { compares, is_negated, if_exists, set })
     }
 
-    /// Whether it holds where the request lacks the key; not for `Null`, which asks just that.
+    /// Whether the operator holds where the request lacks the key. Not meant for `Null`, whose value decides that.
     pub(super) fn holds_without_key(self) -> bool {
         match self.set {
             _ if self.if_exists => true,
@@ -128,7 +128,7 @@ impl Operator {
     }
 }
 
-/// What a name without its ends stands for, and whether that is negated.
+/// The comparison behind a name without prefix and suffix, and whether it is negated.
 fn compares(name: &str) -> Option<(Compares, bool)> {
     let (compares, is_negated) = match name {
         "stringequals" => (Compares::Text(Match::Exact), false),

@@ -1,20 +1,20 @@
-//! The two shapes that policies are made of: one or many, and pairs of a name and what it stands for.
+//! The two JSON shapes in policies: one value or a list, and an object as pairs of name and value.
 //!
-//! Invariant: nothing that was written is lost. A name that stands twice in an object is there twice.
+//! Invariant: parsing loses nothing. A name that an object has twice is kept twice.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// IAM takes a single thing for a list of one.
+/// One value or a list. IAM treats a single value as a list of one.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 pub(super) enum OneOrMany<T> {
-    /// A list. It stands first: a list of values is a JSON value as well.
+    /// A list. It must stand first, because a list is a JSON value as well.
     Many(Vec<T>),
-    /// It alone.
+    /// A single value.
     One(T),
 }
 
@@ -27,7 +27,7 @@ impl<T> OneOrMany<T> {
     }
 }
 
-/// A JSON object, with every pair that was written.
+/// A JSON object with all its pairs, in their order.
 pub(super) struct Pairs<T>(Vec<(String, T)>);
 
 impl<T> Pairs<T> {
@@ -58,7 +58,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
     }
 }
 
-/// A field that is there, `null` included: `null` is no way of leaving it out.
+/// Parses a field that is present. `null` does not count as leaving the field out.
 pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -1,7 +1,7 @@
-//! Who a statement is about: whether EC2 is among its principals.
+//! Judges whether EC2 is among the principals of a statement.
 //!
-//! Invariant: EC2 is surely meant only by a spelling that is known to be in use, letter by letter, and surely not meant
-//! only by a name that cannot be EC2's. Whether a wildcard stands for a service is documented nowhere.
+//! Invariant: yes only for a spelling of EC2 that is known to be in use, letter by letter. No only for a name that
+//! cannot be EC2's. AWS does not document whether a wildcard includes services, so it is unsure.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
 
 use serde_json::Value;
@@ -12,17 +12,17 @@ use super::verdict::Verdict;
 use crate::domain::model::{Trust, TrustPart};
 use crate::domain::names::Arn;
 
-/// EC2's service principals: everywhere; in China's older policies; in the ISO partitions, where tools write them.
+/// EC2's service principals: in every partition, in older policies of China, and in the ISO partitions.
 /// <https://github.com/aws/aws-cdk/pull/22589>
 const EC2: [&str; 4] = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn", "ec2.c2s.ic.gov", "ec2.sc2s.sgov.gov"];
 
-/// How every spelling of EC2's name begins, those that are not known to be in use as well.
+/// The beginning of every spelling of EC2's name, known or not.
 const LIKE_EC2: &str = "ec2.";
 
 /// Whether EC2 is one of the principals.
 pub(super) fn are_ec2(principals: &Principals) -> Verdict {
     match principals {
-        // "*" is everyone. Whether that means a service as well is not documented.
+        // "*" is everyone. AWS does not document whether that includes services.
         Principals::Text(text) => Verdict::unsure(TrustPart::Principal(text.clone())),
         Principals::ByKind(kinds) => {
             let names = kinds.iter().flat_map(|(kind, names)| names.as_slice().iter().map(move |name| (kind, name)));
@@ -31,7 +31,8 @@ pub(super) fn are_ec2(principals: &Principals) -> Verdict {
     }
 }
 
-/// Whether `NotPrincipal` leaves EC2 in: not where EC2 is named. Where others are, it is as doubtful as a wildcard.
+/// Whether `NotPrincipal` includes EC2. It does not where it names EC2. Where it names others, it is as doubtful as a
+/// wildcard.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html>
 pub(super) fn leave_ec2(principals: &Principals) -> Verdict {
     match are_ec2(principals).trust {
@@ -55,26 +56,26 @@ fn is_ec2(kind: &str, name: &Value) -> Verdict {
     }
 }
 
-/// Whether a service's name is EC2's.
+/// Whether the name of a service is EC2's.
 pub(super) fn names_ec2(name: &str) -> Trust {
     if EC2.contains(&name) {
         return Trust::Yes;
     }
     let name = name.trim().to_ascii_lowercase();
-    // What stands before a wildcard or a variable.
+    // The text before a wildcard or a variable.
     let open = name.find(['*', '?', '$']).map(|end| &name[..end]);
     let may_be = name.starts_with(LIKE_EC2) || open.is_some_and(|begins| LIKE_EC2.starts_with(begins));
     if may_be { Trust::Unsure } else { Trust::No }
 }
 
-/// Whether it is an ARN, an account or a unique id, as people, roles and accounts have them.
+/// Whether the name is an ARN, an account id or a unique id: a person, a role or an account, and no service.
 fn is_somebody(name: &str) -> bool {
     let is_account = name.len() == 12 && name.bytes().all(|b| b.is_ascii_digit());
     let is_id = name.len() >= 16 && name.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
     name.starts_with("arn:") || is_account || is_id
 }
 
-/// The identity providers among the principals, as keys of conditions begin with them, in lower case.
+/// The identity providers among the principals, in lower case. Condition keys begin with their names.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif>
 pub(super) fn issuers(principals: &Principals) -> Vec<String> {
     let Principals::ByKind(kinds) = principals else { return Vec::new() };

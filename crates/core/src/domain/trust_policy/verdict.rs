@@ -1,15 +1,15 @@
-//! Three-valued logic: yes, no, unsure, each with the part of the policy that decides.
+//! Logic with three values: yes, no and unsure, each with the part of the policy that decides.
 //!
-//! Invariant: a yes names no part; an unsure always does.
+//! Invariant: a yes never names a part, and an unsure always does.
 
 use crate::domain::model::{Trust, TrustPart};
 
-/// What a trust policy, or a part of one, says of EC2.
+/// The verdict on a trust policy, or on a part of one: whether it lets EC2 assume the role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether EC2 is let in.
+    /// Whether EC2 may assume the role.
     pub trust: Trust,
-    /// The part that keeps EC2 out, or leaves it open; `None` where nothing lets EC2 in, and for a yes.
+    /// The part that keeps EC2 out, or leaves it open. `None` for a yes, and where simply no statement allows EC2.
     pub part: Option<TrustPart>,
 }
 
@@ -26,7 +26,7 @@ impl Verdict {
         Self { trust: Trust::Unsure, part: Some(part) }
     }
 
-    /// Of what cannot be read nothing is known.
+    /// The verdict on a policy that cannot be parsed: unsure.
     #[must_use]
     pub fn unreadable() -> Self {
         Self::unsure(TrustPart::Unreadable)
@@ -36,12 +36,12 @@ impl Verdict {
         if holds { Self::yes() } else { Self::no(None) }
     }
 
-    /// No beats unsure beats yes; of equals, the first tells the part.
+    /// Both must hold: no before unsure before yes. Of two equal verdicts the first one stays.
     pub(super) fn and(self, other: Self) -> Self {
         if rank(other.trust) < rank(self.trust) { other } else { self }
     }
 
-    /// Yes beats unsure beats no; of equals, the first that knows the part.
+    /// One must hold: yes before unsure before no. Of two equal verdicts the first one with a part stays.
     pub(super) fn or(self, other: Self) -> Self {
         let is_better = rank(other.trust) > rank(self.trust);
         let says_more = other.trust == self.trust && self.part.is_none();
@@ -49,7 +49,7 @@ impl Verdict {
     }
 }
 
-/// From what is surely false to what is surely true.
+/// Orders the three values: no, unsure, yes.
 pub(super) fn rank(trust: Trust) -> u8 {
     match trust {
         Trust::No => 0,
@@ -58,7 +58,7 @@ pub(super) fn rank(trust: Trust) -> u8 {
     }
 }
 
-/// The contrary of a truth.
+/// The negation: unsure stays unsure.
 pub(super) fn not(trust: Trust) -> Trust {
     match trust {
         Trust::Yes => Trust::No,
@@ -67,7 +67,7 @@ pub(super) fn not(trust: Trust) -> Trust {
     }
 }
 
-/// Whether any holds: no where there is none.
+/// Whether at least one holds. No, for an empty list.
 pub(super) fn any(truths: impl IntoIterator<Item = Trust>) -> Trust {
     truths.into_iter().max_by_key(|trust| rank(*trust)).unwrap_or(Trust::No)
 }
