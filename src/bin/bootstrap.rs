@@ -1,7 +1,7 @@
-//! The Lambda function: reads the configuration, builds the context, and hands payloads through the one door.
+//! The Lambda function: reads the configuration, builds the context, and passes each payload to the core.
 //!
-//! Invariant: wiring and no more. A wrong configuration is answered to every invocation, where people see it, instead of
-//! ending the process before the first.
+//! Invariant: wiring only. A wrong configuration does not end the process; it fails every invocation, where people see
+//! it.
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use reprofile_aws::{self as aws, AwsAccount, Resources, SystemClock};
@@ -27,13 +27,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(|event| Box::pin(function.invoke(event)))).await
 }
 
-/// What the process is told by its environment.
+/// The settings in the process's environment.
 struct Environment {
     config: Result<Config, Error>,
     log_level: Option<String>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the bin is where the environment is read")]
+#[expect(clippy::disallowed_methods, reason = "only the bin reads the environment")]
 fn look_up(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -44,7 +44,7 @@ fn environment() -> Environment {
 
 struct Function {
     environment: Environment,
-    /// Clients, caches and rates, made at the first invocation and kept.
+    /// Clients, caches and rates. The first invocation makes them, and later ones reuse them.
     context: OnceCell<Context<AwsAccount>>,
 }
 
@@ -63,7 +63,7 @@ impl Function {
         };
         println!("{}", tally.line(SystemClock.now(), calls, result.is_err()));
         result.map_err(|error| {
-            tracing::error!(kind = error.name(), %error, "the invocation failed");
+            tracing::error!(kind = error.name(), %error, "The invocation failed.");
             Diagnostic { error_type: error.name().to_owned(), error_message: error.to_string() }
         })
     }
@@ -75,7 +75,7 @@ impl Function {
                 let sdk = aws::of_function(look_up);
                 let Invoked { account, partition } = match Invoked::by_arn(invoked_function_arn) {
                     Some(invoked) => invoked,
-                    // Local emulators hand over something else than an ARN: ask whose credentials these are.
+                    // Local emulators pass no ARN, so the account of the credentials is used.
                     None => aws::caller(&sdk).await.map_err(Error::AccountUnknown)?,
                 };
                 let resources = Resources {
@@ -84,7 +84,7 @@ impl Function {
                     queue: config.queue.as_deref(),
                 };
                 let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
-                tracing::info!(%account, may = ?config.bounds.level, ?resources, "ready");
+                tracing::info!(account.id = %account, level = config.bounds.level.as_str(), ?resources, "The function is ready.");
                 Ok(Context::new(account, partition, aws, config.clone()))
             })
             .await

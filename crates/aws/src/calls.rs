@@ -1,6 +1,6 @@
-//! Counts the requests that are sent to AWS: the `AwsCalls` of the metrics.
+//! Counts the requests to AWS, for the metric `AwsCalls`.
 //!
-//! Invariant: a request is counted right before it leaves, once for each attempt; what never left is not counted.
+//! Invariant: each attempt counts once, right before it is sent. A request that is never sent does not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,12 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// A counter that all clients of an account share: its clones count together.
+/// A counter that all clients of an account share. Clones share one count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls(Arc<AtomicU64>);
 
 impl Calls {
-    /// How many requests were sent so far.
+    /// The number of requests sent so far.
     pub(super) fn sent(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,6 +1,6 @@
-//! The time of day, and how the SDK's moments become ours.
+//! The system clock, and the conversion of the SDK's times.
 //!
-//! Invariant: this is the only file of the library that reads the machine's clock.
+//! Invariant: no other file of the libraries reads the system clock.
 
 use aws_smithy_types::DateTime;
 use time::OffsetDateTime;
@@ -8,18 +8,18 @@ use time::OffsetDateTime;
 use reprofile_core::domain::model::Timestamp;
 use reprofile_core::ports::Clock;
 
-/// The machine's clock.
+/// The clock of the machine that runs Reprofile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock port that everything else asks")]
+    #[expect(clippy::disallowed_methods, reason = "this implements the Clock port, which all other code uses")]
     fn now(&self) -> Timestamp {
         OffsetDateTime::now_utc()
     }
 }
 
-/// The moment that the SDK means; `None` beyond the year 9999.
+/// Converts a time of the SDK; `None` after the year 9999.
 #[must_use]
 pub fn timestamp(moment: DateTime) -> Option<Timestamp> {
     OffsetDateTime::from_unix_timestamp_nanos(moment.as_nanos()).ok()

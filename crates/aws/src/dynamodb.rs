@@ -1,7 +1,7 @@
-//! The table port on `aws-sdk-dynamodb`: one item for each document, in the one partition of the account.
+//! Implements the table port on `aws-sdk-dynamodb`: one item for each document, all in the account's partition.
 //!
-//! Invariant: every read is strongly consistent, and a document is written only on the version that was read, so that
-//! none is ever lost. Only an answer without the item means "nothing stored".
+//! Invariant: every read is strongly consistent. A document is written only over the version that was read, so no write
+//! is lost. Only an answer without the item means that nothing is stored.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ const GET: &str = "dynamodb:GetItem";
 const PUT: &str = "dynamodb:PutItem";
 const QUERY: &str = "dynamodb:Query";
 
-/// The table that remembers, for one account.
+/// The table for records of one account.
 #[derive(Debug)]
 pub struct DynamoDbTable {
     client: Client,
@@ -44,13 +44,13 @@ pub struct DynamoDbTable {
 }
 
 impl DynamoDbTable {
-    /// The table of that name in the home region.
+    /// A client for the table, in the home region.
     pub(super) fn new(config: &SdkConfig, calls: &Calls, name: &str, account: AccountId) -> Self {
         let config = config::Builder::from(config).interceptor(calls.clone()).build();
         Self { client: Client::from_conf(config), name: name.to_owned(), account, clock: SystemClock }
     }
 
-    /// The document under a sort key; `None` where there is none, or one that has expired.
+    /// The document under a sort key; `None` where there is none, or it has expired.
     async fn get<T: DeserializeOwned>(&self, sk: &str) -> Result<Option<Stored<T>>, AwsError> {
         let request = self
             .client
@@ -66,7 +66,7 @@ impl DynamoDbTable {
         stored.map_err(|odd| unreadable(sk, &odd))
     }
 
-    /// A page of the items whose sort key begins so, those that have expired included.
+    /// A page of the items whose sort key has this prefix, expired ones included.
     async fn query(&self, prefix: &str, after: Option<&str>) -> Result<Page<Item>, AwsError> {
         let mut request = self
             .client
@@ -88,7 +88,7 @@ impl DynamoDbTable {
         Ok(Page { items: answer.items.unwrap_or_default(), next })
     }
 
-    /// An item to be put, with what every item has.
+    /// Begins the write of an item, with the attributes of every item.
     fn put(&self, sk: &str) -> PutItemFluentBuilder {
         self.client
             .put_item()
@@ -98,7 +98,7 @@ impl DynamoDbTable {
             .item(item::SHAPE, number(SHAPE))
     }
 
-    /// The same with a document, as the version after `version`, if that is still the stored one.
+    /// Begins the write of a document as the version after `version`, on the condition that `version` is still stored.
     fn put_document(&self, sk: &str, document: &impl Serialize, version: Version) -> Result<Put, AwsError> {
         let json = serde_json::to_string(document)
             .map_err(|error| AwsError::new(PUT, "InvalidRequest", &error.to_string()))?;
@@ -116,23 +116,23 @@ impl DynamoDbTable {
     }
 }
 
-/// The condition of a first write.
+/// The condition for the first write of a document.
 const ABSENT: &str = "attribute_not_exists(#pk)";
 
-/// The same for what expires: DynamoDB deletes within days of it, and to readers it was gone before.
+/// The same condition for a document that expires. DynamoDB deletes it days later, but readers ignore it from then on.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ttl-expired-items.html>
 const ABSENT_OR_EXPIRED: &str = "attribute_not_exists(#pk) OR #expires <= :now";
 
-/// A conditional write, and the version that it makes.
+/// A conditional write, and the version that it stores.
 struct Put {
     request: PutItemFluentBuilder,
     next: Version,
 }
 
 impl Put {
-    /// The SDK's own retries are left on: no attempt can undo or double another, since the first that arrives takes the
-    /// version away from the rest. A write whose answer was lost thus ends as [`WriteError::Conflict`] with itself: the
-    /// caller reads again on every conflict, finds its own document (its lease says whose it is), and goes on from there.
+    /// Keeps the SDK's retries on. The first attempt that arrives changes the version, so no other attempt can succeed.
+    /// A write whose answer was lost therefore ends in a [`WriteError::Conflict`] with itself. After every conflict the
+    /// caller reads again. It finds its own document, recognises its lease, and goes on from there.
     async fn send(self) -> Result<Version, WriteError> {
         let Err(error) = self.request.send().await else { return Ok(self.next) };
         if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) {
@@ -143,13 +143,13 @@ impl Put {
 }
 
 impl Table for DynamoDbTable {
-    /// One that can't be read, or is of a newer shape, is an error that names the profile: it is never overwritten.
+    /// A document that cannot be read or has a newer shape is an error that names the profile. It is never overwritten.
     async fn memory(&self, profile: &ProfileName) -> Result<Option<Stored<ProfileRecord>>, AwsError> {
         self.get(&item::of_profile(profile)).await
     }
 
-    /// An item that can't be read, or is of a newer shape, is left out and logged: that nothing is stored of a profile is
-    /// known only by [`Self::memory`].
+    /// An item that cannot be read or has a newer shape is left out and logged. Only [`Self::memory`] shows that
+    /// nothing is stored for a profile.
     async fn memories(&self, next: Option<&str>) -> Result<Page<Stored<ProfileRecord>>, AwsError> {
         let Page { items, next } = self.query(item::PROFILES, next).await?;
         let items = live(items, self.clock.now());
@@ -160,8 +160,8 @@ impl Table for DynamoDbTable {
         let Put { request, next } = self.put_document(&item::of_profile(&memory.profile), memory, version)?;
         let mut request = request.item(item::EXPIRES, number((now + KEPT).unix_timestamp()));
         if version == Version::default() {
-            // The read went by the machine's clock, and `now` may be from before it: what has expired to the read must
-            // have to the write.
+            // The read used the machine's clock, and `now` may be older. A document that had expired for the read must
+            // have expired for the write.
             let now = now.max(self.clock.now());
             request = request
                 .condition_expression(ABSENT_OR_EXPIRED)
@@ -171,7 +171,7 @@ impl Table for DynamoDbTable {
         Put { request, next }.send().await
     }
 
-    /// All pages: a role has few profiles.
+    /// Reads all pages, because a role has few profiles.
     async fn profiles_of_role(&self, role: &RoleName) -> Result<BTreeSet<ProfileName>, AwsError> {
         let prefix = item::of_role(role);
         let mut profiles = BTreeSet::new();
@@ -187,7 +187,7 @@ impl Table for DynamoDbTable {
         }
     }
 
-    /// Without a condition: whoever writes it writes the same, but for when it expires.
+    /// Needs no condition: all writers store the same, except for the time of expiry.
     async fn remember_role(&self, role: &RoleName, profile: &ProfileName, now: Timestamp) -> Result<(), AwsError> {
         let request = self
             .put(&item::of_profile_of_role(role, profile))
@@ -201,25 +201,25 @@ impl Table for DynamoDbTable {
         Ok(self.get(item::ACCOUNT).await?.unwrap_or_else(blank))
     }
 
-    /// It does not expire: what was told of the account once is not told again.
+    /// Does not expire, so a finding about the account is reported once only.
     async fn remember_account(&self, memory: &AccountRecord, version: Version) -> Result<Version, WriteError> {
         self.put_document(item::ACCOUNT, memory, version)?.send().await
     }
 }
 
 fn live(items: Vec<Item>, now: Timestamp) -> Vec<Item> {
-    // One whose expiry can't be read is kept, so that it is logged as a row that can't be read.
+    // An item with an unreadable expiry is kept, so that it is logged as a row that can't be read.
     items.into_iter().filter(|item| item::is_live(item, now).unwrap_or(true)).collect()
 }
 
-/// The sort key of the last item stands for the page after it; DynamoDB gives one exactly where there is more.
+/// The sort key of the page's last item, which asks for the next page. DynamoDB returns it only where more may follow.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html>
 fn next_page(answer: &QueryOutput) -> Result<Option<String>, OddRow> {
     let Some(last) = answer.last_evaluated_key() else { return Ok(None) };
     need("LastEvaluatedKey.sk", item::sort_key(last)).map(|sk| Some(sk.to_owned()))
 }
 
-/// What is stored under a sort key is there, but can't be read.
+/// The error for a stored document that cannot be read.
 fn unreadable(sk: &str, odd: &OddRow) -> AwsError {
     let subject = if sk == item::ACCOUNT { "the account".to_owned() } else { sk.replacen('#', " ", 1) };
     let advice = match odd {

@@ -1,7 +1,7 @@
-//! The EC2 port on `aws-sdk-ec2`: associations and instances, in every region.
+//! Implements the EC2 port on `aws-sdk-ec2`: associations and instances, in every region.
 //!
-//! Invariant: one client a region, made when it is first asked; a filter never goes out without a value (EC2 might
-//! answer with everything) nor with more than it takes. A write is attempted once.
+//! Invariant: one client for each region, made at its first call. No filter is sent without a value, because EC2 might
+//! return everything, nor with more values than EC2 accepts. A write is attempted once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,20 +25,20 @@ mod from_sdk;
 #[cfg(test)]
 mod tests;
 
-/// The most that EC2 puts on a page.
+/// The most rows that EC2 returns on a page.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
 const MAX_RESULTS: i32 = 1000;
 
-/// The documented values of the `state` filter but none that is over, so that ended associations don't fill the pages.
+/// The documented values of the filter `state`, without those of ended associations, which would fill the pages.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
 const LIVE_STATES: [&str; 3] = ["associating", "associated", "disassociating"];
 
-/// EC2 of one account, in every region.
+/// The EC2 of one account, in every region.
 #[derive(Debug)]
 pub struct Ec2Api {
     config: SdkConfig,
     calls: Calls,
-    /// Regions are asked as one account: the struct is of one account, and so is the cache.
+    /// Holds clients of one account only, as this struct does.
     clients: Mutex<BTreeMap<Region, Client>>,
 }
 
@@ -52,7 +52,7 @@ impl Ec2Api {
         clients.entry(region.clone()).or_insert_with(|| self.new_client(Some(region))).clone()
     }
 
-    /// The client of the region that the configuration names, kept like the others.
+    /// The client of the configuration's own region, kept like the others.
     fn home_client(&self) -> Client {
         match self.config.region().map(|region| Region::new(region.as_ref())) {
             Some(Ok(home)) => self.client(&home),
@@ -60,7 +60,7 @@ impl Ec2Api {
         }
     }
 
-    /// A client of `region`; without, of the region that the configuration names.
+    /// A new client for `region`, or for the configuration's own region.
     fn new_client(&self, region: Option<&Region>) -> Client {
         let mut builder = config::Builder::from(&self.config).interceptor(self.calls.clone());
         if let Some(region) = region {
@@ -71,7 +71,7 @@ impl Ec2Api {
 }
 
 impl Ec2 for Ec2Api {
-    /// Without `AllRegions`, EC2 lists those that are enabled; asked in the configuration's own region.
+    /// Without `AllRegions`, EC2 lists the enabled regions. The call goes to the configuration's own region.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html>
     async fn regions(&self) -> Result<Vec<Region>, AwsError> {
         const OPERATION: &str = "ec2:DescribeRegions";
@@ -80,7 +80,7 @@ impl Ec2 for Ec2Api {
         Ok(readable(OPERATION, answer.regions(), types::Region::region_name, from_sdk::region))
     }
 
-    /// A whole region is read without the associations that are over: they would fill pages, and decide nothing.
+    /// For a whole region, ended associations are filtered out. They would fill pages, and decide nothing.
     async fn associations(
         &self,
         region: &Region,
@@ -91,7 +91,8 @@ impl Ec2 for Ec2Api {
         if instances.is_some_and(<[_]>::is_empty) {
             return Ok(nothing());
         }
-        // Values count across all filters of a call: ids go out alone, and the caller leaves out what is over.
+        // EC2 limits the values of all filters together. So ids are sent without a state, and the caller skips ended
+        // ones.
         let filter = match instances {
             Some(instances) => by_instance(OPERATION, instances)?,
             None => filter("state", LIVE_STATES),
@@ -114,8 +115,9 @@ impl Ec2 for Ec2Api {
         })
     }
 
-    /// By filter and not by `InstanceIds`, which fails as a whole for one unknown id. With those that a service manages:
-    /// an account may hide them (`IncludeManagedResources`), while their associations are shown (inferred).
+    /// Asks by filter, because `InstanceIds` fails as a whole for one unknown id. Includes instances that a service
+    /// manages. An account may hide these (`IncludeManagedResources`), while EC2 still lists their associations
+    /// (inferred).
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>
     async fn instances(
         &self,
@@ -145,7 +147,7 @@ impl Ec2 for Ec2Api {
         Ok(Page { items, next: next_page(answer.next_token()) })
     }
 
-    /// `*` and `?` are wildcards in filters; no ARN of a profile has them.
+    /// Filters have the wildcards `*` and `?`, which no ARN of a profile contains.
     async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
         const OPERATION: &str = "ec2:DescribeInstances";
         if arns.is_empty() {
@@ -166,8 +168,8 @@ impl Ec2 for Ec2Api {
         Ok(Page { items: rows.flatten().collect(), next: next_page(answer.next_token()) })
     }
 
-    /// By ARN, so that the path is right as well. An answer that can't be read is an error, code `MalformedAnswer`: the
-    /// association may have been replaced.
+    /// Names the profile by ARN, so its path must match as well. An answer that cannot be read is an error with the
+    /// code `MalformedAnswer`; the association may have been replaced.
     async fn replace_association(
         &self,
         region: &Region,
@@ -185,7 +187,7 @@ impl Ec2 for Ec2Api {
         made(OPERATION, answer.iam_instance_profile_association())
     }
 
-    /// The answer shows the association on its way out, which the caller has read already.
+    /// Ignores the answer, which only has the association that the caller already read.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DisassociateIamInstanceProfile.html>
     async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError> {
         const OPERATION: &str = "ec2:DisassociateIamInstanceProfile";
@@ -194,7 +196,7 @@ impl Ec2 for Ec2Api {
         answer.map(drop).map_err(|error| error::of(OPERATION, &error))
     }
 
-    /// By ARN, as [`Self::replace_association`]; and an answer that can't be read is an error likewise.
+    /// Names the profile by ARN, and treats an unreadable answer as [`Self::replace_association`] does.
     async fn associate(
         &self,
         region: &Region,
@@ -213,7 +215,8 @@ impl Ec2 for Ec2Api {
     }
 }
 
-/// Attempted once: after a lost answer `act` looks before it sends again, which the SDK's own retry would not.
+/// Turns the SDK's retries off for a write. After a lost answer the executor reads EC2 again before it sends a second
+/// one.
 fn once() -> config::Builder {
     Config::builder().retry_config(RetryConfig::disabled())
 }
@@ -222,7 +225,7 @@ fn by_arn(profile: &ProfileArn) -> IamInstanceProfileSpecification {
     IamInstanceProfileSpecification::builder().arn(profile.to_string()).build()
 }
 
-/// The association that a call made, as its answer shows it.
+/// The new association in the answer of a call.
 fn made(
     operation: &'static str,
     association: Option<&types::IamInstanceProfileAssociation>,
@@ -240,12 +243,12 @@ fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Fi
     Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
 }
 
-/// A filter on the instances.
+/// A filter by the ids of instances.
 fn by_instance(operation: &'static str, instances: &[InstanceId]) -> Result<Filter, AwsError> {
     limited(operation, "instance-id", instances.iter().map(InstanceId::as_str))
 }
 
-/// The only filter of a call, refused where EC2 would refuse it.
+/// The only filter of a call. Refuses the values that EC2 would refuse.
 fn limited<'a>(
     operation: &'static str,
     name: &str,

@@ -1,7 +1,7 @@
-//! What the SDK calls an error into what we call one: an operation, a code, a sentence and a reason.
+//! Converts errors of the SDK into the core's [`AwsError`]: an operation, a code, a message and a kind.
 //!
-//! Invariant: where no answer of the service was understood, the code says so (`Timeout`, `Connection`, …) and is never
-//! one that means "does not exist".
+//! Invariant: an error without an answer from the service has a code of its own (`Timeout`, `Connection`, …), which
+//! never means "does not exist".
 
 use std::error::Error;
 use std::iter::successors;
@@ -12,18 +12,18 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use reprofile_core::domain::aws_error::AwsError;
 
-/// What EC2 puts between its sentence and kilobytes of base64 that only `sts:DecodeAuthorizationMessage` can read.
+/// The words between EC2's message and kilobytes of base64, which only `sts:DecodeAuthorizationMessage` can decode.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html>
 const ENCODED: &str = "Encoded authorization failure message:";
 
-/// The error of `operation`, which is spelled as in a policy, such as `ec2:DescribeInstances`.
+/// Converts the error of `operation`, which is spelled as in policies: `ec2:DescribeInstances`.
 pub fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> AwsError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let (code, message) = match error {
         SdkError::ServiceError(service) => {
-            // The association calls of EC2 have no modelled errors, so code and message are read as they came.
+            // EC2's calls on associations have no modelled errors, so only code and message are left.
             let code = service.err().code().map_or_else(|| of_status(service.raw()), str::to_owned);
             (code, service.err().message().map_or_else(|| in_full(error), one_line))
         }
@@ -35,7 +35,7 @@ where
     AwsError::new(operation, &code, &message)
 }
 
-/// An answer without a code is none of the service's: a proxy's or a load balancer's, or one that broke off on the way.
+/// The code for an answer without one. It is from a proxy or a load balancer, or the connection broke on the way.
 fn of_status(response: &HttpResponse) -> String {
     match response.status().as_u16() {
         500.. => "ServiceUnavailable".to_owned(),
@@ -44,7 +44,7 @@ fn of_status(response: &HttpResponse) -> String {
     }
 }
 
-/// The request was not sent, or its connection broke.
+/// Code and message where the request was not sent, or its connection broke.
 fn of_dispatch(failure: &DispatchFailure) -> (String, String) {
     let Some(connector) = failure.as_connector_error() else {
         return ("Connection".to_owned(), "the request could not be sent".to_owned());
@@ -60,14 +60,14 @@ fn of_dispatch(failure: &DispatchFailure) -> (String, String) {
     ("NoCredentials".to_owned(), format!("no AWS credentials could be loaded: {text}; {advice}"))
 }
 
-/// The SDK resolves credentials while it dispatches, and wraps what goes wrong as a connector's error. Its type is in a
-/// crate of its own; every variant says "credential".
+/// The cause that is about credentials. The SDK resolves credentials while it sends a request, and wraps their error as
+/// one of the connector. The error's type is in another crate; the text of every variant has the word "credential".
 fn about_credentials<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     causes(error).find(|cause| cause.to_string().contains("credential"))
 }
 
-/// An error with its causes; `{}` of the SDK's own prints "service error" and no more, and its `DisplayErrorContext` adds
-/// the debug form of the whole, kilobytes at times.
+/// An error with all its causes. The SDK's `{}` only prints "service error", and its `DisplayErrorContext` adds a debug
+/// form that may have kilobytes.
 fn in_full(error: &(dyn Error + 'static)) -> String {
     one_line(&causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
@@ -76,7 +76,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     successors(Some(error), |error| (*error).source())
 }
 
-/// On one line, without the encoded blob.
+/// The text on one line, without the encoded part.
 fn one_line(text: &str) -> String {
     let sentence = text.split_once(ENCODED).map_or(text, |(sentence, _blob)| sentence);
     sentence.split_whitespace().collect::<Vec<_>>().join(" ")

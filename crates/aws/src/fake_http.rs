@@ -1,6 +1,6 @@
-//! An HTTP client for tests: gives prepared answers, and keeps what it was asked.
+//! An HTTP client for tests, which gives prepared answers and records the requests.
 //!
-//! Invariant: no test of this folder reaches a network; a request for which no answer was prepared fails its test.
+//! Invariant: no test of this package uses a network. A request without a prepared answer fails its test.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -19,26 +19,26 @@ use reprofile_core::domain::names::{AccountId, Partition};
 
 use super::{AwsAccount, Resources};
 
-/// EC2's limit, written down once more: the fake does not take it from the code that it judges.
+/// EC2's limit. The fake has a copy, because it must not depend on the code that it tests.
 const FILTER_VALUES: usize = 200;
 
-/// What comes back.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
-    /// A status and a body.
+    /// An HTTP status and a body.
     Http(u16, String),
     /// The connection was refused.
     Refused,
-    /// Nothing, ever.
+    /// No answer, for ever.
     Silence,
 }
 
-/// A 200 with that body.
+/// An answer with status 200 and this body.
 pub(super) fn ok(body: &str) -> Answer {
     Answer::Http(200, body.to_owned())
 }
 
-/// An error as IAM and SNS write it.
+/// An error in the form of IAM and SNS.
 pub(super) fn query_error(status: u16, code: &str, message: &str) -> Answer {
     Answer::Http(
         status,
@@ -51,7 +51,7 @@ pub(super) fn query_error(status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
-/// An error as EC2 writes it.
+/// An error in the form of EC2.
 pub(super) fn ec2_error(status: u16, code: &str, message: &str) -> Answer {
     Answer::Http(
         status,
@@ -63,7 +63,7 @@ pub(super) fn ec2_error(status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
-/// An error as DynamoDB and SQS write it.
+/// An error in the form of DynamoDB and SQS.
 pub(super) fn json_error(status: u16, code: &str, message: &str) -> Answer {
     let body = serde_json::json!({ "__type": format!("com.amazonaws#{code}"), "message": message });
     Answer::Http(status, body.to_string())
@@ -72,15 +72,15 @@ pub(super) fn json_error(status: u16, code: &str, message: &str) -> Answer {
 /// A request as it was sent.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
-    /// The host that it went to.
+    /// The host to which the request was sent.
     pub(super) host: String,
-    /// Its headers, as `name: value` lines.
+    /// The headers, as lines `name: value`.
     pub(super) headers: String,
-    /// The fields of its form body, decoded, one a line; of a JSON request its operation, and its fields in order.
+    /// The decoded fields of a form, one on each line. For a JSON request the operation, and the fields in order.
     pub(super) form: String,
 }
 
-/// AWS as a script of answers.
+/// An AWS that answers from a script.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FakeHttp {
     answers: Arc<Mutex<VecDeque<Answer>>>,
@@ -92,12 +92,12 @@ impl FakeHttp {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), sent: Arc::default() }
     }
 
-    /// An account whose every client speaks to this, with the production settings.
+    /// An account whose clients all call this fake, with the settings of production.
     pub(super) fn account(&self) -> AwsAccount {
         self.account_in("us-east-1", Resources::default())
     }
 
-    /// The same at home elsewhere, or with resources of its own.
+    /// The same with another home region, or with resources.
     pub(super) fn account_in(&self, home: &'static str, resources: Resources<'_>) -> AwsAccount {
         let credentials = Credentials::builder()
             .access_key_id("AKIAIOSFODNN7EXAMPLE")
@@ -124,7 +124,7 @@ impl FakeHttp {
         AwsAccount::new(&config, id, partition, resources)
     }
 
-    /// All that was sent.
+    /// All requests that were sent.
     pub(super) fn sent(&self) -> Vec<Sent> {
         self.sent.lock().unwrap().clone()
     }
@@ -135,7 +135,7 @@ impl FakeHttp {
         sent
     }
 
-    /// The configuration of a client that speaks to this, for those that are no part of an account.
+    /// The configuration of a client that calls this fake, for clients outside an account.
     pub(super) fn config(&self, home: &'static str) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
         let credentials = Credentials::builder()
@@ -156,7 +156,7 @@ impl HttpConnector for FakeHttp {
         let sent = read(&request);
         let filter_values = sent.form.lines().filter(|line| line.starts_with("Filter.") && line.contains(".Value."));
         if filter_values.count() > FILTER_VALUES {
-            // Whatever was prepared: EC2 counts the values of all filters of a call.
+            // EC2 counts the values of all filters of a call, so this check comes before any prepared answer.
             self.answers.lock().unwrap().push_front(ec2_error(
                 400,
                 "FilterLimitExceeded",
@@ -195,7 +195,7 @@ fn form(body: &str) -> String {
     form
 }
 
-/// One field a line, in the order of their names: the SDK's maps have none.
+/// One field on each line, sorted by name, because the SDK's maps have no order.
 fn json(target: &str, body: &str) -> String {
     let fields: BTreeMap<String, Value> = serde_json::from_str(body).expect("a body is a JSON object");
     fields.iter().fold(format!("{target}\n"), |all, (name, value)| all + name + "=" + &in_order(value) + "\n")

@@ -1,7 +1,7 @@
-//! The IAM port on `aws-sdk-iam`: instance profiles with their role and its trust, and the two calls that put one back.
+//! Implements the IAM port on `aws-sdk-iam`: profiles, roles and their trust, and the two calls that repair a profile.
 //!
-//! Invariant: `NoSuchEntity` alone becomes "does not exist". IAM is global: one client, whatever the region.
-//! A write is attempted once.
+//! Invariant: only `NoSuchEntity` becomes "does not exist". IAM is global, so there is one client. A write is attempted
+//! once.
 
 use std::collections::BTreeMap;
 
@@ -24,15 +24,15 @@ use super::rows::{OddRow, need, next_page, readable};
 #[cfg(test)]
 mod tests;
 
-/// The most that IAM puts on a page.
+/// The most rows that IAM returns on a page.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html>
 const MAX_ITEMS: i32 = 1000;
 
-/// IAM of one account.
+/// The IAM of one account.
 #[derive(Debug)]
 pub struct IamApi {
     client: Client,
-    /// Trust policies are judged for this account, and by this clock.
+    /// The account and the clock for judging trust policies.
     account: AccountId,
     clock: SystemClock,
 }
@@ -67,7 +67,7 @@ impl IamApi {
 }
 
 impl Iam for IamApi {
-    /// An answer that can't be read is an error, code `MalformedAnswer`: the profile is there.
+    /// An answer that cannot be read is an error with the code `MalformedAnswer`, because the profile exists.
     async fn instance_profile(&self, name: &ProfileName) -> Result<Option<Profile>, AwsError> {
         const OPERATION: &str = "iam:GetInstanceProfile";
         match self.client.get_instance_profile().instance_profile_name(name.as_str()).send().await {
@@ -79,8 +79,8 @@ impl Iam for IamApi {
         }
     }
 
-    /// IAM leaves the tags out of this list: [`Profile::tags`] is empty. A row that can't be read is left out, so that a
-    /// profile is known to be gone only by [`Self::instance_profile`].
+    /// IAM's list has no tags, so [`Profile::tags`] is empty. Rows that cannot be read are left out, so only
+    /// [`Self::instance_profile`] shows that a profile is gone.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html>
     async fn instance_profiles(&self, marker: Option<&str>) -> Result<Page<Profile>, AwsError> {
         const OPERATION: &str = "iam:ListInstanceProfiles";
@@ -113,7 +113,7 @@ impl Iam for IamApi {
         }
     }
 
-    /// An answer that can't be read is an error, code `MalformedAnswer`: the role is there.
+    /// An answer that cannot be read is an error with the code `MalformedAnswer`, because the role exists.
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
         const OPERATION: &str = "iam:GetRole";
         match self.client.get_role().role_name(name.as_str()).send().await {
@@ -125,8 +125,8 @@ impl Iam for IamApi {
         }
     }
 
-    /// A profile of that name that somebody else made meanwhile is an error with [`ErrorKind::StateChanged`]. An answer that
-    /// can't be read is one too, code `MalformedAnswer`: the profile may have been made.
+    /// A profile that somebody else created under this name meanwhile is an error with [`ErrorKind::StateChanged`]. An
+    /// answer that cannot be read is an error with the code `MalformedAnswer`; the profile may have been created.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html>
     async fn create_instance_profile(
         &self,
@@ -152,7 +152,8 @@ impl Iam for IamApi {
             .map_err(|odd| odd.into_error(OPERATION))
     }
 
-    /// A profile that somebody else filled meanwhile is an error with [`ErrorKind::StateChanged`]: it can hold but one role.
+    /// A profile into which somebody else put a role meanwhile is an error with [`ErrorKind::StateChanged`]. It holds
+    /// one role at most.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html>
     async fn add_role(&self, profile: &ProfileName, role: &RoleName) -> Result<(), AwsError> {
         const OPERATION: &str = "iam:AddRoleToInstanceProfile";
@@ -163,17 +164,18 @@ impl Iam for IamApi {
     }
 }
 
-/// Attempted once: after a lost answer the caller looks before it sends again, which the SDK's own retry would not.
+/// Turns the SDK's retries off for a write. After a lost answer the caller reads IAM again before it sends a second
+/// one.
 fn once() -> config::Builder {
     config::Config::builder().retry_config(RetryConfig::disabled())
 }
 
-/// `NoSuchEntity` is an answer; every other error stays one.
+/// Turns `NoSuchEntity` into `None`. Every other error stays an error.
 fn absent_is<T>(nothing: T, error: AwsError) -> Result<T, AwsError> {
     if error.reason == ErrorKind::NotFound { Ok(nothing) } else { Err(error) }
 }
 
-/// The SDK puts 1970 where a required date is missing: taken for a date, it would make every role an old one.
+/// Refuses the year 1970, which the SDK gives for a missing date. It would make every role look old.
 fn created(date: &DateTime) -> Result<Timestamp, OddRow> {
     need("CreateDate", timestamp(*date).filter(|date| date.unix_timestamp() != 0))
 }

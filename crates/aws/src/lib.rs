@@ -1,7 +1,7 @@
-//! The real AWS behind the ports: one account's IAM, EC2 in every region, the topic, the table, the queue and the clock.
+//! Implements the core's ports on the AWS SDK: IAM, EC2 in every region, topic, table, queue and clock of one account.
 //!
-//! Invariant: only this package and the command line's own two adapters name an `aws_sdk_*` type. What leaves it is
-//! made of the types of the core's `domain`; one [`AwsAccount`] holds the clients and caches of one account alone.
+//! Invariant: only this package and two adapters of the command line name an `aws_sdk_*` type. Its results are types of
+//! the core. One [`AwsAccount`] has the clients and caches of one account only.
 
 mod calls;
 pub mod clock;
@@ -9,7 +9,7 @@ mod dynamodb;
 mod ec2;
 pub mod error;
 #[cfg(test)]
-#[allow(dead_code, reason = "the command line's own adapters are tested with it as well")]
+#[allow(dead_code, reason = "the tests of the command line's adapters use it as well")]
 mod fake_http;
 mod iam;
 pub mod rows;
@@ -36,21 +36,21 @@ pub use self::sns::SnsTopic;
 pub use self::sqs::SqsQueue;
 pub use self::sts::caller;
 
-/// Reprofile's own resources, which its template makes; each may be missing.
+/// Reprofile's own resources, which its template creates. Each of them may be missing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Resources<'a> {
-    /// The topic that alerts go to, in the region that its ARN names.
+    /// The topic for alerts, in the region of its ARN.
     pub topic: Option<&'a TopicArn>,
-    /// The name of the table that remembers, in the home region.
+    /// The name of the table for records, in the home region.
     pub table: Option<&'a str>,
-    /// The URL of the queue that brings rechecks back, in the region that it names.
+    /// The URL of the queue for rechecks, in the region that the URL names.
     pub queue: Option<&'a str>,
 }
 
-/// One AWS account, reached with the credentials of one configuration.
+/// One AWS account, called with the credentials of one configuration.
 ///
-/// Clients are made once and kept, with their connections and credentials: make one for each account, and keep it from
-/// one invocation to the next.
+/// It keeps its clients, with their connections and credentials. Keep one value for each account, from one invocation
+/// to the next.
 #[derive(Debug)]
 pub struct AwsAccount {
     id: AccountId,
@@ -65,10 +65,10 @@ pub struct AwsAccount {
 }
 
 impl AwsAccount {
-    /// Reaches the account that `config`'s credentials belong to; makes no call.
+    /// Prepares the clients for an account. Makes no call.
     ///
-    /// `config` gives the home region, the credentials and the endpoints; retries, timeouts and the app name are set
-    /// here. `id` and `partition` say whose credentials these are.
+    /// `config` has the home region, the credentials and the endpoints. Retries, timeouts and the app name are set
+    /// here. `id` and `partition` are those of the account that the credentials belong to.
     #[must_use]
     pub fn new(config: &SdkConfig, id: AccountId, partition: Partition, resources: Resources<'_>) -> Self {
         let config = settings::with_house_rules(config);
@@ -86,19 +86,19 @@ impl AwsAccount {
         }
     }
 
-    /// The account.
+    /// The account's id.
     #[must_use]
     pub fn id(&self) -> &AccountId {
         &self.id
     }
 
-    /// The partition that the account is in.
+    /// The account's partition.
     #[must_use]
     pub fn partition(&self) -> &Partition {
         &self.partition
     }
 
-    /// How many requests were sent to AWS since the account was made, each retry counted; only ever grows.
+    /// The number of requests sent to AWS through this value. Each retry counts.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.sent()

@@ -1,50 +1,50 @@
-//! Rows of AWS's answers into our checked types.
+//! Converts the rows of AWS's answers into the core's checked types.
 //!
-//! Invariant: a row that our types refuse is left out of a page and named in the log; it never fails the page, and never
-//! becomes a value that is not well-formed.
+//! Invariant: a row that the types refuse is left out of its page and logged. It never fails the page, and never
+//! becomes a malformed value.
 
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::names::Malformed;
 
-/// Why a row of an answer can't be read.
+/// Why a row of an answer cannot be converted.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum OddRow {
-    /// AWS's page says that the field is always there.
+    /// The row lacks a field that AWS documents as always present.
     #[error("it has no {0}")]
     Missing(&'static str),
-    /// A name, id or ARN that is not well-formed.
+    /// The row has a malformed name, id or ARN.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// A stored document that is not of the shape that it says.
+    /// The stored document does not have the shape that it names.
     #[error("its document is damaged: {0}")]
     Document(String),
-    /// A stored document that a later version wrote.
+    /// A later version wrote the stored document.
     #[error("a newer Reprofile wrote it, in shape {shape}, and this one knows {known} at most: deploy the newer one")]
     Newer {
-        /// The shape that it was written in.
+        /// The shape of the stored document.
         shape: u32,
-        /// The last that this version knows.
+        /// The last shape that this version knows.
         known: u16,
     },
 }
 
 impl OddRow {
-    /// The error of a call whose whole answer is this one row: the state is unknown then, never "nothing there".
+    /// The error of a call whose whole answer is this row. The state of the resource is unknown then; it may exist.
     #[must_use]
     pub fn into_error(self, operation: &'static str) -> AwsError {
         AwsError::new(operation, "MalformedAnswer", &format!("the answer can't be read: {self}"))
     }
 }
 
-/// What should always be there.
+/// The value of a field that should always be present.
 ///
 /// # Errors
-/// It is not there.
+/// [`OddRow::Missing`], where the field is absent.
 pub fn need<T>(field: &'static str, value: Option<T>) -> Result<T, OddRow> {
     value.ok_or(OddRow::Missing(field))
 }
 
-/// The rows that can be read; the others are logged by what `which` calls them.
+/// Converts all rows that can be converted, and logs the others. `which` names a row in the log.
 pub fn readable<R, T>(
     operation: &'static str,
     rows: &[R],
@@ -59,7 +59,7 @@ pub fn readable<R, T>(
                         aws.operation = operation,
                         aws.row = which(row).unwrap_or("without an id"),
                         error = %odd,
-                        "left out a row of an AWS answer that can't be read"
+                        "A row of an AWS answer can't be read and is left out."
                     );
                 })
                 .ok()
@@ -67,7 +67,7 @@ pub fn readable<R, T>(
         .collect()
 }
 
-/// The token of the page after this one; AWS spells "there is none" as absent or as empty.
+/// The token of the next page. On the last page AWS sends none, or an empty one.
 pub fn next_page(token: Option<&str>) -> Option<String> {
     token.filter(|token| !token.is_empty()).map(str::to_owned)
 }
@@ -114,8 +114,8 @@ mod tests {
         });
         assert_eq!(kept, [InstanceId::new("i-0a1b2c3d4e5f60718").unwrap()]);
         assert_snapshot!(String::from_utf8(log.0.lock().unwrap().clone()).unwrap(), @r#"
-        WARN left out a row of an AWS answer that can't be read aws.operation="ec2:DescribeInstances" aws.row="mi-1" error="mi-1" is no instance id: an instance id looks like i-0123456789abcdef0
-        WARN left out a row of an AWS answer that can't be read aws.operation="ec2:DescribeInstances" aws.row="without an id" error=it has no instanceId
+        WARN A row of an AWS answer can't be read and is left out. aws.operation="ec2:DescribeInstances" aws.row="mi-1" error="mi-1" is no instance id: an instance id looks like i-0123456789abcdef0
+        WARN A row of an AWS answer can't be read and is left out. aws.operation="ec2:DescribeInstances" aws.row="without an id" error=it has no instanceId
         "#);
     }
 

@@ -1,7 +1,7 @@
-//! How every client is set up: behaviour version, app name, retries and timeouts.
+//! Sets up every client: behaviour version, app name, retries and timeouts.
 //!
-//! Invariant: no client is made from a configuration that did not pass [`with_house_rules`], so that no call can wait
-//! longer than [`OPERATION_TIMEOUT`], and all of them carry the same app name.
+//! Invariant: every client is made from a configuration of [`with_house_rules`]. So no call takes longer than
+//! [`OPERATION_TIMEOUT`], and all calls have the same app name.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,34 +18,35 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use reprofile_core::domain::names::Region;
 
-/// Ends up as `app/reprofile` in the user agent, and so in the trail's `userAgent`, where SIEM rules can know our calls.
+/// Appears as `app/reprofile` in the user agent. CloudTrail records it as `userAgent`, so SIEM rules can recognise the
+/// calls of Reprofile.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html>
 const APP_NAME: &str = "reprofile";
 
-/// Attempts at one call, the first included; the SDK waits up to 1, 2, 4, 8 s between them. EC2's buckets refill with 5 to
-/// 20 requests a second.
+/// The most attempts at one call, the first one included. The SDK waits up to 1, 2, 4 and 8 s between them. EC2's
+/// request limits refill with 5 to 20 requests a second.
 const ATTEMPTS: u32 = 5;
 
-// Only the connect timeout has a default: a region that takes a connection and never answers would hold the call until
-// the Lambda's own time ends.
+// In the SDK only the connect timeout has a default. Without the others, a region that accepts a connection and never
+// answers would block a call until the Lambda function itself times out.
 // <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/timeouts.html>
 
-/// To a TCP and TLS connection: seconds even across the world.
+/// The time for a TCP and TLS connection, which takes seconds even across the world.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// One attempt; a page of 1,000 rows takes one or two seconds.
+/// The time for one attempt. A page of 1,000 rows takes one or two seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A call with all its attempts.
+/// The time for a call with all its attempts.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The behaviour of the SDK that this was written and tested with; a new version may change defaults.
+/// The version of the SDK's defaults with which Reprofile is tested. A newer one may change them.
 fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// The settings of a function: those that Lambda, or who deploys it, puts into its environment, under the SDK's own names.
+/// The settings of the function, from its environment. The variables have the SDK's own names.
 ///
-/// Profile files, SSO and the like are the command line's: to leave them out makes the function smaller by what reads
-/// them, and no file is looked for at its start.
+/// The function does not read profile files, SSO caches and the like; only the command line does. That makes the
+/// function smaller, and it looks for no file when it starts.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>,
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html#EVarSettings>
 pub fn of_function(look_up: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> SdkConfig {
@@ -62,7 +63,7 @@ pub fn of_function(look_up: impl Fn(&str) -> Option<String> + Send + Sync + 'sta
     settings.service_config(OfServices(look_up)).build()
 }
 
-/// The settings of single services, such as `AWS_ENDPOINT_URL_EC2`.
+/// Looks up the settings of single services, such as `AWS_ENDPOINT_URL_EC2`.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 struct OfServices<F>(F);
 
@@ -79,9 +80,8 @@ impl<F: Fn(&str) -> Option<String> + Send + Sync> LoadServiceConfig for OfServic
     }
 }
 
-/// The settings of the command line: environment and profile files as every AWS tool reads them, with the profile and the
-/// region that were named, as the AWS CLI takes them. Credentials of a named profile go before those of the environment;
-/// without any region, calls begin in us-east-1.
+/// The settings of the command line, from environment and profile files, in the order of the AWS CLI. The credentials
+/// of a named profile come before those of the environment. Without any region, the home region is us-east-1.
 /// <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-quickstart.html#cli-configure-quickstart-precedence>
 pub async fn load_as(profile: Option<&str>, region: Option<&Region>) -> SdkConfig {
     let in_environment = DefaultRegionChain::builder();
@@ -99,7 +99,7 @@ pub async fn load_as(profile: Option<&str>, region: Option<&Region>) -> SdkConfi
     loader.load().await
 }
 
-/// The same configuration with our retries, timeouts and app name.
+/// The same configuration with Reprofile's retries, timeouts and app name.
 #[must_use]
 pub fn with_house_rules(config: &SdkConfig) -> SdkConfig {
     let mut builder = config.clone().into_builder();

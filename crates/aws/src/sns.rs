@@ -1,6 +1,6 @@
-//! The topic port on `aws-sdk-sns`: sends one message to the people who subscribed.
+//! Implements the topic port on `aws-sdk-sns`: publishes alerts.
 //!
-//! Invariant: never `MessageStructure=json`: with it SNS would not deliver the attributes that filter policies read.
+//! Invariant: no message has `MessageStructure=json`. With it SNS would not deliver the attributes for filter policies.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
 
 use aws_config::SdkConfig;
@@ -20,7 +20,7 @@ mod tests;
 
 const OPERATION: &str = "sns:Publish";
 
-/// One SNS topic.
+/// The SNS topic for alerts.
 #[derive(Debug)]
 pub struct SnsTopic {
     client: Client,
@@ -28,7 +28,7 @@ pub struct SnsTopic {
 }
 
 impl SnsTopic {
-    /// The topic of that ARN, in the ARN's own region, which is not always the home region.
+    /// A client for the topic, in the region of its ARN. That need not be the home region.
     pub(super) fn new(config: &SdkConfig, calls: &Calls, topic: &TopicArn) -> Self {
         let region = SdkRegion::new(topic.region.to_string());
         let config = config::Builder::from(config).interceptor(calls.clone()).region(region).build();
@@ -37,7 +37,7 @@ impl SnsTopic {
 }
 
 impl Topic for SnsTopic {
-    /// An attribute without a value is left out: SNS would refuse the whole message for it.
+    /// Leaves out an attribute without a value, because SNS refuses a message that has one.
     /// <https://docs.aws.amazon.com/sns/latest/api/API_MessageAttributeValue.html>
     async fn publish(&self, message: &Message) -> Result<String, AwsError> {
         let mut request = self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);

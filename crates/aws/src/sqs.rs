@@ -1,7 +1,7 @@
-//! The queue port on `aws-sdk-sqs`: sends a recheck, to come back later.
+//! Implements the queue port on `aws-sdk-sqs`: sends delayed rechecks.
 //!
-//! Invariant: a recheck that was sent without an error is in the queue. It may be there twice, for the SDK sends again
-//! after a lost answer; it counts once, by its sequence.
+//! Invariant: a recheck that was sent without an error is in the queue. It may be there twice, because the SDK sends
+//! again after a lost answer. It counts once, because both have the same sequence.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ mod tests;
 
 const OPERATION: &str = "sqs:SendMessage";
 
-/// The longest delay of a message: 15 minutes.
+/// The longest delay that SQS allows for a message: 15 minutes.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 const MAX_DELAY_SECONDS: i32 = 900;
 
-/// One SQS queue.
+/// The SQS queue for rechecks.
 #[derive(Debug)]
 pub struct SqsQueue {
     client: Client,
@@ -34,7 +34,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue of that URL, in the region that the URL names; where it names none, in the home region.
+    /// A client for the queue, in the region that its URL names. Without a region in the URL, in the home region.
     pub(super) fn new(config: &SdkConfig, calls: &Calls, url: &str) -> Self {
         let mut builder = config::Builder::from(config).interceptor(calls.clone());
         if let Some(region) = region_of(url) {
@@ -45,7 +45,7 @@ impl SqsQueue {
 }
 
 impl Queue for SqsQueue {
-    /// A longer delay than SQS takes is cut to that: looking earlier than planned does no harm.
+    /// Shortens a delay that is too long for SQS. Looking earlier than planned does no harm.
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), AwsError> {
         let body = serde_json::to_string(recheck)
             .map_err(|error| AwsError::new(OPERATION, "InvalidRequest", &error.to_string()))?;
@@ -54,14 +54,14 @@ impl Queue for SqsQueue {
     }
 }
 
-/// Whole seconds, rounded up.
+/// The delay in whole seconds, rounded up, as far as SQS allows.
 fn seconds(delay: Duration) -> i32 {
     let whole = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
     i32::try_from(whole).unwrap_or(MAX_DELAY_SECONDS).min(MAX_DELAY_SECONDS)
 }
 
-/// The region that a queue's URL names after the service: `https://sqs.eu-west-1.amazonaws.com/111122223333/name`, or that
-/// of a FIPS or VPC endpoint.
+/// The region in a queue's URL, which stands after the service: `https://sqs.eu-west-1.amazonaws.com/111122223333/name`.
+/// URLs of FIPS and VPC endpoints have it as well.
 /// <https://docs.aws.amazon.com/general/latest/gr/sqs-service.html>
 fn region_of(url: &str) -> Option<Region> {
     let (_, rest) = url.split_once("://")?;

@@ -1,6 +1,6 @@
-//! STS: whose credentials a process has.
+//! Asks STS which account the credentials of the process belong to.
 //!
-//! Invariant: the answer comes from AWS; `GetCallerIdentity` needs no permission and cannot be denied.
+//! Invariant: the answer comes from AWS. `GetCallerIdentity` needs no permission, and no policy can deny it.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
 
 use aws_config::SdkConfig;
@@ -14,10 +14,10 @@ use reprofile_core::lambda::invocation::Invoked;
 
 const OPERATION: &str = "sts:GetCallerIdentity";
 
-/// The account and partition that the credentials of `config` belong to.
+/// The account and partition of the credentials in `config`.
 ///
 /// # Errors
-/// The call that failed, or an answer that names no account.
+/// The call failed, or its answer names no account.
 pub async fn caller(config: &SdkConfig) -> Result<Invoked, AwsError> {
     let client = Client::new(&settings::with_house_rules(config));
     let identity = client.get_caller_identity().send().await.map_err(|cause| error::of(OPERATION, &cause))?;

@@ -1,4 +1,4 @@
-//! What holds for every client: the user agent, the counter, and what becomes of a call that is not answered.
+//! Rules for every client: the user agent, the counter, and the error of a call without an answer.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::names::{ProfileName, Region};
 use reprofile_core::ports::{Clock as _, Ec2 as _, Iam as _};
 
-/// A full answer with nothing on it, of EC2 and of IAM.
+/// A complete answer with an empty list, for EC2 and IAM.
 fn empty(operation: &str) -> Answer {
     ok(&format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>"))
 }
@@ -109,7 +109,7 @@ async fn the_encoded_blob_of_a_refusal_is_cut_off() {
 #[expect(deprecated, reason = "what replaces them is in a crate that is no direct dependency")]
 async fn missing_credentials_are_called_by_their_name() {
     use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
-    // Hermetic: a profile that an empty configuration file does not have.
+    // The configuration file is empty, so it has no such profile.
     let files = ProfileFiles::builder().with_contents(ProfileFileKind::Config, "").build();
     let provider = ProfileFileCredentialsProvider::builder().profile_files(files).profile_name("nobody").build();
     let http = FakeHttp::default();

@@ -1,7 +1,7 @@
-//! The table's items: their keys and attributes, and what they hold as our types.
+//! The items of the table: keys, attributes, and their conversion into the core's types.
 //!
-//! Invariant: names stand in keys in lower case, for IAM does not tell them apart by it; `#` parts a key, for no name has
-//! one. A document of a newer shape than this version knows is never read as if it were of this one.
+//! Invariant: keys have names in lower case, because IAM ignores their case. `#` separates the parts of a key, because
+//! no name contains it. A document of a newer shape is never read as one of this version's shape.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 
 use std::collections::HashMap;
@@ -16,60 +16,58 @@ use reprofile_core::domain::model::Timestamp;
 use reprofile_core::domain::names::{ProfileName, RoleName};
 use reprofile_core::ports::{Stored, Version};
 
-/// An item as the SDK has it.
+/// An item, as the SDK represents it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The partition key: the account's id.
 pub(super) const PK: &str = "pk";
-/// The sort key.
+/// The sort key: the kind of the item, and names in lower case.
 pub(super) const SK: &str = "sk";
-/// The document, as JSON.
+/// The document as JSON text.
 pub(super) const DOCUMENT: &str = "document";
-/// The document's version.
+/// The document's version, which each write raises by one.
 pub(super) const VERSION: &str = "version";
-/// The shape that the item was written in.
+/// The shape in which the item was written.
 pub(super) const SHAPE: &str = "shape";
-/// When it expires, in seconds since 1970: the attribute that the table's TTL goes by.
+/// The time of expiry, in seconds since 1970. The table's TTL uses this attribute.
 pub(super) const EXPIRES: &str = "expires";
-/// A profile's name as it is spelled.
+/// The profile's name in its own spelling.
 pub(super) const PROFILE: &str = "profile";
 
-/// What the keys of all profiles' memories begin with.
+/// The prefix of the sort keys of all profiles' records.
 pub(super) const PROFILES: &str = "profile#";
-/// The key of what is remembered of the account.
+/// The sort key of the account's record.
 pub(super) const ACCOUNT: &str = "account";
 
-/// The key of a profile's memory.
+/// The sort key of a profile's record.
 pub(super) fn of_profile(profile: &ProfileName) -> String {
     format!("{PROFILES}{}", profile.as_str().to_ascii_lowercase())
 }
 
-/// What the keys of the profiles that were seen with a role begin with.
+/// The prefix of the sort keys of all profiles that were seen with a role.
 pub(super) fn of_role(role: &RoleName) -> String {
     format!("role#{}#{PROFILES}", role.as_str().to_ascii_lowercase())
 }
 
-/// The key of "this profile was seen with this role".
+/// The sort key of the item that says: this profile was seen with this role.
 pub(super) fn of_profile_of_role(role: &RoleName, profile: &ProfileName) -> String {
     of_role(role) + &profile.as_str().to_ascii_lowercase()
 }
 
-/// A text attribute.
 pub(super) fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
-/// A number attribute, which travels as text.
+/// A number attribute, which DynamoDB sends as text.
 pub(super) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// The item's own key in its partition.
 pub(super) fn sort_key(item: &Item) -> Option<&str> {
     text_of(item, SK)
 }
 
-/// Whether the item has not expired; one without an expiry never does.
+/// Whether the item has not expired. An item without an expiry never expires.
 pub(super) fn is_live(item: &Item, now: Timestamp) -> Result<bool, OddRow> {
     if !item.contains_key(EXPIRES) {
         return Ok(true);
@@ -77,7 +75,7 @@ pub(super) fn is_live(item: &Item, now: Timestamp) -> Result<bool, OddRow> {
     Ok(number_of::<i64>(item, EXPIRES)? > now.unix_timestamp())
 }
 
-/// The profile that an item names.
+/// The profile that an item belongs to.
 pub(super) fn profile(item: &Item) -> Result<ProfileName, OddRow> {
     Ok(ProfileName::new(need(PROFILE, text_of(item, PROFILE))?)?)
 }

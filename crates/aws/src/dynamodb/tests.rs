@@ -1,4 +1,4 @@
-//! What is asked of the table to the letter, and what becomes of what it answers.
+//! The requests to the table, letter by letter, and the results of its answers.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use reprofile_core::ports::Account as _;
 
 mod writes;
 
-/// After any clock that runs this: what expires later has not expired, and the machine's own time is not in the requests.
+/// A time later than any clock that runs this test. So the machine's own time never appears in a request.
 const NOW: Timestamp = datetime!(2100-01-01 00:00 UTC);
 const LATER: u64 = 4_110_220_800; // 2100-04-01
 const BEFORE: u64 = 1_714_557_600; // 2024-05-01
@@ -29,7 +29,7 @@ fn account(http: &FakeHttp) -> AwsAccount {
     http.account_in("eu-west-1", Resources { table: Some("reprofile"), ..Resources::default() })
 }
 
-/// An item with a document in it.
+/// An item that holds a document.
 fn stored(sk: &str, document: &impl Serialize, version: u64, expires: u64) -> Value {
     let document = serde_json::to_string(document).unwrap();
     json!({
@@ -43,7 +43,7 @@ fn memory_of(profile: &str, expires: u64) -> Value {
     stored(&item::of_profile(&profile), &ProfileRecord::blank(profile), 7, expires)
 }
 
-/// The same item with one attribute as another value.
+/// The same item with another value for one attribute.
 fn with(mut item: Value, attribute: &str, value: Value) -> Value {
     item[attribute] = value;
     item

@@ -1,7 +1,7 @@
-//! EC2's rows into our types.
+//! Converts EC2's rows into the core's types.
 //!
-//! Invariant: what EC2 does not say, or says in a word that this version does not know, becomes the value that leads to
-//! no action: `Ending`, `Unknown`.
+//! Invariant: a state that is missing or that this version does not know becomes `Ending` or `Unknown`, which lead to
+//! no step.
 
 use aws_sdk_ec2::types;
 use aws_sdk_ec2::types::{IamInstanceProfileAssociationState as SdkAssociationState, InstanceStateName};
@@ -12,7 +12,7 @@ use reprofile_core::domain::model::{Association, AssociationState, Hold, Instanc
 use reprofile_core::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
 use reprofile_core::ports::Holder;
 
-/// The tag by which an instance's owner holds us back. Tag keys are case-sensitive.
+/// The key of the tag that holds Reprofile back. Tag keys have a case.
 const HOLD_TAG: &str = "reprofile";
 
 pub(super) fn region(row: &types::Region) -> Result<Region, OddRow> {
@@ -36,7 +36,7 @@ pub(super) fn association(row: &types::IamInstanceProfileAssociation) -> Result<
     })
 }
 
-/// The instance with the profile that it shows; `None` where it shows none.
+/// The instance with the profile in its description; `None` for an instance without a profile.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html>
 pub(super) fn holder(row: &types::Instance) -> Result<Option<Holder>, OddRow> {
     let Some(profile) = row.iam_instance_profile() else { return Ok(None) };

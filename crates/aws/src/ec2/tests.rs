@@ -1,4 +1,4 @@
-//! Recorded-like answers of EC2, and the requests that ask for them.
+//! Answers in the form of recorded ones of EC2, and the requests for them.
 
 use insta::assert_snapshot;
 use time::macros::datetime;

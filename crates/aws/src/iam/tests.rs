@@ -1,4 +1,4 @@
-//! Recorded-like answers of IAM, and the requests that ask for them.
+//! Answers in the form of recorded ones of IAM, and the requests for them.
 
 use insta::assert_snapshot;
 use time::macros::datetime;
@@ -14,7 +14,7 @@ mod writes;
 const TRUSTS_EC2: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C\
     %22Principal%22%3A%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
 
-/// The same for `lambda.amazonaws.com`.
+/// The same policy for `lambda.amazonaws.com`.
 const TRUSTS_LAMBDA: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22\
     %2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D\
     %5D%7D";

@@ -1,4 +1,4 @@
-//! What is published, to the letter.
+//! The requests that publish an alert, letter by letter.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! What is sent to the queue, to the letter.
+//! The requests that send a recheck, letter by letter.
 
 use insta::assert_snapshot;
 

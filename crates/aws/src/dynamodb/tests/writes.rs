@@ -1,8 +1,8 @@
-//! The conditions under which a document is written, and what it means when they don't hold.
+//! The conditions of a write, and the result of a write whose condition fails.
 
 use super::*;
 
-/// The one request that was sent, with the document taken out: its fields are `profile_record`'s.
+/// The one request that was sent, without the document, whose fields `profile_record` tests.
 fn put(http: &FakeHttp, document: &impl Serialize) -> String {
     let json = serde_json::to_string(document).unwrap();
     let form = http.only().form;

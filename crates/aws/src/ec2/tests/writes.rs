@@ -1,4 +1,4 @@
-//! The calls that change an association: what they send, and what becomes of what EC2 answers.
+//! The calls that change an association: their requests, and the results of EC2's answers.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn arn() -> ProfileArn {
     ProfileArn::parse(ARN).unwrap()
 }
 
-/// The answer of a call that makes an association.
+/// The answer to a call that makes an association.
 fn made(operation: &str) -> Answer {
     let fields = association_fields("iip-assoc-0bbbbbbbbbbbbbbbb", "i-0a1b2c3d4e5f60718", "associating", ARN);
     answer(operation, &format!("<iamInstanceProfileAssociation>{fields}</iamInstanceProfileAssociation>"))

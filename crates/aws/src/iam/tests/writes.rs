@@ -1,4 +1,4 @@
-//! The two calls that put a profile and its role back.
+//! The two calls that repair a profile: one creates it, the other puts its role in.
 
 use super::*;
 

@@ -121,7 +121,7 @@ fn one_change(profile: ProfileName) -> impl Strategy<Value = Change> {
     let role = prop_oneof!["[A-Za-z0-9_+=,.@-]{1,64}", Just("web-role".to_owned())].prop_map(|text| role_name(&text));
     let actor = (hostile(), prop::option::of(hostile()), prop::option::of(hostile()))
         .prop_map(|(principal, tool, source)| Actor { principal, tool, source });
-    (select(&CallName::ALL[..]), role, actor, hostile(), prop::option::of(0..9999_i64)).prop_map(
+    (select(CallName::ALL), role, actor, hostile(), prop::option::of(0..9999_i64)).prop_map(
         move |(call, role, actor, event_id, second)| {
             let subject = match call {
                 CallName::CreateRole | CallName::DeleteRole | CallName::UpdateAssumeRolePolicy => Subject::Role(role),
