@@ -1,7 +1,7 @@
-//! EC2's rules for instance profile associations: what a call needs, what it makes, and how long that takes.
+//! EC2's rules for associations: the conditions of each call, its effect, and the time it takes.
 //!
-//! Invariant: an association keeps the ARN and id of the profile *of the moment it was made*, whatever IAM does later;
-//! its id is never used again; an instance has at most one that is not ending.
+//! Invariant: an association keeps the ARN and id that the profile had *when it was made*, whatever IAM does later. Its
+//! id is never used again. An instance has at most one association that is not ending.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html> ("for the
 //! specified running instance"),
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateIamInstanceProfile.html>,
@@ -29,11 +29,11 @@ struct Row {
     instance: InstanceId,
     arn: ProfileArn,
     held: ProfileId,
-    /// When it was made.
+    /// The time at which it was made.
     made: Timestamp,
-    /// From when on it is `associated`.
+    /// The time from which it is `associated`.
     settled: Timestamp,
-    /// From when on it is `disassociating`, and when it is gone.
+    /// The time from which it is `disassociating`, and the time at which it is gone.
     ending: Option<(Timestamp, Timestamp)>,
 }
 
@@ -54,7 +54,7 @@ impl Row {
         }
     }
 
-    /// When its state changed last.
+    /// The time of its last change of state.
     fn since(&self, now: Timestamp) -> Timestamp {
         match self.ending {
             Some((at, _)) => at,
@@ -93,7 +93,7 @@ impl AwsModel {
                 .is_some_and(|instance| instance.is_known(now, self.settings().terminated_shown))
     }
 
-    /// What a region shows, of all instances or of some.
+    /// The associations that a region lists, for all instances or for some.
     pub(super) fn visible_associations(&self, region: &Region, of: Option<&[InstanceId]>) -> Vec<Association> {
         let now = self.now();
         let dated = self.settings().association_timestamps;
@@ -109,17 +109,17 @@ impl AwsModel {
         }
     }
 
-    /// An association, also one that is not shown any more.
+    /// An association, even one that EC2 no longer lists.
     pub(super) fn ever_associated(&self, id: &AssociationId) -> Option<Association> {
         self.world.associations.borrow().rows.get(id).map(|row| row.shown(self.now()))
     }
 
-    /// The association that an instance was given last, also one that is not shown any more.
+    /// The last association of an instance, even one that EC2 no longer lists.
     pub fn last_association_of(&self, instance: &InstanceId) -> Option<Association> {
         self.world.associations.borrow().of(instance).last().map(|row| row.shown(self.now()))
     }
 
-    /// Makes an association, with the profile's ARN and id of now.
+    /// Makes an association with the profile's present ARN and id.
     pub(super) fn attach(
         &self,
         region: &Region,
@@ -143,14 +143,14 @@ impl AwsModel {
         id
     }
 
-    /// When an association that is made now will be `associated`.
+    /// The time at which an association that is made now will be `associated`.
     pub(super) fn settled(&self, instance: &InstanceId) -> Timestamp {
         let settings = self.settings();
         self.now() + settings.associating_for.get(instance).copied().unwrap_or(settings.associating)
     }
 
-    /// Has the association of an instance be `associating` for so long from now, as though it had been so since it was
-    /// made. The next one that the instance gets takes the usual time.
+    /// Keeps the association of an instance `associating` for this long from now. The instance's next association takes
+    /// the usual time.
     pub fn keep_associating(&self, instance: &InstanceId, takes: Duration) {
         let now = self.now();
         let id = self.association_of(instance).expect("the instance holds a profile").id;
@@ -162,7 +162,7 @@ impl AwsModel {
         self.world.associations.borrow_mut().rows.get_mut(association).unwrap().ending = Some((now, gone));
     }
 
-    /// The state of an instance that may be changed at all.
+    /// The state of an instance, or a refusal where nobody but its operator may change it.
     fn changeable(&self, operation: Operation, region: &Region, id: &InstanceId) -> Result<InstanceState, AwsError> {
         let now = self.now();
         let instances = self.world.instances.borrow();
@@ -172,7 +172,7 @@ impl AwsModel {
             return refused(operation, "InvalidInstanceID.NotFound", &message);
         };
         if row.operator_managed {
-            // The code is inferred; that only the operator may change it is documented.
+            // AWS documents that only the operator may change the instance. The code is inferred.
             // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/amazon-ec2-managed-instances.html
             let message = format!("The instance {id} is managed by an operator and can be modified only by it");
             return refused(operation, "OperationNotPermitted", &message);
@@ -180,7 +180,7 @@ impl AwsModel {
         Ok(row.state(now))
     }
 
-    /// The association that a call names, if the region shows it.
+    /// The association that a call names, where the region lists it.
     fn named(&self, operation: Operation, region: &Region, id: &AssociationId) -> Result<Association, AwsError> {
         let now = self.now();
         let associations = self.world.associations.borrow();
@@ -220,7 +220,7 @@ impl AwsModel {
         self.named(operation, region, id).or(Ok(Association { state: AssociationState::Ending, ..association }))
     }
 
-    /// `ReplaceIamInstanceProfileAssociation`: another profile id makes another association, the same id makes nothing.
+    /// `ReplaceIamInstanceProfileAssociation`. Another profile id makes a new association; the same id changes nothing.
     pub(super) fn replace_now(
         &self,
         region: &Region,

@@ -1,9 +1,9 @@
-//! The token buckets by which EC2 limits calls, per account and region, in virtual time.
+//! EC2's token buckets, which limit the calls of an account in each region, in virtual time.
 //!
-//! Invariant: a call is let through only for a whole token; an empty bucket answers `RequestLimitExceeded` and takes
-//! nothing. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>: non-mutating 100, refilled by 20
+//! Invariant: a call needs a whole token. An empty bucket answers `RequestLimitExceeded` and loses nothing.
+//! <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>: non-mutating 100, refilled by 20
 //! a second; mutating 50 and 5; Associate- and DisassociateIamInstanceProfile 100 and 5. IAM publishes no rate and says
-//! `Throttling`. Topic, table (on demand) and queue give more than one function asks for: no bucket.
+//! `Throttling`. Topic, table (on demand) and queue allow more calls than one function makes, so they have no bucket.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use reprofile_core::domain::names::Region;
 use super::AwsModel;
 use super::calls::{Kind, Operation};
 
-/// The buckets that were drawn from so far.
+/// The buckets that calls have used so far.
 #[derive(Default)]
 pub(super) struct Buckets {
     levels: BTreeMap<(Kind, Option<Region>), Level>,
@@ -24,7 +24,7 @@ struct Level {
     at: Timestamp,
 }
 
-/// Burst and refill per second.
+/// The size of a bucket, and its refill per second.
 fn limit(kind: Kind, iam: Option<(u32, u32)>) -> Option<(u32, u32)> {
     match kind {
         Kind::Describe => Some((100, 20)),
@@ -36,7 +36,7 @@ fn limit(kind: Kind, iam: Option<(u32, u32)>) -> Option<(u32, u32)> {
 }
 
 impl Buckets {
-    /// Takes a token, or says how the service refuses.
+    /// Takes a token, or returns the service's refusal.
     pub(super) fn draw(
         &mut self,
         kind: Kind,
@@ -70,7 +70,7 @@ impl Buckets {
 }
 
 impl AwsModel {
-    /// Someone else in the account has just used up the bucket that this operation draws from.
+    /// Empties the bucket of this operation, as if somebody else in the account had used it up.
     pub fn others_use_up(&self, operation: Operation, region: &str) {
         let now = reprofile_core::ports::Clock::now(self);
         self.world.buckets.borrow_mut().empty(operation.kind(), &Region::new(region).unwrap(), now);

@@ -1,9 +1,8 @@
-//! What every call has in common: it is recorded, takes time, may meet a fault or an empty bucket, and takes effect at
-//! one moment in between.
+//! The common part of every call: it is recorded, takes time, may fail, and takes effect at one moment.
 //!
-//! Invariant: no port method answers but through [`AwsModel::call`], so what `calls()` lists is all that was asked of
-//! AWS. A call that is dropped (a time limit, a kill) has taken effect or not, as the moment was; it stays in the
-//! record unanswered.
+//! Invariant: every port method answers through [`AwsModel::call`], so `calls()` lists all requests to AWS. A call that
+//! is dropped (by a time limit or a kill) may have taken effect, depending on the moment. It stays in the record
+//! without an answer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,19 +18,19 @@ use super::faults::Fault;
 
 macro_rules! operations {
     ($($name:ident $text:literal $kind:ident),* $(,)?) => {
-        /// Every call that the model knows, by AWS's name for it; those of people too, for their errors name them.
+        /// Every call that the model knows, by AWS's name, including the calls of people, whose errors name them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Operation {
             $(#[doc = $text] $name,)*
         }
 
         impl Operation {
-            /// Its name as policies spell it.
+            /// The name as policies spell it, such as `ec2:DescribeInstances`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// What it does to the account.
+            /// The kind of the call, which decides its token bucket.
             pub(super) fn kind(self) -> Kind {
                 match self { $(Self::$name => Kind::$kind,)* }
             }
@@ -39,7 +38,7 @@ macro_rules! operations {
     };
 }
 
-/// What a call does, which decides the bucket that it draws from.
+/// The kind of a call, which decides its token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Reads IAM.
@@ -52,11 +51,11 @@ pub(super) enum Kind {
     Mutate,
     /// Writes EC2, from the larger bucket that Associate and Disassociate have.
     Attach,
-    /// Publishes.
+    /// Publishes to the topic.
     Publish,
     /// Reads or writes the table.
     Table,
-    /// Sends to the queue.
+    /// Sends a message to the queue.
     Send,
 }
 
@@ -92,19 +91,19 @@ operations! {
 /// A call that came through a port.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Which.
+    /// The operation, by AWS's name.
     pub operation: Operation,
-    /// Where to; none for IAM, SNS, the table and the queue.
+    /// The region of a call to EC2; `None` for every other service.
     pub region: Option<Region>,
-    /// The id or name that it was about; empty for lists of everything.
+    /// The id or name that the call names; empty for a list of everything.
     pub subject: String,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub at: Timestamp,
-    /// When it was answered and with which error code, if any; none while it is under way, or if it was dropped.
+    /// The time of the answer, and its error code. `None` for a call that is under way or was dropped.
     pub answered: Option<(Timestamp, Option<String>)>,
 }
 
-/// The record.
+/// The record of all calls.
 #[derive(Default)]
 pub(super) struct Log {
     calls: Vec<Call>,
@@ -116,7 +115,7 @@ pub(super) struct Log {
 
 type Hook = Box<dyn FnOnce(&AwsModel)>;
 
-/// A call under way; ends when dropped.
+/// A call that is under way until this value is dropped.
 struct InFlight<'a>(&'a AwsModel, Option<Region>);
 
 impl<'a> InFlight<'a> {
@@ -137,8 +136,8 @@ impl Drop for InFlight<'_> {
 }
 
 impl AwsModel {
-    /// Makes a call: half the latency, the effect (or the fault), the other half, the answer. Whoever makes it may be
-    /// killed right before the effect and right after it.
+    /// Makes a call: half the latency, the effect or the fault, the other half, the answer. The caller may be killed
+    /// right before the effect and right after it.
     pub(super) async fn call<T>(
         &self,
         operation: Operation,
@@ -180,7 +179,7 @@ impl AwsModel {
                 effect()
             }
             Some(Fault::AnswerLost(after)) => {
-                // A refusal is no less lost than a success.
+                // The answer is lost, even if it is a refusal.
                 let _lost = effect();
                 sleep(after).await;
                 Err(timeout(operation, after))
@@ -199,7 +198,7 @@ impl AwsModel {
         }
     }
 
-    /// A region that is not enabled, or a bucket that is empty, lets nothing through.
+    /// Refuses a call to a region that is not enabled, or with an empty bucket.
     fn admit(&self, operation: Operation, region: Option<&Region>) -> Result<(), AwsError> {
         if region.is_some_and(|region| !self.world.regions.contains(region)) {
             let message = "AWS was not able to validate the provided access credentials";
@@ -227,46 +226,46 @@ impl AwsModel {
         }
     }
 
-    /// Lets something happen once, in the moment before the next such call takes effect: a race, on purpose.
+    /// Runs `happens` once, right before the next such call takes effect: a race on purpose.
     pub fn just_before(&self, operation: Operation, happens: impl FnOnce(&AwsModel) + 'static) {
         self.world.calls.borrow_mut().hooks.push((operation, Box::new(happens)));
     }
 
-    /// What was to happen just before a call, and did not yet, never does.
+    /// Removes the hooks that have not run yet.
     pub fn nothing_more_just_before(&self) {
         self.world.calls.borrow_mut().hooks.clear();
     }
 
-    /// Every call that came through a port, in the order they were sent.
+    /// Every call through a port, in the order in which they were sent.
     pub fn calls(&self) -> Vec<Call> {
         self.world.calls.borrow().calls.clone()
     }
 
-    /// Those that change IAM or EC2.
+    /// The calls that change IAM or EC2.
     pub fn writes(&self) -> Vec<Call> {
         let is_write = |call: &Call| matches!(call.operation.kind(), Kind::IamWrite | Kind::Mutate | Kind::Attach);
         self.calls().into_iter().filter(is_write).collect()
     }
 
-    /// How often an operation was called.
+    /// The number of calls of an operation.
     pub fn count(&self, operation: Operation) -> usize {
         self.world.calls.borrow().calls.iter().filter(|call| call.operation == operation).count()
     }
 
-    /// Forgets the calls so far, to count those of the next act alone.
+    /// Forgets all calls so far, so that only later ones count.
     pub fn forget_calls(&self) {
         let log = &mut *self.world.calls.borrow_mut();
         assert!(log.in_flight.values().all(|&n| n == 0), "a call is under way");
         *log = Log { hooks: std::mem::take(&mut log.hooks), ..Log::default() };
     }
 
-    /// The most calls that were under way in a region at once.
+    /// The most calls that were under way in a region at the same time.
     pub fn peak_concurrency(&self, region: &str) -> usize {
         let region = Region::new(region).unwrap();
         self.world.calls.borrow().peak.get(&Some(region)).copied().unwrap_or(0)
     }
 
-    /// How many calls were refused for an empty bucket; a fault is not counted.
+    /// The number of calls that an empty bucket refused. Faults do not count.
     pub fn throttled(&self) -> usize {
         self.world.calls.borrow().throttled
     }

@@ -1,6 +1,6 @@
-//! The model's time of day: a fixed morning, plus the time that tokio's clock has gone since.
+//! The clock of the model: a fixed morning, plus the time that has passed on tokio's clock.
 //!
-//! Invariant: nothing in the model reads another clock, so that `tokio::time::pause` and `advance` drive all of it.
+//! Invariant: the model reads no other clock, so `tokio::time::pause` and `advance` control all of it.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::AwsModel;
 
-/// When every model starts.
+/// The time at which every model starts.
 pub const EPOCH: Timestamp = datetime!(2026-11-21 12:00:00 UTC);
 
-/// When everything was made that a scenario begins with.
+/// The time at which the resources of a scenario were made.
 pub const LONG_AGO: Timestamp = datetime!(2026-10-20 09:30:00 UTC);
 
-/// Tokio's clock, told as a time of day.
+/// Tokio's clock as a time of day.
 pub(super) struct VirtualClock {
     started: Instant,
 }

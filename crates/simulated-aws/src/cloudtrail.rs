@@ -1,7 +1,7 @@
-//! What people did in IAM, as the EventBridge payload that a rule on CloudTrail delivers.
+//! The calls of people to IAM, as events that an EventBridge rule on CloudTrail delivers.
 //!
-//! Invariant: every call is recorded, refused ones with CloudTrail's error code, which is not the API's. Parameters and
-//! answers have the fields of real records.
+//! Invariant: every call is recorded. A refused one has CloudTrail's error code, which differs from the API's.
+//! Parameters and answers have the fields of real records.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use reprofile_core::domain::model::{Timestamp, Trust};
@@ -14,7 +14,7 @@ use super::AwsModel;
 use super::calls::Operation;
 use super::iam_state::Refusal;
 
-/// Who makes a call, with what, from where.
+/// The caller of a call, with its tool and its address.
 #[derive(Debug, Clone)]
 pub struct Caller {
     kind: CallerKind,
@@ -70,7 +70,7 @@ impl Caller {
         }
     }
 
-    /// Reprofile's own function: its fixed role name, and the app name that its clients carry.
+    /// Reprofile's own function, with its fixed role name and the app name of its clients.
     pub fn reprofile() -> Self {
         Self {
             kind: CallerKind::Role,
@@ -108,15 +108,15 @@ impl Caller {
     }
 }
 
-/// The events that wait to be taken.
+/// The events that nobody has taken yet.
 #[derive(Default)]
 pub(super) struct Trail {
-    /// Each with the moment of the call.
+    /// The events, each with the time of its call.
     events: Vec<(Timestamp, Value)>,
 }
 
 impl AwsModel {
-    /// Writes an IAM call down, with its answer or the refusal.
+    /// Records a call to IAM, with its answer or its refusal.
     pub(super) fn record(
         &self,
         operation: Operation,
@@ -167,24 +167,24 @@ impl AwsModel {
         self.world.changed.notify_one();
     }
 
-    /// The EventBridge events of what was done in IAM since they were last taken, oldest first; failed calls as well,
-    /// which the rule of the template keeps out.
+    /// Takes the events since the last time, oldest first. Includes failed calls, which the template's rule filters
+    /// out.
     pub fn take_events(&self) -> Vec<Value> {
         self.take_timed_events().into_iter().map(|(_, event)| event).collect()
     }
 
-    /// The same, each with the moment of its call.
+    /// The same, each event with the time of its call.
     pub(super) fn take_timed_events(&self) -> Vec<(Timestamp, Value)> {
         std::mem::take(&mut self.world.events.borrow_mut().events)
     }
 }
 
-/// CloudTrail writes the exception's name, the API its code.
+/// CloudTrail's error code: the name of the exception, where the API has a code.
 fn in_cloudtrail(code: &str) -> String {
     if code == "ValidationError" { "ValidationException".to_owned() } else { format!("{code}Exception") }
 }
 
-/// A date as it stands in `responseElements`: `Nov 21, 2026 12:05:10 PM`.
+/// A date in the form of `responseElements`: `Nov 21, 2026 12:05:10 PM`.
 pub(super) fn create_date(at: Timestamp) -> String {
     let format = format_description!(
         "[month repr:short] [day padding:none], [year] [hour repr:12 padding:none]:[minute]:[second] [period]"
@@ -192,7 +192,7 @@ pub(super) fn create_date(at: Timestamp) -> String {
     at.format(&format).unwrap()
 }
 
-/// A trust policy that says so.
+/// A trust policy with this verdict.
 pub(super) fn trust_document(trust: Trust) -> Value {
     let mut statement =
         json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": "ec2.amazonaws.com" } });

@@ -1,6 +1,6 @@
-//! What Reprofile changed in IAM and EC2, each change with what was there before and is there after: to judge a run by.
+//! The changes that Reprofile made in IAM and EC2, each with the state before and after it. Tests judge a run by them.
 //!
-//! Invariant: every write through a port that took effect is here, whatever became of its answer.
+//! Invariant: every write through a port that took effect is here, whether or not its answer arrived.
 
 use std::collections::BTreeSet;
 
@@ -13,29 +13,29 @@ use super::AwsModel;
 /// A write that took effect.
 #[derive(Debug, Clone)]
 pub struct Deed {
-    /// When.
+    /// The time at which it took effect.
     pub at: Timestamp,
-    /// What it did.
+    /// The change that it made.
     pub effect: Effect,
 }
 
-/// What a write did.
+/// The effect of a write.
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// The instance was taken off its profile.
     TakenOff {
         /// The instance.
         instance: InstanceId,
-        /// What it held.
+        /// The profile that it held.
         held: Association,
     },
     /// The instance was given a profile.
     Given {
         /// The instance.
         instance: InstanceId,
-        /// What it held last, if it ever held anything.
+        /// The profile that it held last; `None` where it never held one.
         before: Option<Association>,
-        /// What it holds now.
+        /// The profile that it holds now.
         after: Association,
     },
     /// A profile was created.
@@ -44,7 +44,7 @@ pub enum Effect {
     RolePutIn {
         /// The profile, with the role.
         profile: Profile,
-        /// The roles that a profile of this name had held by then.
+        /// The roles that a profile of this name had held until then.
         seen: BTreeSet<RoleName>,
     },
 }
@@ -54,7 +54,7 @@ impl AwsModel {
         self.world.deeds.borrow_mut().push(Deed { at: self.now(), effect });
     }
 
-    /// What Reprofile did, in the order in which it took effect.
+    /// The changes of Reprofile, in the order in which they took effect.
     pub fn deeds(&self) -> Vec<Deed> {
         self.world.deeds.borrow().clone()
     }

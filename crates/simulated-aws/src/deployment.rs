@@ -1,8 +1,8 @@
 //! Reprofile deployed in the account, in virtual time: trail → rule → queue → function, and the schedule.
 //!
-//! Invariant: everything that is due happens at its moment while the deployment runs, whatever the function does; at
-//! most so many batches are worked on at once. The numbers are those of `template.yaml`. The same seed gives the same
-//! run. <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html> (batches, windows, concurrency),
+//! Invariant: while the deployment runs, everything happens when it is due, whatever the function does. The number of
+//! concurrent batches is limited. The numbers are those of `template.yaml`. The same seed gives the same run.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html> (batches, windows, concurrency),
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html> (late, at least once)
 
 use std::fmt::Display;
@@ -22,28 +22,28 @@ use super::AwsModel;
 use super::function::{Ending, Follows, Invocation, Source};
 use super::kills::Killed;
 
-/// How fast and how faithfully things travel.
+/// How fast and how reliably events and messages arrive.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// From a call in IAM to its event in the queue, at least.
+    /// The least time from a call in IAM to its event in the queue.
     pub trail_delay: Duration,
-    /// So much later at most, each event by chance: they overtake each other.
+    /// The most additional time, which is random for each event. So events overtake each other.
     pub trail_jitter: Duration,
-    /// One in so many events never comes; none: all come.
+    /// One in this many events is lost; `None`: no event is.
     pub lose_one_in: Option<u64>,
-    /// One in so many messages comes twice; none: each comes once.
+    /// One in this many messages arrives twice; `None`: no message does.
     pub duplicate_one_in: Option<u64>,
-    /// What chance goes by.
+    /// The seed of all random decisions.
     pub seed: u64,
-    /// Messages in a batch, at most.
+    /// The most messages in a batch.
     pub batch_size: usize,
-    /// How long a batch waits to be filled.
+    /// The longest time that a batch waits for more messages.
     pub window: Duration,
-    /// Batches that are worked on at once, at most; the schedule's invocations do not count.
+    /// The most concurrent batches. Invocations of the schedule do not count.
     pub concurrency: usize,
     /// The function's time limit.
     pub timeout: Duration,
-    /// How often the schedule invokes the function, first after that time; none: there is no schedule.
+    /// The time between two invocations of the schedule, and before the first one. `None`: there is no schedule.
     pub sweep_every: Option<Duration>,
 }
 
@@ -66,7 +66,7 @@ impl Default for Pace {
 
 type Handler<'a> = Box<dyn Fn(Value) -> LocalBoxFuture<'a, Result<Value, String>> + 'a>;
 
-/// The account with Reprofile in it.
+/// An account in which Reprofile is deployed.
 pub struct Deployment<'a> {
     aws: AwsModel,
     handler: Handler<'a>,
@@ -111,13 +111,13 @@ impl<'a> Deployment<'a> {
         self
     }
 
-    /// Lets time pass, with all that is due in it. What is still under way then goes on in the next run; no time should
-    /// pass in between.
+    /// Lets time pass, and everything happen that is due. Invocations that are still under way continue in the next
+    /// run; no time should pass between two runs.
     pub async fn run_for(&mut self, time: Duration) {
         self.run_during(sleep(time)).await;
     }
 
-    /// The same for as long as something takes: `deployment.run_during(aws.console_delete_role("web"))`.
+    /// Runs while a future runs: `deployment.run_during(aws.console_delete_role("web"))`.
     pub async fn run_during<T>(&mut self, happening: impl Future<Output = T>) -> T {
         let mut happening = pin!(happening);
         loop {
@@ -127,8 +127,8 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// The same until nothing is under way any more, neither an event nor a message nor an invocation (the schedule
-    /// aside); `false` where something still is after so long.
+    /// Runs until no event, message or invocation is under way, apart from the schedule. `false` where something still
+    /// is at the end of this time.
     pub async fn run_until_quiet(&mut self, at_most: Duration) -> bool {
         let mut end = pin!(sleep(at_most));
         loop {
@@ -148,7 +148,7 @@ impl<'a> Deployment<'a> {
         self.start(Source::Event { failures: 0 }, payload);
     }
 
-    /// Every invocation so far, in the order they began.
+    /// Every invocation so far, in the order in which they began.
     pub fn invocations(&self) -> &[Invocation] {
         &self.invocations
     }
@@ -163,7 +163,7 @@ impl<'a> Deployment<'a> {
         &self.undelivered
     }
 
-    /// What is due now, then the next thing that happens; `Some` where that is the end of `happening`.
+    /// Does everything that is due now, then waits for the next event. `Some` where `happening` ended.
     async fn step<T>(&mut self, happening: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         self.take_in();
         self.start_due();
@@ -197,7 +197,7 @@ impl<'a> Deployment<'a> {
         n.is_some_and(|n| self.by_chance(n) == 0)
     }
 
-    /// The rule: calls that succeeded, from the trail into the queue.
+    /// The rule, which moves the events of successful calls from the trail to the queue.
     fn take_in(&mut self) {
         for (at, event) in self.aws.take_timed_events() {
             if event["detail"].get("errorCode").is_some() || self.one_in(self.pace.lose_one_in) {
@@ -210,7 +210,7 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// When the next batch is full, or has waited long enough; none while as many as may be are worked on.
+    /// The time at which the next batch is full or has waited long enough. `None` at the limit of concurrent batches.
     fn batch_due(&self) -> Option<Timestamp> {
         if self.batches >= self.pace.concurrency {
             return None;
@@ -246,7 +246,7 @@ impl<'a> Deployment<'a> {
                     self.aws.duplicate_message(record["messageId"].as_str().unwrap());
                 }
             }
-            // Empty where all that was due has become a dead letter.
+            // The batch is empty where all due messages became dead letters.
             if !records.is_empty() {
                 self.batches += 1;
                 self.start(Source::Queue, json!({ "Records": records }));

@@ -1,7 +1,8 @@
-//! EC2 as the port has it: every region, pages, filters of at most 200 values.
+//! The EC2 port: every region, pages, filters of at most 200 values.
 //!
-//! Invariant: a region shows its own and no other's; what a filter names and EC2 does not know is left out, not an
-//! error. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>,
+//! Invariant: a region lists its own resources only. Resources that a filter names and EC2 does not know are left out,
+//! and are no error.
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>,
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html>,
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html> (200 values on a single call,
 //! 255 characters a value; a value is compared with regard to case). Inferred: a filter without values is refused, and
@@ -19,7 +20,7 @@ use super::deeds::Effect;
 use super::propagation::ProfileReference;
 use super::{AwsModel, refused};
 
-/// AWS's limit, written down once more: the model does not take it from the code that it judges.
+/// AWS's limit. The model has a copy, because it must not depend on the code that it tests.
 const FILTER_VALUES: usize = 200;
 const FILTER_LENGTH: usize = 255;
 
@@ -27,7 +28,7 @@ fn check_filter(operation: Operation, name: &str, values: usize) -> Result<(), A
     if values == 0 {
         return refused(operation, "InvalidParameterValue", &format!("The filter '{name}' has no values"));
     }
-    // The port's calls have one filter each; EC2 counts the values of all filters of a call.
+    // EC2 counts the values of all filters of a call, and each call of the port has one filter.
     if values > FILTER_VALUES {
         let message = "The maximum number of filter values specified on a single call is 200";
         return refused(operation, "FilterLimitExceeded", message);
@@ -53,7 +54,7 @@ impl AwsModel {
 }
 
 impl AwsModel {
-    /// The instances that `DescribeInstances` shows in a region, each with the profile that it shows.
+    /// The instances that `DescribeInstances` lists in a region, each with the profile in its description.
     fn shown_holders(&self, region: &Region) -> Vec<(String, Option<Holder>)> {
         let (now, terminated_shown) = (self.now(), self.settings().terminated_shown);
         let held: BTreeMap<InstanceId, Association> = self
@@ -187,7 +188,7 @@ impl Ec2 for AwsModel {
     }
 }
 
-/// The ids that a filter names, as the record of the call has them.
+/// The ids in a filter, in the form of the record of calls.
 fn subject(filter: Option<&[InstanceId]>) -> String {
     filter.unwrap_or_default().iter().map(InstanceId::as_str).collect::<Vec<_>>().join(" ")
 }

@@ -1,7 +1,7 @@
-//! What can go wrong with a call whatever it asks for: denied, down, throttled, slow, silent.
+//! Faults that can hit any call: denied, down, throttled, slow, silent.
 //!
-//! Invariant: a fault that was asked for is met by exactly the calls it names; those for the next n calls come before
-//! the lasting ones. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
+//! Invariant: a fault hits exactly the calls that it was set for. Faults for the next n calls come before lasting ones.
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>,
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>,
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
 
@@ -14,62 +14,62 @@ use reprofile_core::ports::Clock;
 use super::AwsModel;
 use super::calls::{Kind, Operation};
 
-/// What a call meets.
+/// A fault that hits a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is refused with this code and message, and takes no effect.
+    /// The call is refused with this code and message, and takes no effect.
     Error(&'static str, &'static str),
-    /// It takes effect, so much later.
+    /// The call takes effect, later by this time.
     Slow(Duration),
-    /// It takes effect, and the client gives up waiting for the answer after so long.
+    /// The call takes effect, but its answer is lost: the client gives up after this time.
     AnswerLost(Duration),
-    /// It takes effect, the SDK waits so long for the answer and sends it once more by itself: what is answered is what
-    /// the second one meets.
+    /// The call takes effect, but its answer is lost. After this time the SDK sends the call again by itself, and the
+    /// answer is that of the second attempt.
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
     SentTwice(Duration),
-    /// It takes no effect, and the client gives up waiting after so long.
+    /// The call takes no effect, and the client gives up after this time.
     NoAnswer(Duration),
-    /// It takes no effect and is never answered, as though the client had no time limit.
+    /// The call takes no effect and never ends, as if the client had no time limit.
     Hangs,
 }
 
 impl Fault {
-    /// A policy does not allow it, in the words of an EC2 call.
+    /// A policy denies the call, in EC2's words.
     pub const DENIED: Self = Self::Error("UnauthorizedOperation", "You are not authorized to perform this operation.");
-    /// The same, in the words of IAM, SNS and SQS.
+    /// A policy denies the call, in the words of IAM, SNS and SQS.
     pub const ACCESS_DENIED: Self = Self::Error("AccessDenied", "User is not authorized to perform this operation");
-    /// The same, in the words of DynamoDB.
+    /// A policy denies the call, in DynamoDB's words.
     pub const TABLE_DENIED: Self =
         Self::Error("AccessDeniedException", "User is not authorized to perform this operation");
     /// DynamoDB is down: 500.
     pub const TABLE_DOWN: Self = Self::Error("InternalServerError", "The request processing has failed");
     /// The service is down: 503.
     pub const UNAVAILABLE: Self = Self::Error("Unavailable", "The service is unavailable. Please try again shortly.");
-    /// Too many calls, of others.
+    /// The service throttles the call, because others made too many.
     pub const THROTTLED: Self = Self::Error("RequestLimitExceeded", "Request limit exceeded.");
 }
 
-/// Whom a fault meets.
+/// The calls that a fault hits.
 struct Rule {
     operation: Option<Operation>,
     region: Option<Region>,
-    /// How many calls it still meets; none: all.
+    /// The number of calls that it still hits; `None`: all of them.
     left: Option<usize>,
-    /// From when on it meets no more; none: never.
+    /// The time from which it hits no more calls; `None`: it never ends.
     until: Option<Timestamp>,
     fault: Fault,
 }
 
-/// The faults that wait for their calls.
+/// The faults that still wait for calls.
 #[derive(Default)]
 pub(super) struct Faults {
     rules: Vec<Rule>,
 }
 
 impl Faults {
-    /// The fault that this call meets, if any.
+    /// The fault that hits this call, if any.
     pub(super) fn take(&mut self, operation: Operation, region: Option<&Region>, now: Timestamp) -> Option<Fault> {
-        // DescribeRegions asks about the account: a broken region does not keep it from answering for the others.
+        // DescribeRegions is about the account, so a broken region does not stop it from listing the others.
         let is_regional = operation.kind() != Kind::Publish && operation != Operation::DescribeRegions;
         let meets = |rule: &Rule| {
             rule.left != Some(0)
@@ -94,7 +94,7 @@ impl AwsModel {
         self.world.faults.borrow_mut().rules.push(Rule { operation, region, left, until: None, fault });
     }
 
-    /// The next `n` calls of an operation meet a fault, after those asked for before.
+    /// Sets a fault for the next `n` calls of an operation, after the faults that were set before.
     pub fn fail_next(&self, n: usize, operation: Operation, fault: Fault) {
         self.fault(Some(operation), None, Some(n), fault);
     }
@@ -104,35 +104,35 @@ impl AwsModel {
         self.fault(Some(operation), Some(region), Some(n), fault);
     }
 
-    /// Every call of an operation meets a fault, from now on.
+    /// Sets a lasting fault for every call of an operation.
     pub fn fail_all(&self, operation: Operation, fault: Fault) {
         self.fault(Some(operation), None, None, fault);
     }
 
-    /// Every call of an operation in one region meets a fault, from now on.
+    /// Sets a lasting fault for every call of an operation in one region.
     pub fn fail_all_in(&self, region: &str, operation: Operation, fault: Fault) {
         self.fault(Some(operation), Some(region), None, fault);
     }
 
-    /// Every call to a region meets a fault, from now on; `DescribeRegions`, which asks about the account, does not.
+    /// Sets a lasting fault for every call to a region, except `DescribeRegions`, which is about the account.
     pub fn break_region(&self, region: &str, fault: Fault) {
         self.fault(None, Some(region), None, fault);
     }
 
-    /// Every call of an operation meets a fault for so long from now.
+    /// Sets a fault for every call of an operation, for this long from now.
     pub fn fail_for(&self, period: Duration, operation: Operation, fault: Fault) {
         let until = Some(self.now() + period);
         let rule = Rule { operation: Some(operation), region: None, left: None, until, fault };
         self.world.faults.borrow_mut().rules.push(rule);
     }
 
-    /// Every call to a region but `DescribeRegions` meets a fault for so long from now.
+    /// Sets a fault for every call to a region except `DescribeRegions`, for this long from now.
     pub fn break_region_for(&self, period: Duration, region: &str, fault: Fault) {
         let (region, until) = (Some(Region::new(region).unwrap()), Some(self.now() + period));
         self.world.faults.borrow_mut().rules.push(Rule { operation: None, region, left: None, until, fault });
     }
 
-    /// Takes every fault away that is left.
+    /// Removes all faults that are left.
     pub fn mend(&self) {
         self.world.faults.borrow_mut().rules.clear();
     }

@@ -1,6 +1,6 @@
-//! One invocation as the Lambda service runs it, and what becomes of its messages.
+//! One invocation as the Lambda service runs it, and the fate of its messages.
 //!
-//! Invariant: a message is deleted only once the function has answered, and not named it as failed.
+//! Invariant: a message is deleted only after the function has answered without naming it as failed.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html> (an answer that names a message that
 //! was not in the batch, or names none properly, fails the whole batch; one without `batchItemFailures` fails none),
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html> (twice more, after 1 and 2
@@ -17,58 +17,58 @@ use super::AwsModel;
 /// An invocation of the function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
-    /// What it was given.
+    /// The payload of the invocation.
     pub payload: Value,
-    /// When it began.
+    /// The time at which it began.
     pub started: Timestamp,
-    /// When and how it ended; none while it runs.
+    /// The time and the kind of its end; `None` while it runs.
     pub ended: Option<(Timestamp, Ending)>,
 }
 
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
-    /// It answered.
+    /// The function returned this answer.
     Answered(Value),
-    /// It answered with an error.
+    /// The function returned an error.
     Failed(String),
-    /// Its time was over.
+    /// The invocation reached its time limit.
     TimedOut,
-    /// It was killed, as [`AwsModel::kill_at`] asked for.
+    /// The invocation was killed by [`AwsModel::kill_at`].
     Killed,
 }
 
-/// Where an invocation comes from.
+/// The source of an invocation.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
-    /// A batch of the queue.
+    /// A batch of messages from the queue.
     Queue,
-    /// EventBridge's schedule, or someone who does not wait: invoked without the queue, so many times before.
+    /// EventBridge's schedule, or an asynchronous invocation by somebody, without the queue.
     Event {
-        /// How often it has failed.
+        /// The number of attempts that failed.
         failures: u32,
     },
 }
 
-/// What follows from an ending.
+/// The consequence of an ending.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Follows {
-    /// Nothing more.
+    /// Nothing follows.
     Done,
-    /// It is tried again, after a while.
+    /// Lambda invokes the function again, after this time.
     Again(Duration),
-    /// It goes to the on-failure destination.
+    /// Lambda sends the payload to the on-failure destination.
     GivenUp,
 }
 
 impl Invocation {
-    /// The messages that it was given: id and receipt.
+    /// The messages of the batch, by id and receipt.
     fn messages(&self) -> impl Iterator<Item = (&str, &str)> {
         let records = self.payload["Records"].as_array().into_iter().flatten();
         records.map(|record| (record["messageId"].as_str().unwrap(), record["receiptHandle"].as_str().unwrap()))
     }
 
-    /// The messages that the answer gives back; none: the whole batch.
+    /// The messages that the answer names as failed; `None`: the whole batch.
     fn given_back<'a>(&'a self, answer: &'a Value) -> Option<BTreeSet<&'a str>> {
         let failures = match answer.get("batchItemFailures") {
             None | Some(Value::Null) => return Some(BTreeSet::new()),
@@ -78,7 +78,7 @@ impl Invocation {
         failures.iter().map(|failure| failure["itemIdentifier"].as_str().filter(|id| ids.contains(id))).collect()
     }
 
-    /// Deletes the messages that are done with, or says what else follows.
+    /// Deletes the messages that succeeded, or returns the consequence of a failure.
     pub(super) fn follow(&self, aws: &AwsModel, source: &Source) -> Follows {
         let ending = self.ended.as_ref().map(|(_, ending)| ending);
         match (source, ending) {

@@ -1,8 +1,8 @@
-//! IAM as the port has it: reads perhaps of a moment ago, always in pages; writes that the trail attributes to Reprofile.
+//! The IAM port: reads that may lag, lists in pages, and writes that the trail attributes to Reprofile.
 //!
-//! Invariant: a read answers with one state that IAM really was in; only what was not in that state is not found.
-//! Lists show no tags, as the API's do not. A write obeys the rules that people's obey.
-//! Whether a read takes a name in any case AWS does not say: a setting decides.
+//! Invariant: a read answers with one whole state that IAM was in, and finds everything in that state. Lists have no
+//! tags, as in the API. Writes follow the same rules as the calls of people. AWS does not document whether a read
+//! accepts a name in another case, so a setting decides.
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetInstanceProfile.html>,
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html> ("might return fewer than the
 //! MaxItems number"),
@@ -23,18 +23,18 @@ use super::iam_state::{HeldRole, IamState, ProfileRecord, Reader};
 use super::{AwsModel, refused};
 
 impl AwsModel {
-    /// IAM as its reads show it now.
+    /// The state of IAM that its reads return now.
     fn iam_as_read(&self) -> Rc<IamState> {
         let lag = self.settings().iam_reads_lag;
         self.world.iam.borrow().as_of(self.now() - lag)
     }
 
-    /// Whether a call that names something so finds what is spelt so; both differ in case at most.
+    /// Whether a call with this spelling finds the resource with that one. The two differ in case at most.
     pub(super) fn finds(&self, named: &str, spelt: &str) -> bool {
         !self.settings().iam_reads_mind_case || named == spelt
     }
 
-    /// The one who reads now.
+    /// The account and the time of a read.
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader { account: &self.world.account, now: self.now() }
     }

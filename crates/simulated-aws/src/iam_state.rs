@@ -1,7 +1,7 @@
 //! IAM's rules for roles and instance profiles, as functions of its state.
 //!
-//! Invariant: the state is always one that IAM could be in: a name is taken once whatever its case or path, a profile
-//! holds at most one role, a role that a profile holds exists. An operation that is refused changes nothing.
+//! Invariant: IAM could be in every state that is stored here. A name is taken once, whatever its case or path. A
+//! profile holds one role at most. A role in a profile exists. A refused operation changes nothing.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html>,
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>,
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteInstanceProfile.html> ("the instance profile must not
@@ -14,21 +14,21 @@ use reprofile_core::domain::model::{Profile, Role, Timestamp};
 use reprofile_core::domain::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
 use reprofile_core::domain::trust_policy::{self, Verdict};
 
-/// A refusal: code and message.
+/// A refusal, as code and message.
 pub(super) type Refusal = (&'static str, String);
 
-/// A role as IAM has it.
+/// A role, as IAM stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RoleRecord {
     pub(super) path: Path,
     pub(super) name: RoleName,
     pub(super) id: RoleId,
     pub(super) created: Timestamp,
-    /// Its trust policy.
+    /// The trust policy, URL-encoded JSON.
     pub(super) policy: String,
 }
 
-/// Who reads IAM, and when: trust policies are judged by that.
+/// The account and the time of a read, by which trust policies are judged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) account: &'a AccountId,
@@ -36,21 +36,21 @@ pub(super) struct Reader<'a> {
 }
 
 impl RoleRecord {
-    /// The role as it is shown, with what its trust policy says.
+    /// The role as IAM returns it, with the verdict on its trust policy.
     pub(super) fn shown(&self, by: Reader) -> Role {
         let Verdict { trust, part } = trust_policy::of_policy(&self.policy, by.account, by.now);
         Role { name: self.name.clone(), id: self.id.clone(), created: self.created, trust, trust_part: part }
     }
 }
 
-/// The role in a profile, and since when.
+/// The role in a profile, and the time at which it was put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HeldRole {
     pub(super) name: RoleName,
     pub(super) added: Timestamp,
 }
 
-/// An instance profile as IAM has it.
+/// An instance profile, as IAM stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProfileRecord {
     pub(super) arn: ProfileArn,
@@ -60,7 +60,7 @@ pub(super) struct ProfileRecord {
     pub(super) role: Option<HeldRole>,
 }
 
-/// IAM in one moment. Both kinds of names compare case-insensitively.
+/// The state of IAM at one moment. Names of roles and profiles have no case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct IamState {
     roles: BTreeMap<RoleName, Rc<RoleRecord>>,
@@ -87,7 +87,7 @@ impl IamState {
         self.profiles.values().map(Rc::as_ref)
     }
 
-    /// A profile as `GetInstanceProfile` shows it, with its role and the role's trust policy of now.
+    /// A profile as `GetInstanceProfile` returns it, with its role and the role's present trust policy.
     pub(super) fn shown(&self, profile: &ProfileRecord, by: Reader) -> Profile {
         Profile {
             arn: profile.arn.clone(),
@@ -165,35 +165,35 @@ fn still_held() -> Refusal {
     ("DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.".to_owned())
 }
 
-/// IAM's states, oldest first, so that reads can lag.
+/// All states of IAM, oldest first, so that reads can lag.
 #[derive(Default)]
 pub(super) struct History {
     states: Vec<(Timestamp, Rc<IamState>)>,
 }
 
 impl History {
-    /// IAM as it is.
+    /// The present state.
     pub(super) fn latest(&self) -> Rc<IamState> {
         self.states.last().map(|(_, state)| Rc::clone(state)).unwrap_or_default()
     }
 
-    /// IAM as it was.
+    /// The state at an earlier time.
     pub(super) fn as_of(&self, at: Timestamp) -> Rc<IamState> {
         let later = self.states.partition_point(|(since, _)| *since <= at);
         later.checked_sub(1).map(|index| Rc::clone(&self.states[index].1)).unwrap_or_default()
     }
 
-    /// IAM as it has ever been, oldest first.
+    /// All states so far, oldest first.
     pub(super) fn states(&self) -> impl Iterator<Item = &IamState> {
         self.states.iter().map(|(_, state)| &**state)
     }
 
-    /// IAM from now on.
+    /// Stores a new present state.
     pub(super) fn push(&mut self, at: Timestamp, state: IamState) {
         self.states.push((at, Rc::new(state)));
     }
 
-    /// IAM as it has been all along.
+    /// Replaces the whole history with one state.
     pub(super) fn rewrite(&mut self, since: Timestamp, state: IamState) {
         self.states = vec![(since, Rc::new(state))];
     }

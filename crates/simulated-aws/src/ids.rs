@@ -1,6 +1,6 @@
-//! Ids as AWS shapes them, counted up.
+//! Ids in AWS's form, made by counting up.
 //!
-//! Invariant: no id is ever given out twice, and the same calls in the same order give the same ids.
+//! Invariant: no id is given out twice. The same calls in the same order give the same ids.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>: "Each unique
 //! ID is never reused"; 4 letters for the kind and 17 characters.
 
@@ -41,12 +41,12 @@ impl Ids {
         AssociationId::new(&format!("iip-assoc-{:017x}", next(&self.associations))).unwrap()
     }
 
-    /// What a message that was taken is deleted by.
+    /// The receipt by which a received message is deleted.
     pub(super) fn receipt(&self) -> String {
         format!("AQEBexample{:013}", next(&self.receipts))
     }
 
-    /// Something shaped like a UUID, for events and messages.
+    /// An id in the form of a UUID, for events and messages.
     pub(super) fn uuid(&self) -> String {
         format!("00000000-0000-4000-8000-{:012x}", next(&self.others))
     }

@@ -1,7 +1,7 @@
-//! EC2's instances: what they are, and the states they pass through in time.
+//! EC2's instances, and their states over time.
 //!
-//! Invariant: an instance is in one state at any moment, decided when its transition began; nothing has to run for time
-//! to pass. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
+//! Invariant: an instance is in one state at any moment. A transition fixes its times when it begins, so nothing has to
+//! run for time to pass. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use reprofile_core::domain::model::{Hold, Instance, InstanceState, Timestamp};
 use reprofile_core::domain::names::{InstanceId, Region};
 
-/// An instance as EC2 has it.
+/// An instance, as EC2 stores it.
 #[derive(Debug, Clone)]
 pub(super) struct InstanceRow {
     pub(super) id: InstanceId,
@@ -17,14 +17,14 @@ pub(super) struct InstanceRow {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) operator_managed: bool,
     pub(super) launched: Timestamp,
-    /// From when on `DescribeInstances` shows it.
+    /// The time from which `DescribeInstances` lists it.
     pub(super) shown_from: Timestamp,
-    /// The states it goes through, each with its beginning, oldest first.
+    /// Its states, each with its beginning, oldest first.
     states: Vec<(Timestamp, InstanceState)>,
 }
 
 impl InstanceRow {
-    /// One that has been in a state since it was launched.
+    /// An instance that has been in one state since its launch.
     pub(super) fn new(id: InstanceId, region: Region, name: &str, launched: Timestamp, state: InstanceState) -> Self {
         Self {
             id,
@@ -37,24 +37,24 @@ impl InstanceRow {
         }
     }
 
-    /// Its state at a moment.
+    /// The state at this moment.
     pub(super) fn state(&self, at: Timestamp) -> InstanceState {
         self.states.iter().rev().find(|(since, _)| *since <= at).unwrap().1
     }
 
-    /// Enters a state now, and the one after it later.
+    /// Enters one state now, and the next one later.
     pub(super) fn pass(&mut self, now: Timestamp, through: InstanceState, takes: Duration, to: InstanceState) {
         self.states.retain(|(since, _)| *since <= now);
         self.states.extend([(now, through), (now + takes, to)]);
     }
 
-    /// Whether EC2 still knows it: a terminated one is forgotten after a while.
+    /// Whether EC2 still lists it. Some time after its termination it does not.
     pub(super) fn is_known(&self, now: Timestamp, terminated_shown: Duration) -> bool {
         let &(since, last) = self.states.last().unwrap();
         last != InstanceState::Terminated || now < since + terminated_shown
     }
 
-    /// What `DescribeInstances` shows of it.
+    /// Its description by `DescribeInstances`.
     pub(super) fn shown(&self, now: Timestamp) -> Instance {
         Instance {
             id: self.id.clone(),
@@ -78,7 +78,7 @@ impl Instances {
         self.rows.insert(row.id.clone(), row);
     }
 
-    /// An instance, wherever it is.
+    /// An instance in any region.
     pub(super) fn get(&self, id: &InstanceId) -> Option<&InstanceRow> {
         self.rows.get(id)
     }
@@ -88,7 +88,7 @@ impl Instances {
         self.rows.values()
     }
 
-    /// An instance to be changed, wherever it is.
+    /// An instance in any region, for a change.
     pub(super) fn get_mut(&mut self, id: &InstanceId) -> Option<&mut InstanceRow> {
         self.rows.get_mut(id)
     }

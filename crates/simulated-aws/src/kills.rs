@@ -1,8 +1,8 @@
-//! The end of a process at any moment that matters: before or after any of its calls takes effect.
+//! Kills a process at any point that matters: right before or right after one of its calls takes effect.
 //!
-//! Invariant: what is killed never runs again, and nothing of it takes effect after the kill. Only calls made inside
-//! [`AwsModel::mortal`] count, so other people's, and those of invocations beside it, go on. Between two calls nothing
-//! changes that anyone else could see: a kill during a sleep or a computation is the kill before the next call.
+//! Invariant: a killed process never runs again, and takes no effect after the kill. Only calls inside
+//! [`AwsModel::mortal`] count, so people and other invocations go on. Between two calls a process changes nothing that
+//! others can see. So a kill during a sleep or a computation equals the kill before the next call.
 
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
@@ -11,26 +11,26 @@ use std::task::Poll;
 
 use super::AwsModel;
 
-/// It was killed.
+/// The error of a process that was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Killed;
 
-/// When the next kill is, and who is being polled.
+/// The point of the next kill, and the process that is being polled.
 #[derive(Default)]
 pub(super) struct Kills {
-    /// How many points are passed before; none: there is no kill.
+    /// The number of points before the kill; `None`: there is no kill.
     left: Cell<Option<usize>>,
     polled: Cell<Polled>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Polled {
-    /// Nobody that can be killed.
+    /// A process that cannot be killed, or none.
     #[default]
     Other,
-    /// Someone who can.
+    /// A process that can be killed.
     Mortal,
-    /// Someone who was, in this very poll.
+    /// A process that was killed during this poll.
     Struck,
 }
 
@@ -53,18 +53,19 @@ impl Kills {
 }
 
 impl AwsModel {
-    /// Kills whoever passes the `n`th point from now, counted from 0 over everything that can be killed: two points a
-    /// call, right before it takes effect and right after. So `for n in 0..` until nobody is killed tries them all.
+    /// Kills the process that passes the `n`th point from now. Points count from 0, over all processes that can be
+    /// killed. Each call has two: right before it takes effect, and right after. `for n in 0..`, until nothing is
+    /// killed, tries them all.
     pub fn kill_at(&self, n: usize) {
         self.world.kills.left.set(Some(n));
     }
 
-    /// Kills nobody any more.
+    /// Cancels the kill.
     pub fn kill_nobody(&self) {
         self.world.kills.left.set(None);
     }
 
-    /// Runs a process that is killed at its `n`th point; one that has fewer runs to its end.
+    /// Runs a process and kills it at its `n`th point. A process with fewer points runs to its end.
     pub async fn killed_at<T>(&self, n: usize, process: impl Future<Output = T>) -> Result<T, Killed> {
         self.kill_at(n);
         let ended = self.mortal(process).await;
@@ -72,7 +73,7 @@ impl AwsModel {
         ended
     }
 
-    /// Runs what can be killed.
+    /// Runs a process that can be killed.
     pub(super) async fn mortal<T>(&self, process: impl Future<Output = T>) -> Result<T, Killed> {
         let polled = &self.world.kills.polled;
         let mut process = pin!(process);
@@ -87,7 +88,7 @@ impl AwsModel {
         .await
     }
 
-    /// A moment at which whoever is being polled may be killed: then it gets no further.
+    /// A point at which the process that is being polled may be killed. It does not continue then.
     pub(super) async fn kill_point(&self) {
         if self.world.kills.strikes() {
             pending::<()>().await;

@@ -1,35 +1,35 @@
 //! A model of one AWS account behind the ports, in memory, strict, and in virtual time.
 //!
-//! Invariant: it answers as AWS documents it, with AWS's codes; where AWS leaves something open (the order of rows, an
-//! empty page, what lags for how long), it may take the side that is harder for a caller. What happens takes tokio's
-//! time, so that a test under `start_paused` sees two minutes pass in microseconds.
+//! Invariant: the model answers as AWS documents it, with AWS's codes. Where AWS leaves something open (the order of
+//! rows, an empty page, a delay), it may choose the harder behaviour for a caller. Everything runs in tokio's time, so
+//! a test under `start_paused` sees two minutes pass in microseconds.
 //!
 //! | file | its part |
 //! |---|---|
-//! | `scenario` | what has long been so: roles, profiles and instances to begin a test with |
-//! | `iam_state`, `people_in_iam`, `iam_port` | IAM: its rules, people's calls, those that Reprofile makes |
-//! | `cloudtrail` | what people do in IAM, as EventBridge delivers it |
+//! | `scenario` | the state before a test: roles, profiles and instances that have long existed |
+//! | `iam_state`, `people_in_iam`, `iam_port` | IAM: its rules, the calls of people, the calls of Reprofile |
+//! | `cloudtrail` | the events of people's calls to IAM, as EventBridge delivers them |
 //! | `instances`, `associations`, `people_in_ec2`, `ec2_port` | EC2: the same, in every region |
-//! | `propagation` | what a region of EC2 knows of IAM, and since when |
+//! | `propagation` | how late a region of EC2 learns of changes in IAM |
 //! | `topic`, `table`, `queue` | SNS, DynamoDB, SQS |
-//! | `calls`, `buckets`, `faults`, `pages`, `kills` | what all calls share: a record, a rate, a fault, a page, an end |
-//! | `deeds` | what Reprofile changed |
-//! | `deployment`, `function` | whole incidents: rule, queue, schedule and function, driven in virtual time |
+//! | `calls`, `buckets`, `faults`, `pages`, `kills` | shared by all calls: records, rate limits, faults, pages, kills |
+//! | `deeds` | the changes that Reprofile made |
+//! | `deployment`, `function` | Reprofile deployed: rule, queue, schedule and function, in virtual time |
 //!
-//! A further service is a further file: its state in `World`, its calls as `Operation`s that go through
+//! To add a service, add a file. Its state belongs in `World`, and its calls are `Operation`s that go through
 //! `AwsModel::call`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot continue panics")]
 #![expect(
     clippy::missing_panics_doc,
     clippy::missing_errors_doc,
-    reason = "it refuses as AWS does, and stops a wrong test"
+    reason = "it refuses as AWS does, and panics in a wrong test"
 )]
 #![expect(
     clippy::must_use_candidate,
     clippy::return_self_not_must_use,
     clippy::new_without_default,
-    reason = "a test uses what it asks for"
+    reason = "tests use the results that they need"
 )]
 
 mod associations;
@@ -77,9 +77,9 @@ pub use propagation::Propagation;
 pub use settings::Settings;
 pub use topic::Published;
 
-/// A handle on the model of one account; clones share the account.
+/// A handle on the model of one account. Clones share the account.
 ///
-/// Make it inside the runtime whose time it shall run in.
+/// Create it inside the runtime whose time it shall use.
 #[derive(Clone)]
 pub struct AwsModel {
     world: Rc<World>,
@@ -89,16 +89,16 @@ pub struct AwsModel {
     has_queue: bool,
 }
 
-/// Whose hands a handle's people's calls are in.
+/// The caller of the calls that people make through a handle.
 #[derive(Clone)]
 enum Who {
-    /// Someone, now: what they do is in CloudTrail.
+    /// This caller, now. CloudTrail records the calls.
     Caller(Caller),
-    /// Nobody: it has been so for a month, and no event tells of it.
+    /// Nobody: the calls were made a month ago, and leave no events.
     LongAgo,
 }
 
-/// The account's state, a cell for each service.
+/// The state of the account, with a cell for each service.
 struct World {
     account: AccountId,
     partition: Partition,
@@ -120,17 +120,17 @@ struct World {
     table: RefCell<table::Items>,
     queue: RefCell<queue::Messages>,
     kills: kills::Kills,
-    /// Wakes a deployment: an event is in the trail, or a message in the queue.
+    /// Wakes a deployment, because the trail has an event or the queue has a message.
     changed: tokio::sync::Notify,
 }
 
 impl AwsModel {
-    /// Account 111122223333 with us-east-1, eu-west-1 and ap-southeast-2 enabled.
+    /// Account 111122223333, with us-east-1, eu-west-1 and ap-southeast-2 enabled.
     pub fn new() -> Self {
         Self::with_regions(&["us-east-1", "eu-west-1", "ap-southeast-2"])
     }
 
-    /// The same with these regions enabled; the first is the one that global calls go to.
+    /// The same account with these regions enabled. Global calls go to the first one.
     pub fn with_regions(regions: &[&str]) -> Self {
         Self::of("111122223333", "aws", regions)
     }
@@ -165,28 +165,28 @@ impl AwsModel {
         Self { world: Rc::new(world), who, has_topic: true, has_table: true, has_queue: true }
     }
 
-    /// A handle whose people's calls are made by someone else: `aws.by(Caller::terraform()).delete_role("web-role")`.
+    /// A handle with another caller: `aws.by(Caller::terraform()).delete_role("web-role")`.
     pub fn by(&self, caller: Caller) -> Self {
         Self { who: Who::Caller(caller), ..self.clone() }
     }
 
-    /// A handle whose people's calls have been made a month ago: they are propagated, lag nowhere, and no event tells
-    /// of them. IAM's history before now is rewritten to it, so make them before anything that lags.
+    /// A handle whose calls were made a month ago. They are known everywhere and leave no events. They rewrite IAM's
+    /// history before now, so make them before any call whose effect lags.
     pub fn long_ago(&self) -> Self {
         Self { who: Who::LongAgo, ..self.clone() }
     }
 
-    /// A handle for a Reprofile that has no topic configured.
+    /// A handle for a Reprofile without a topic.
     pub fn without_topic(&self) -> Self {
         Self { has_topic: false, ..self.clone() }
     }
 
-    /// A handle for a Reprofile that has no table configured.
+    /// A handle for a Reprofile without a table.
     pub fn without_table(&self) -> Self {
         Self { has_table: false, ..self.clone() }
     }
 
-    /// A handle for a Reprofile that has no queue configured to send rechecks to.
+    /// A handle for a Reprofile without a queue for rechecks.
     pub fn without_queue(&self) -> Self {
         Self { has_queue: false, ..self.clone() }
     }
@@ -243,7 +243,7 @@ impl Account for AwsModel {
     }
 }
 
-/// A refusal of the service's, as the port hands it out.
+/// A refusal of the service, as the port returns it.
 fn refused<T>(operation: Operation, code: &str, message: &str) -> Result<T, AwsError> {
     Err(AwsError::new(operation.as_str(), code, message))
 }

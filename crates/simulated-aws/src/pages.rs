@@ -1,7 +1,7 @@
 //! Pages of a list and the opaque tokens between them.
 //!
-//! Invariant: a token serves the very request that it was given for and no other; rows come in no order that a caller
-//! could rely on, and a row that is there throughout is on exactly one page, whatever comes and goes meanwhile.
+//! Invariant: a token is valid only for the request that it was given for. Callers cannot rely on any order of rows. A
+//! row that exists all the time is on exactly one page, whatever is created or deleted meanwhile.
 //! <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-pagination.html>: a page can hold fewer rows than asked
 //! for, or none, and not be the last; tokens are not to be made up nor used with other parameters.
 
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use reprofile_core::ports::Page;
 
-/// The tokens given out.
+/// The tokens that were given out.
 #[derive(Default)]
 pub(super) struct Pages {
     given: HashMap<String, Given>,
@@ -20,17 +20,17 @@ struct Given {
     after: String,
 }
 
-/// A token that was not given out for this request.
+/// The refusal of a token that was not given out for this request.
 #[derive(Debug)]
 pub(super) struct UnknownToken;
 
-/// FNV-1a: scatters ids, the same way each time.
+/// FNV-1a, which scatters ids in the same way each time.
 pub(super) fn scatter(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl Pages {
-    /// The page that a token asks for, of rows with their ids.
+    /// The page for a token, out of rows with their ids.
     pub(super) fn page<T>(
         &mut self,
         request: &str,

@@ -1,7 +1,7 @@
-//! What people, auto scaling and other tools do in EC2, and what can be asked of the model to judge a run by.
+//! The calls of people, auto scaling and other tools to EC2, and the questions by which tests judge a run.
 //!
-//! Invariant: the calls obey the same rules as those that come through the port, and take effect at once. What is asked
-//! here is the truth of the moment: no lag, no page, no record.
+//! Invariant: the calls follow the same rules as those through the port, and take effect at once. Answers here are the
+//! present truth, without lag, pages or a record.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::propagation::ProfileReference;
 use super::{AwsModel, refused};
 
 impl AwsModel {
-    /// `RunInstances` of one, which a fresh profile fails as EC2 does.
+    /// `RunInstances` for one instance. With a fresh profile it fails as in EC2.
     pub fn run_instance(&self, region: &str, profile: &str, name: &str) -> Result<InstanceId, AwsError> {
         let (region, reference) = (Region::new(region).unwrap(), by_name(profile));
         let profile = self.profile_in_region(Operation::RunInstances, &region, &reference)?;
@@ -64,14 +64,14 @@ impl AwsModel {
         self.pass(Operation::StopInstances, id, &from, InstanceState::Stopping, takes, InstanceState::Stopped)
     }
 
-    /// `StartInstances`: pending, then running; launched anew.
+    /// `StartInstances`: pending, then running, with a new launch time.
     pub fn start(&self, id: &InstanceId) -> Result<(), AwsError> {
         let takes = self.settings().pending;
         let from = [InstanceState::Stopped];
         self.pass(Operation::StartInstances, id, &from, InstanceState::Pending, takes, InstanceState::Running)
     }
 
-    /// `TerminateInstances`: shutting-down, then terminated, then after a while not shown any more.
+    /// `TerminateInstances`: shutting-down, then terminated, and later no longer listed.
     pub fn terminate(&self, id: &InstanceId) -> Result<(), AwsError> {
         use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
         let takes = self.settings().shutting_down;
@@ -85,22 +85,22 @@ impl AwsModel {
         instances.get_mut(id).unwrap().tags.insert(key.to_owned(), value.to_owned());
     }
 
-    /// `AssociateIamInstanceProfile`, by someone else.
+    /// `AssociateIamInstanceProfile` by somebody else.
     pub fn associate(&self, region: &str, instance: &InstanceId, profile: &str) -> Result<Association, AwsError> {
         self.associate_now(&Region::new(region).unwrap(), instance, &by_name(profile))
     }
 
-    /// `DisassociateIamInstanceProfile`, by someone else.
+    /// `DisassociateIamInstanceProfile` by somebody else.
     pub fn disassociate(&self, region: &str, association: &AssociationId) -> Result<Association, AwsError> {
         self.disassociate_now(&Region::new(region).unwrap(), association)
     }
 
-    /// `ReplaceIamInstanceProfileAssociation`, by someone else.
+    /// `ReplaceIamInstanceProfileAssociation` by somebody else.
     pub fn replace(&self, region: &str, association: &AssociationId, profile: &str) -> Result<Association, AwsError> {
         self.replace_now(&Region::new(region).unwrap(), association, &by_name(profile))
     }
 
-    /// The association that an instance has, on its way in or in force.
+    /// The association of an instance, attached or being attached.
     pub fn association_of(&self, instance: &InstanceId) -> Option<Association> {
         let region = self.world.instances.borrow().get(instance)?.region.clone();
         let of_it = self.visible_associations(&region, Some(std::slice::from_ref(instance)));
@@ -129,7 +129,7 @@ impl AwsModel {
         self.world.iam.borrow().latest().role(name).ok().map(|role| role.shown(self.reader()))
     }
 
-    /// What EC2 knows of an instance.
+    /// The description of an instance.
     pub fn instance(&self, id: &InstanceId) -> Instance {
         self.world.instances.borrow().get(id).unwrap().shown(self.now())
     }
@@ -139,8 +139,8 @@ impl AwsModel {
         self.world.instances.borrow().get(instance).unwrap().state(self.now())
     }
 
-    /// Whether the instance can get credentials: its association is in force, holds the id that is live, and that
-    /// profile has a role that EC2 may assume.
+    /// Whether the instance can get credentials. Its association must be in force with the live profile's id, and the
+    /// profile's role must let EC2 assume it.
     pub fn is_whole(&self, instance: &InstanceId) -> bool {
         let iam = self.world.iam.borrow().latest();
         self.association_of(instance).is_some_and(|association| {
@@ -152,7 +152,7 @@ impl AwsModel {
         })
     }
 
-    /// What every instance of every region holds: to compare two runs by, or the same before and after.
+    /// The profile of every instance in every region, for comparing two runs or two moments.
     pub fn holdings(&self) -> BTreeMap<InstanceId, (ProfileArn, ProfileId)> {
         let held = |region: &Region| self.visible_associations(region, None).into_iter().filter(Association::is_held);
         self.world.regions.iter().flat_map(held).map(|row| (row.instance, (row.arn, row.held))).collect()

@@ -1,9 +1,8 @@
-//! What people and their tools do in IAM: the seven calls that can cut instances off, and what the console makes of
-//! them.
+//! The calls of people and tools to IAM: the seven calls that can cost instances their role, and the console's
+//! sequences of them.
 //!
-//! Invariant: each call is one that AWS's API has, obeys the rules of `iam_state`, and leaves its record in CloudTrail,
-//! refused or not. They take effect at once: only what Reprofile itself calls through a port takes time, is counted and
-//! throttled.
+//! Invariant: each call exists in AWS's API, follows the rules of `iam_state`, and is recorded in CloudTrail, refused
+//! or not. It takes effect at once. Only Reprofile's calls through a port take time, are counted and are throttled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use super::cloudtrail::{create_date, trust_document};
 use super::iam_state::{IamState, ProfileRecord, Refusal, RoleRecord};
 use super::{AwsModel, LONG_AGO, Who, refused};
 
-/// How long the console takes from one call to the next.
+/// The time between two calls of the console.
 const CONSOLE_STEP: Duration = Duration::from_secs(1);
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html>: at most 50; keys that begin with
@@ -73,7 +72,7 @@ impl AwsModel {
         }
     }
 
-    /// What a write does not find for the case of its letters; a creation looks for nothing.
+    /// The refusal of a write whose name has another case. Creations look nothing up.
     fn missing_in_this_case(&self, operation: Operation, parameters: &Value, iam: &IamState) -> Option<Refusal> {
         if matches!(operation, Operation::CreateRole | Operation::CreateInstanceProfile) {
             return None;
@@ -110,7 +109,7 @@ impl AwsModel {
         })
     }
 
-    /// `DeleteRole`: only once no profile holds it.
+    /// `DeleteRole`: only while no profile holds the role.
     pub fn delete_role(&self, name: &str) -> Result<(), AwsError> {
         self.change(Operation::DeleteRole, &json!({ "roleName": name }), |iam, _| {
             iam.delete_role(&checked(RoleName::new(name))?)?;
@@ -118,7 +117,7 @@ impl AwsModel {
         })
     }
 
-    /// `UpdateAssumeRolePolicy`, by a policy that says so.
+    /// `UpdateAssumeRolePolicy`, with a policy of this verdict.
     pub fn update_assume_role_policy(&self, role: &str, trust: Trust) -> Result<(), AwsError> {
         self.write_trust_policy(role, &trust_document(trust))
     }
@@ -169,7 +168,7 @@ impl AwsModel {
         })
     }
 
-    /// `DeleteInstanceProfile`: only once it holds no role; whether instances use it is not asked.
+    /// `DeleteInstanceProfile`: only without a role in it. Instances that use it do not matter.
     pub fn delete_instance_profile(&self, name: &str) -> Result<(), AwsError> {
         self.change(Operation::DeleteInstanceProfile, &json!({ "instanceProfileName": name }), |iam, _| {
             iam.delete_profile(&checked(ProfileName::new(name))?)?;
@@ -177,7 +176,7 @@ impl AwsModel {
         })
     }
 
-    /// `AddRoleToInstanceProfile`: one role a profile.
+    /// `AddRoleToInstanceProfile`: one role in each profile.
     pub fn add_role_to_instance_profile(&self, profile: &str, role: &str) -> Result<(), AwsError> {
         let parameters = json!({ "instanceProfileName": profile, "roleName": role });
         self.change(Operation::AddRoleToInstanceProfile, &parameters, |iam, now| {
@@ -195,8 +194,8 @@ impl AwsModel {
         })
     }
 
-    /// What the console's "Delete role" does: out of every profile, the profile of the same name deleted, then the
-    /// role; a second from call to call.
+    /// The console's "Delete role": takes the role out of every profile, deletes the profile of the same name, and
+    /// deletes the role. A second passes between two calls.
     pub async fn console_delete_role(&self, name: &str) -> Result<(), AwsError> {
         let role = RoleName::new(name).unwrap();
         let holds = |profile: &&ProfileRecord| profile.role.as_ref().is_some_and(|held| held.name == role);
@@ -213,8 +212,8 @@ impl AwsModel {
         self.delete_role(name)
     }
 
-    /// What the console's "Create role" for EC2 does: the role, a profile of the same name, the one into the other; a
-    /// second from call to call.
+    /// The console's "Create role" for EC2: creates the role and a profile of the same name, and puts the role in. A
+    /// second passes between two calls.
     pub async fn console_create_role(&self, name: &str) -> Result<(), AwsError> {
         self.create_role(name)?;
         sleep(CONSOLE_STEP).await;

@@ -1,7 +1,7 @@
-//! What a region of EC2 knows of IAM: a profile reaches it some time after IAM has it.
+//! The delay with which a region of EC2 learns of changes in IAM.
 //!
-//! Invariant: EC2 never associates a profile that IAM never had, nor one without a role; what it takes is a profile's
-//! ARN and id as its region knows them in that moment.
+//! Invariant: EC2 only associates a profile that IAM had, with a role in it. It uses the ARN and id that its region
+//! knows at that moment.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>. The
 //! messages are those that Terraform and others wait out
 //! (<https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go>); that a
@@ -19,24 +19,24 @@ use super::calls::Operation;
 use super::iam_state::{IamState, ProfileRecord};
 use super::{AwsModel, refused};
 
-/// How a region of EC2 behaves until it knows a fresh profile.
+/// The behaviour of a region of EC2 until it knows a fresh profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
-    /// It refuses the profile until so long after its creation, and after a role was put into it.
+    /// The region refuses the profile for this long after its creation, and after a role was put in.
     Refused(Duration),
-    /// The same, but the refusal is an `IncorrectState` that says `InstanceIdentityProfileNotFound`.
+    /// The same, with the refusal `IncorrectState` and `InstanceIdentityProfileNotFound` in its message.
     /// <https://github.com/hashicorp/terraform-provider-aws/issues/12533>
     IncorrectState(Duration),
-    /// It sees IAM as it was so long ago: a profile that was re-created within that time is taken with its *old* id.
+    /// The region sees IAM as it was this long ago. A profile that was re-created within that time gets its *old* id.
     OldIdTaken(Duration),
 }
 
-/// How a call names a profile.
+/// The form in which a call names a profile.
 #[derive(Debug, Clone)]
 pub(super) enum ProfileReference {
     /// By name alone.
     Name(ProfileName),
-    /// By ARN, path included.
+    /// By ARN, with the path.
     Arn(ProfileArn),
 }
 
@@ -51,7 +51,7 @@ impl ProfileReference {
     fn is_of(&self, profile: &ProfileRecord, minds_case: bool) -> bool {
         match self {
             Self::Name(name) => !minds_case || name.as_str() == profile.arn.name().as_str(),
-            // To the letter: `ProfileArn` compares the name as names are compared.
+            // Compares letter by letter, because `ProfileArn` ignores the case of the name.
             Self::Arn(arn) => profile.arn.to_string() == arn.to_string(),
         }
     }
@@ -68,7 +68,7 @@ impl ProfileReference {
 }
 
 impl AwsModel {
-    /// The profile that a call means, as the region knows it, or EC2's refusal.
+    /// The profile of a call as the region knows it, or EC2's refusal.
     pub(super) fn profile_in_region(
         &self,
         operation: Operation,

@@ -1,7 +1,7 @@
-//! An SQS queue: what is sent into it, and what its consumer, Lambda, takes out of it.
+//! An SQS queue, its senders, and its consumer Lambda.
 //!
-//! Invariant: a message that was taken in comes back until it is deleted or has been received too often; then it is in
-//! the dead-letter queue. It may come more than once, in any order.
+//! Invariant: a message is delivered until it is deleted, or has been received too often and moves to the dead-letter
+//! queue. It may be delivered more than once, in any order.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html> (a delay of 0 to 900
 //! whole seconds),
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html>,
@@ -25,18 +25,18 @@ use super::{AwsModel, refused};
 
 const LONGEST_DELAY: u64 = 900;
 
-/// A message as it lies in the queue.
+/// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Its `messageId`.
+    /// The `messageId` that SQS gave it.
     pub id: String,
-    /// What it says.
+    /// The body of the message.
     pub body: Value,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent: Timestamp,
-    /// From when on it can be taken (again).
+    /// The time from which it can be received, or received again.
     pub due: Timestamp,
-    /// How often it was taken.
+    /// The number of times it was received.
     pub receives: u32,
 }
 
@@ -44,11 +44,11 @@ pub struct Queued {
 struct Entry {
     message: Queued,
     first_received: Option<Timestamp>,
-    /// What the last receive gave to delete it by.
+    /// The receipt of its last receive, by which it can be deleted.
     receipt: Option<String>,
 }
 
-/// What is in the queue and in its dead-letter queue.
+/// The messages in the queue and in its dead-letter queue.
 #[derive(Default)]
 pub(super) struct Messages {
     waiting: Vec<Entry>,
@@ -63,7 +63,7 @@ impl Queue for AwsModel {
     async fn send(&self, recheck: &Recheck, delay: Duration) -> Result<(), AwsError> {
         let operation = Operation::SendMessage;
         self.call(operation, None, recheck.profile.to_string(), || {
-            // DelaySeconds is an integer: what is less than a second is not there.
+            // DelaySeconds is an integer, so fractions of a second are cut off.
             let seconds = delay.as_secs();
             if seconds > LONGEST_DELAY {
                 let message = format!(
@@ -80,8 +80,7 @@ impl Queue for AwsModel {
 }
 
 impl AwsModel {
-    /// Something else than Reprofile puts a message into the queue, such as EventBridge an event, to be there after a
-    /// while; answers with its id.
+    /// Sends a message as somebody other than Reprofile, such as EventBridge, with a delay. Returns its id.
     pub fn put_in_queue(&self, body: Value, after: Duration) -> String {
         let (id, sent) = (self.world.ids.uuid(), self.now());
         let message = Queued { id: id.clone(), body, sent, due: sent + after, receives: 0 };
@@ -91,7 +90,7 @@ impl AwsModel {
         id
     }
 
-    /// Delivers a message once more, besides what comes of it anyway: a standard queue delivers at least once.
+    /// Delivers a message once more than otherwise, because a standard queue delivers at least once.
     pub fn duplicate_message(&self, id: &str) {
         let waiting = &mut self.world.queue.borrow_mut().waiting;
         let original = waiting.iter().find(|entry| entry.message.id == id).expect("the message is in the queue");
@@ -100,14 +99,14 @@ impl AwsModel {
         self.world.changed.notify_one();
     }
 
-    /// How many messages can be taken now.
+    /// The number of messages that can be received now.
     pub fn deliverable(&self) -> usize {
         let now = self.now();
         self.world.queue.borrow().waiting.iter().filter(|entry| entry.message.due <= now).count()
     }
 
-    /// Takes up to `n` messages that are due, as the records that Lambda hands to a function; they are hidden until
-    /// their visibility timeout ends. One that has been taken too often goes to the dead letters instead.
+    /// Receives up to `n` messages, as the records that Lambda passes to a function. They are hidden until their
+    /// visibility timeout ends. A message that was received too often moves to the dead-letter queue instead.
     pub fn take_batch(&self, n: usize) -> Vec<Value> {
         let (now, visibility, most) = {
             let settings = self.settings();
@@ -124,7 +123,7 @@ impl AwsModel {
         let mut ids = BTreeSet::new();
         let mut records = Vec::new();
         for entry in &mut queue.waiting {
-            // Two copies of a message in one batch could not be told apart in the function's answer.
+            // The function's answer could not distinguish two copies of a message in one batch.
             if records.len() == n || entry.message.due > now || !ids.insert(entry.message.id.clone()) {
                 continue;
             }
@@ -153,12 +152,12 @@ impl AwsModel {
         records
     }
 
-    /// `DeleteMessage`: the receipt of an earlier receive deletes nothing, and says nothing.
+    /// `DeleteMessage`. The receipt of an earlier receive deletes nothing, without an error.
     pub fn delete_message(&self, receipt: &str) {
         self.world.queue.borrow_mut().waiting.retain(|entry| entry.receipt.as_deref() != Some(receipt));
     }
 
-    /// Every message that is not deleted: waiting for its time, ready, or taken; the next one first.
+    /// Every message that is not deleted (delayed, ready or received), the next one first.
     pub fn queued(&self) -> Vec<Queued> {
         let mut messages: Vec<Queued> =
             self.world.queue.borrow().waiting.iter().map(|entry| entry.message.clone()).collect();
@@ -166,7 +165,7 @@ impl AwsModel {
         messages
     }
 
-    /// What was received too often, oldest first.
+    /// The messages in the dead-letter queue, oldest first.
     pub fn dead_letters(&self) -> Vec<Queued> {
         self.world.queue.borrow().dead.clone()
     }

@@ -1,7 +1,7 @@
-//! What has long been so when a test begins: roles, profiles, and instances that hold them.
+//! The state before a test: roles, profiles, and instances that hold them.
 //!
-//! Invariant: what is made here is a month old, healthy, and known everywhere: no event tells of it, nothing of it is
-//! still on its way. So it is made first; what then happens is people's doing.
+//! Invariant: everything that is made here is a month old, healthy and known everywhere, and left no event. So a test
+//! makes it first, and then lets people act.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::instances::InstanceRow;
 use super::{AwsModel, LONG_AGO};
 
 impl AwsModel {
-    /// A role and a profile of the same name that holds it, as the console makes them.
+    /// A role, and a profile of the same name that holds it, as the console creates them.
     pub fn role_with_profile(&self, name: &str) {
         self.profile_with_role("/", name, name);
     }
 
-    /// A role, and a profile of another name or path that holds it, as code makes them; the role may be there already.
+    /// A role, and a profile of another name or path that holds it, as tools create them. The role may exist already.
     pub fn profile_with_role(&self, path: &str, profile: &str, role: &str) {
         let long_ago = self.long_ago();
         match long_ago.create_role(role) {
@@ -45,14 +45,14 @@ impl AwsModel {
         (1..=n).map(|i| self.running(region, profile, &format!("{name}-{i}"))).collect()
     }
 
-    /// A running instance that holds a profile and that only its operator can change, as EKS Auto Mode's.
+    /// A running instance that holds a profile and that only its operator can change, as in EKS Auto Mode.
     pub fn operator_managed(&self, region: &str, profile: &str, name: &str) -> InstanceId {
         let id = self.running(region, profile, name);
         self.world.instances.borrow_mut().get_mut(&id).unwrap().operator_managed = true;
         id
     }
 
-    /// An instance that holds a profile and stays in a state until somebody changes it.
+    /// An instance that holds a profile and stays in this state until somebody changes it.
     pub fn in_state(&self, state: InstanceState, region: &str, profile: &str, name: &str) -> InstanceId {
         let id = self.without_profile(state, region, name);
         let iam = self.world.iam.borrow().latest();
@@ -69,14 +69,15 @@ impl AwsModel {
         let id = self.world.ids.instance();
         let mut row = InstanceRow::new(id.clone(), region, name, LONG_AGO, state);
         if state == InstanceState::Terminated {
-            // A month ago it would be forgotten by now: it ended this moment.
+            // It ended just now. After a month EC2 would no longer list it.
             row.pass(self.now(), state, Duration::ZERO, state);
         }
         self.world.instances.borrow_mut().insert(row);
         id
     }
 
-    /// The trap in one moment: the profile emptied, deleted, made again under its name and path, and its role put back.
+    /// The break, in one moment: takes the role out, deletes the profile, creates it again under its name and path, and
+    /// puts the role back.
     pub fn recreate_profile(&self, profile: &str) -> Result<(), AwsError> {
         let name = ProfileName::new(profile).unwrap();
         let iam = self.world.iam.borrow().latest();

@@ -1,7 +1,7 @@
-//! How long things take in the account, how much comes on a page, what lags.
+//! The account's behaviour: latencies, sizes of pages, delays.
 //!
-//! Invariant: the defaults are AWS's normal day, each from a recorded observation or AWS's page; a test changes only
-//! what it is about.
+//! Invariant: the defaults are those of AWS on a normal day, each from a recorded observation or AWS's documentation. A
+//! test changes only the settings that it is about.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,68 +10,69 @@ use reprofile_core::domain::names::{InstanceId, Region};
 
 use super::propagation::Propagation;
 
-/// The account's behaviour.
+/// The settings of an account.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and a test sets one by its name")]
 pub struct Settings {
-    /// From sending a call to its answer; the call takes effect in the middle.
+    /// The time from a call to its answer. The call takes effect in the middle.
     pub latency: Duration,
-    /// Rows on a page of IAM's lists, whatever was asked for (IAM "might return fewer").
+    /// The rows on a page of IAM's lists, whatever the request asks for (IAM "might return fewer").
     pub iam_page: usize,
-    /// Rows on a page of EC2's lists.
+    /// The rows on a page of EC2's lists.
     pub ec2_page: usize,
-    /// Whether each list begins with a page that is empty and not the last, as EC2's and IAM's may.
+    /// Whether each list begins with an empty page that is not the last, as lists of EC2 and IAM may.
     pub pages_start_empty: bool,
-    /// How old the state is that IAM's reads answer with.
+    /// The age of the state that IAM's reads return.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
     pub iam_reads_lag: Duration,
-    /// Whether IAM finds a role or a profile only by its own spelling; a name is taken regardless of case either way. AWS
-    /// does not say which.
+    /// Whether IAM finds a role or a profile only by its own spelling. AWS does not document it. In both cases a name
+    /// is taken regardless of case.
     pub iam_reads_mind_case: bool,
-    /// How many instance profiles the account may have.
+    /// The quota of instance profiles in the account.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
     pub profiles_quota: usize,
-    /// Burst and calls per second of IAM, which publishes none; none: no limit.
+    /// The burst of calls to IAM, and the calls per second. IAM publishes no limit; `None`: there is none.
     pub iam_limit: Option<(u32, u32)>,
-    /// Items on a page of the table.
+    /// The items on a page of the table.
     pub table_page: usize,
-    /// How long after its time an item of the table is still there: DynamoDB deletes "within a few days".
+    /// The time from the expiry of an item to its deletion. DynamoDB deletes "within a few days".
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>
     pub table_deletes_after: Duration,
-    /// How long a message that was taken, and not deleted, stays hidden; `template.yaml` sets it by the time limit.
+    /// The visibility timeout of the queue. `template.yaml` derives it from the function's time limit.
     pub visibility_timeout: Duration,
-    /// How often a message is taken before it goes to the dead-letter queue; `template.yaml` sets it.
+    /// The number of receives before a message moves to the dead-letter queue. `template.yaml` sets it.
     pub max_receive_count: u32,
-    /// Takes messages in an order scattered by this seed, as a standard queue may; none: as they become due.
+    /// The seed for a random order of messages, as a standard queue may have. `None`: in the order in which they are
+    /// due.
     pub queue_seed: Option<u64>,
-    /// What EC2's regions know of a fresh profile, where `propagation_in` does not say otherwise.
+    /// The behaviour of EC2's regions with a fresh profile, unless `propagation_in` has another one.
     pub propagation: Propagation,
-    /// The same for single regions; set it by [`Settings::propagation_in`].
+    /// The same for single regions. Set it with [`Settings::propagation_in`].
     pub regional_propagation: BTreeMap<Region, Propagation>,
-    /// How long an association is `associating`.
+    /// The time for which an association is `associating`.
     pub associating: Duration,
-    /// The same for every association that one of these instances gets: some stay so for hours.
+    /// The same for every association of these instances. Some stay so for hours.
     pub associating_for: BTreeMap<InstanceId, Duration>,
-    /// How long an association that was replaced or taken away is `disassociating`, and visible.
+    /// The time for which an association that was replaced or removed is `disassociating`, and listed.
     pub disassociating: Duration,
-    /// How long a launch or a start takes.
+    /// The time of a launch or a start.
     pub pending: Duration,
-    /// How long a stop takes.
+    /// The time that a stop takes.
     pub stopping: Duration,
-    /// How long a termination takes.
+    /// The time that a termination takes.
     pub shutting_down: Duration,
-    /// How long a terminated instance, and its association, are still shown.
+    /// The time for which EC2 lists a terminated instance and its association.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>: "for a short while"
     pub terminated_shown: Duration,
-    /// Whether a row of an association says when its state changed last: AWS's own samples lack it.
+    /// Whether the row of an association has the time of its last change of state. AWS's own samples lack it.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
     pub association_timestamps: bool,
-    /// Whether `DescribeInstances` selects by the profile's ARN after it has made pages of the whole fleet, so that most of
-    /// them are empty.
+    /// Whether `DescribeInstances` filters by the profile's ARN only after it has split the whole fleet into pages, so
+    /// that most pages are empty.
     pub filters_after_paging: bool,
-    /// The code with which `DescribeInstances` refuses to filter by the profile's ARN; none: it filters.
+    /// The code with which `DescribeInstances` refuses to filter by the profile's ARN. `None`: it filters.
     pub profile_filter_refused: Option<&'static str>,
-    /// How long after a launch `DescribeInstances` does not show the instance, though its association is shown.
+    /// The time after a launch for which `DescribeInstances` omits the instance, although EC2 lists its association.
     /// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
     pub launch_hidden: Duration,
 }
@@ -110,7 +111,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Says how one region learns of IAM's changes.
+    /// Sets how one region learns of changes in IAM.
     pub fn propagation_in(&mut self, region: &str, propagation: Propagation) {
         self.regional_propagation.insert(Region::new(region).unwrap(), propagation);
     }

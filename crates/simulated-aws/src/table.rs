@@ -1,7 +1,7 @@
-//! A DynamoDB table that keeps documents as JSON and takes a write only on the version it was made from.
+//! A DynamoDB table that stores documents as JSON. A write succeeds only over the version that its writer read.
 //!
-//! Invariant: what a read hands out was written, whole, by the last write that was taken, and has not expired; what
-//! cannot be stored and read back unchanged ends the test, and so does what version 0.1.0 could not read. Reads are
+//! Invariant: a read returns the whole document of the last successful write, unless it has expired. A document that
+//! does not read back unchanged, or that version 0.1.0 could not read, ends the test. Reads are
 //! strongly consistent (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html>).
 //! An item is at most 400 KB, attribute names included
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>). One that has expired is still
@@ -25,15 +25,15 @@ use super::{AwsModel, refused};
 
 /// 400 KB, in DynamoDB's thousands of 1,024.
 const LARGEST: usize = 400 * 1024;
-/// What the names of the attributes, the version and the expiry take, about.
+/// The approximate size of the attributes' names, the version and the expiry.
 const OVERHEAD: usize = 64;
 const CONFLICT: &str = "ConditionalCheckFailedException";
 
-/// What is in the table.
+/// The items in the table.
 #[derive(Default)]
 pub(super) struct Items {
     documents: BTreeMap<Key, Item>,
-    /// When each (role, profile) expires.
+    /// The expiry of each pair of role and profile.
     roles: BTreeMap<(RoleName, ProfileName), Timestamp>,
 }
 
@@ -55,7 +55,7 @@ impl Key {
 struct Item {
     json: String,
     version: Version,
-    /// None: never.
+    /// The time of expiry; `None`: never.
     expires: Option<Timestamp>,
 }
 
@@ -70,14 +70,14 @@ impl Item {
     }
 }
 
-/// What a function of 0.1.0, deployed beside this one, would make of it.
+/// Checks that version 0.1.0, deployed beside this one, could read the document.
 fn is_readable_by_the_version_before<T: DeserializeOwned>(document: &impl Serialize) {
     let json = serde_json::to_string(document).expect("a document that is written can be stored");
     let read = serde_json::from_str::<T>(&json);
     assert!(read.is_ok(), "0.1.0 can't read it: {:?}: {json}", read.err());
 }
 
-/// The document as it is stored: only what reads back unchanged.
+/// The stored form of a document, which must read back unchanged.
 fn stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(document: &T) -> String {
     let json = serde_json::to_string(document).expect("a document that is written can be stored");
     let read: T = serde_json::from_str(&json).expect("a document that is stored can be read");
@@ -86,7 +86,7 @@ fn stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(document: &T) -> 
 }
 
 impl AwsModel {
-    /// Items whose time to be deleted has come are gone.
+    /// Deletes the items that expired long enough ago.
     fn clean(&self) {
         let long_expired = self.now() - self.settings().table_deletes_after;
         let items = &mut *self.world.table.borrow_mut();
@@ -135,17 +135,17 @@ impl AwsModel {
         answer.await.map_err(|error| if error.code == CONFLICT { WriteError::Conflict } else { error.into() })
     }
 
-    /// What is remembered of a profile, without a call.
+    /// The record of a profile, without a call.
     pub fn remembered(&self, profile: &str) -> Option<ProfileRecord> {
         self.peek(&Key::Profile(ProfileName::new(profile).unwrap())).map(|stored| stored.document)
     }
 
-    /// What is remembered of the account, without a call.
+    /// The record of the account, without a call.
     pub fn remembered_account(&self) -> AccountRecord {
         self.peek(&Key::Account).map(|stored| stored.document).unwrap_or_default()
     }
 
-    /// The profiles that are remembered to have held a role, without a call.
+    /// The profiles that were seen with a role, without a call.
     pub fn remembered_of_role(&self, role: &str) -> BTreeSet<ProfileName> {
         let (now, role) = (self.now(), RoleName::new(role).unwrap());
         let items = self.world.table.borrow();
@@ -153,7 +153,7 @@ impl AwsModel {
         items.roles.iter().filter(holds).filter(|(_, at)| **at > now).map(|((_, name), _)| name.clone()).collect()
     }
 
-    /// What is remembered of the account becomes this, at once and without a call.
+    /// Replaces the record of the account, at once and without a call.
     pub fn rewrite_account(&self, change: impl FnOnce(&mut AccountRecord)) {
         let before = self.peek::<AccountRecord>(&Key::Account);
         let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
@@ -163,8 +163,8 @@ impl AwsModel {
         self.world.table.borrow_mut().documents.insert(Key::Account, item);
     }
 
-    /// Another invocation writes what is remembered of a profile, at once and without a call: those that read it before
-    /// have the wrong version now.
+    /// Writes the record of a profile as another invocation, at once and without a call. Earlier readers have an old
+    /// version then.
     pub fn rewrite_memory(&self, profile: &str, change: impl FnOnce(&mut ProfileRecord)) {
         let name = ProfileName::new(profile).unwrap();
         let key = Key::Profile(name.clone());
@@ -196,7 +196,7 @@ impl Table for AwsModel {
             let (size, starts_empty) = (self.settings().table_page, self.settings().pages_start_empty);
             let page = self.world.pages.borrow_mut().page("memories", next, rows, size, starts_empty);
             match page {
-                // The filter comes after the page was cut.
+                // DynamoDB filters a page after it has cut it.
                 Ok(Page { items, next }) => Ok(Page { items: items.into_iter().flatten().collect(), next }),
                 Err(_) => refused(operation, "ValidationException", "The provided starting key is invalid"),
             }

@@ -1,6 +1,6 @@
-//! An SNS topic that keeps what it was given and refuses what SNS refuses.
+//! An SNS topic that records its messages, and refuses those that SNS refuses.
 //!
-//! Invariant: what is in `published()` is what a subscriber gets.
+//! Invariant: `published()` has exactly the messages that a subscriber gets.
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>: a subject is ASCII text that begins with a letter,
 //! number or punctuation mark, has no line breaks or control characters, and less than 100 characters; a message is not
 //! empty and at most 262,144 bytes. <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>: names are
@@ -19,18 +19,18 @@ use super::{AwsModel, refused};
 
 const LARGEST: usize = 262_144;
 
-/// A message that the topic took.
+/// A message that the topic accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Its id.
+    /// The id that SNS gave it.
     pub id: String,
-    /// When.
+    /// The time at which it was published.
     pub at: Timestamp,
-    /// What.
+    /// The message as it was published.
     pub message: Message,
 }
 
-/// What the topic took.
+/// The messages that the topic accepted.
 #[derive(Default)]
 pub(super) struct Messages {
     published: Vec<Published>,
@@ -93,7 +93,7 @@ impl Topic for AwsModel {
 }
 
 impl AwsModel {
-    /// What the topic took, oldest first.
+    /// The messages that the topic accepted, oldest first.
     pub fn published(&self) -> Vec<Published> {
         self.world.topic.borrow().published.clone()
     }
