@@ -5,8 +5,8 @@
 
 use clap::{Parser, Subcommand};
 
-use super::options::Global;
-use super::{completions, explain, heal, man_page, permissions, replay, scan};
+use crate::options::Global;
+use crate::{completions, explain, heal, man_page, permissions, replay, scan};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -33,22 +33,22 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look for instances that are cut off from their role; changes nothing
-    Scan(scan::Asked),
+    /// Terminal for instances that are cut off from their role; changes nothing
+    Scan(scan::ScanArgs),
     /// Explain one instance or instance profile, in plain words; changes nothing
-    Explain(explain::Asked),
+    Explain(explain::ExplainArgs),
     /// Show what Reprofile would do with events of CloudTrail, in log files, messages and exports
-    Replay(replay::Asked),
+    Replay(replay::ReplayArgs),
     /// Show a plan to put instances back on their role, ask, and carry it out
-    Heal(heal::Asked),
+    Heal(heal::HealArgs),
     /// Print the least IAM policy that Reprofile needs
-    Permissions(permissions::Asked),
+    Permissions(permissions::PermissionsArgs),
     /// Print the completions for a shell
     #[command(hide = true)]
-    Completions(completions::Asked),
+    Completions(completions::CompletionsArgs),
     /// Print the man page
     #[command(hide = true)]
-    Man(man_page::Asked),
+    Man(man_page::ManArgs),
 }
 
 #[cfg(test)]

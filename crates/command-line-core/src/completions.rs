@@ -2,13 +2,13 @@
 
 use clap::{Args, Command};
 
-use super::console::Console;
-use super::error::Error;
-use super::exit::Exit;
+use crate::console::Console;
+use crate::error::Error;
+use crate::exit::Exit;
 
-/// What `completions` is asked.
+/// What `completions` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
@@ -18,8 +18,8 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub fn run(asked: &Asked, command: Command, console: &Console) -> Result<Exit, Error> {
-    console.print(&script(asked.shell, command))?;
+pub fn run(args: &CompletionsArgs, command: Command, console: &Console) -> Result<Exit, Error> {
+    console.print(&script(args.shell, command))?;
     Ok(Exit::Fine)
 }
 

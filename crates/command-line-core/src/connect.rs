@@ -4,9 +4,9 @@
 
 #![expect(async_fn_in_trait, reason = "one thread runs it all: no future has to be Send")]
 
-use super::error::Error;
-use super::options::Global;
+use crate::error::Error;
 use crate::evidence::{Ssm, Trail};
+use crate::options::Global;
 use reprofile_core::ports::Account;
 use reprofile_core::reconcile::context::Context;
 

@@ -5,11 +5,11 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use super::error::Error;
+use crate::error::Error;
 
-/// How text is to look.
+/// What a stream shows: colours, and a width.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct Terminal {
     /// With colours and bold.
     pub color: bool,
     /// Columns to stay within; `None`: as wide as it gets, for a file or another program.
@@ -18,7 +18,7 @@ pub struct Look {
 
 /// A colour or weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub enum TermStyle {
     /// What stands out.
     Bold,
     /// What stands back.
@@ -31,25 +31,25 @@ pub enum Ink {
     Yellow,
 }
 
-impl Look {
-    /// The text in that ink, where there are colours.
+impl Terminal {
+    /// The text in that style, where there are colours.
     #[must_use]
-    pub fn paint(self, ink: Ink, text: &str) -> String {
+    pub fn paint(self, style: TermStyle, text: &str) -> String {
         if !self.color || text.is_empty() {
             return text.to_owned();
         }
-        let code = match ink {
-            Ink::Bold => "1",
-            Ink::Dim => "2",
-            Ink::Red => "31",
-            Ink::Green => "32",
-            Ink::Yellow => "33",
+        let code = match style {
+            TermStyle::Bold => "1",
+            TermStyle::Dim => "2",
+            TermStyle::Red => "31",
+            TermStyle::Green => "32",
+            TermStyle::Yellow => "33",
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 }
 
-impl Look {
+impl Terminal {
     /// The text in lines that fit, broken between words, all but the first indented. To be painted afterwards.
     #[must_use]
     pub fn wrap(self, indent: usize, text: &str) -> String {
@@ -77,10 +77,10 @@ impl Look {
 /// The process's three streams.
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
-    /// How stdout looks.
-    pub look: Look,
-    /// How stderr looks.
-    pub look_of_notes: Look,
+    /// What stdout shows.
+    pub stdout: Terminal,
+    /// What stderr shows.
+    pub stderr: Terminal,
     /// Whether progress is shown: stderr is a terminal.
     pub is_watched: bool,
     /// Whether somebody can be asked: stdin and stderr are terminals.
@@ -91,14 +91,14 @@ impl Console {
     /// The console of this process; `no_color` where the environment asks for none.
     #[must_use]
     pub fn of_process(no_color: bool) -> Self {
-        let look = |is_terminal: bool, width: Option<(terminal_size::Width, terminal_size::Height)>| Look {
+        let terminal = |is_terminal: bool, width: Option<(terminal_size::Width, terminal_size::Height)>| Terminal {
             color: is_terminal && !no_color,
             width: is_terminal.then(|| width.map_or(100, |(width, _)| width.0.max(40))),
         };
         let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         Self {
-            look: look(stdout, terminal_size::terminal_size_of(io::stdout())),
-            look_of_notes: look(stderr, terminal_size::terminal_size_of(io::stderr())),
+            stdout: terminal(stdout, terminal_size::terminal_size_of(io::stdout())),
+            stderr: terminal(stderr, terminal_size::terminal_size_of(io::stderr())),
             is_watched: stderr,
             can_ask: io::stdin().is_terminal() && stderr,
         }
@@ -124,7 +124,7 @@ impl Console {
 
     /// Says what can be done about something, on stderr.
     pub fn advise(&self, advice: &str) {
-        self.note(&format!("{} {advice}", self.look_of_notes.paint(Ink::Bold, "what to do:")));
+        self.note(&format!("{} {advice}", self.stderr.paint(TermStyle::Bold, "what to do:")));
     }
 
     /// Asks on the terminal; `true` only for `yes`, spelled out.
@@ -149,17 +149,17 @@ mod tests {
     #[test]
     fn lines_break_between_words_where_there_is_a_width() {
         let text = "    stale: the instance profile was deleted";
-        assert_eq!(Look::default().wrap(4, text), text);
-        let narrow = Look { color: false, width: Some(24) };
+        assert_eq!(Terminal::default().wrap(4, text), text);
+        let narrow = Terminal { color: false, width: Some(24) };
         assert_eq!(narrow.wrap(4, text), "    stale: the instance\n    profile was deleted");
         assert_eq!(narrow.wrap(0, "a-word-that-is-longer-than-the-line b"), "a-word-that-is-longer-than-the-line\nb");
     }
 
     #[test]
     fn there_is_no_escape_without_colours() {
-        assert_eq!(Look::default().paint(Ink::Red, "broken"), "broken");
-        let coloured = Look { color: true, width: None };
-        assert_eq!(coloured.paint(Ink::Red, "broken"), "\u{1b}[31mbroken\u{1b}[0m");
-        assert_eq!(coloured.paint(Ink::Red, ""), "");
+        assert_eq!(Terminal::default().paint(TermStyle::Red, "broken"), "broken");
+        let coloured = Terminal { color: true, width: None };
+        assert_eq!(coloured.paint(TermStyle::Red, "broken"), "\u{1b}[31mbroken\u{1b}[0m");
+        assert_eq!(coloured.paint(TermStyle::Red, ""), "");
     }
 }

@@ -1,6 +1,6 @@
 //! `reprofile explain`: one instance or instance profile in plain words.
 //!
-//! Invariant: reads only. What could not be read, or was not asked, is said; that a profile or an instance does not exist
+//! Invariant: reads only. What could not be read, or was not args, is said; that a profile or an instance does not exist
 //! is said only where that was read.
 
 use std::collections::BTreeMap;
@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use clap::Args;
 use futures_util::stream::{self, StreamExt};
 
-use super::connect::{Connect, Connected};
-use super::console::Console;
-use super::error::Error;
-use super::exit::Exit;
-use super::options::{Format, Global};
-use super::preview::{Known, WhyNot, prospect};
-use super::prior_state::{known, successor};
+use crate::connect::{Connect, Connected};
+use crate::console::Console;
+use crate::error::Error;
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
+use crate::exit::Exit;
+use crate::options::{Format, Global};
+use crate::preview::{PriorState, WhyNot, preview};
+use crate::prior_state::{known, successor};
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::decide::iam_repair::lacks_something;
 use reprofile_core::decide::notification::Notification;
@@ -51,9 +51,9 @@ const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Lev
 /// How many regions' SSM are asked at the same time.
 const REGIONS_AT_ONCE: usize = 8;
 
-/// What `explain` is asked.
+/// What `explain` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct ExplainArgs {
     /// An instance (i-…) or the name of an instance profile
     #[arg(value_name = "INSTANCE|PROFILE")]
     pub subject: String,
@@ -66,10 +66,15 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
-    let question = Question { subject: Subject::parse(&asked.subject)?, history: asked.history, output: global.output };
+pub async fn run(
+    args: &ExplainArgs,
+    global: &Global,
+    console: &Console,
+    connect: &impl Connect,
+) -> Result<Exit, Error> {
+    let question = Question { subject: Subject::parse(&args.subject)?, history: args.history, output: global.output };
     let Connected { context, ssm, trail } = connect.connect(global).await?;
-    if asked.history && console.is_watched {
+    if args.history && console.is_watched {
         console.note("Asking CloudTrail, which takes two questions a second: this can take a while.");
     }
     let (text, exit) = explain(&context, &ssm, &trail, &question).await?;
@@ -127,20 +132,20 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         Looked::Up(history) => history.that_led_to(&instances),
         _ => Vec::new(),
     };
-    let (mut known, mut sought) = (Ok(Known::default()), None);
+    let (mut known, mut sought) = (Ok(PriorState::default()), None);
     if lacks_something(live.as_ref()) && !broken.is_empty() {
         known = self::known(&context.aws, None, memory.as_ref(), live.as_ref(), &broken).await;
         match successor(&context.aws, &profile, None, memory.as_ref(), &changes).await {
             Ok(found) => {
                 sought = Some(Sought { at: now, successor: found.clone() });
-                known = known.map(|known| Known { successor: found, ..known });
+                known = known.map(|known| PriorState { successor: found, ..known });
             }
             Err(error) => known = Err(WhyNot::Unread(error)),
         }
     }
-    let prospects = LEVELS.map(|level| {
+    let previews = LEVELS.map(|level| {
         let bounds = Guardrails { level, ..bounds.clone() };
-        (level, prospect(live.as_ref(), &broken, &bounds, &known, now))
+        (level, preview(live.as_ref(), &broken, &bounds, &known, now))
     });
     let report = ReconcileReport {
         changes,
@@ -159,7 +164,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         unread: &unread,
         pings: &pings,
         looked: &looked,
-        prospects: &prospects,
+        previews: &previews,
     };
     let text = match question.output {
         Format::Table => text::write(&explanation),
@@ -174,7 +179,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
 }
 
 /// The broken instances as an alert would tell of them, had nobody done anything: without regard to who asked for
-/// silence, for here somebody asked.
+/// silence, for here somebody args.
 fn as_they_are(
     profile: &ProfileName,
     live: Option<&Profile>,
@@ -188,8 +193,8 @@ fn as_they_are(
     }
     let as_it_is = |PlannedInstance { found, decision, .. }| {
         let outcome = match decision {
-            Decision::Skip(hindrance) if hindrance.passes() => Outcome::Deferred(Deferral::InTransition(hindrance)),
-            Decision::Skip(hindrance) => Outcome::Left(Skipped::Hindered(hindrance)),
+            Decision::Skip(blocker) if blocker.passes() => Outcome::Deferred(Deferral::InTransition(blocker)),
+            Decision::Skip(blocker) => Outcome::Left(Skipped::Hindered(blocker)),
             Decision::Act(_) => Outcome::Left(Skipped::Hindered(Blocker::LevelAlert)),
         };
         InstanceReport { found, step: None, outcome }

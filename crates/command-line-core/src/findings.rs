@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::Error;
-use super::exit::Exit;
-use super::preview::{Known, Prospect, WhyNot, prospect};
-use super::prior_state::{self, ProfileRecords, known};
-use super::progress::{Watch, Watched};
-use super::role::Said;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::options::NamedRole;
+use crate::preview::{Preview, PriorState, WhyNot, preview};
+use crate::prior_state::{self, ProfileRecords, known};
+use crate::progress::{Progress, WithProgress};
 use reprofile_core::config::Regions;
 use reprofile_core::decide::diagnose::Look;
 use reprofile_core::decide::diagnose::diagnose;
@@ -98,7 +98,7 @@ impl Finding {
     /// Whether somebody asked not to hear of it.
     #[must_use]
     pub fn is_muted(&self) -> bool {
-        matches!(&self.decision, Decision::Skip(hindrance) if hindrance.is_muted())
+        matches!(&self.decision, Decision::Skip(blocker) if blocker.is_muted())
     }
 }
 
@@ -119,7 +119,7 @@ impl BrokenProfile {
 
     /// What is put right in IAM, for instances that people want to hear of.
     #[must_use]
-    pub fn mend(&self) -> Option<&IamRepair> {
+    pub fn repair(&self) -> Option<&IamRepair> {
         self.iam.as_ref().and_then(|iam| iam.as_ref().ok()).filter(|_| self.reported().any(|one| one.waits_for_iam))
     }
 
@@ -132,13 +132,13 @@ impl BrokenProfile {
     /// Whether all that the instance needs is that IAM is put right, and that is what would be done.
     #[must_use]
     pub fn is_cured_by_iam(&self, one: &Finding) -> bool {
-        one.waits_for_iam && self.mend().is_some() && matches!(one.decision, Decision::Skip(_))
+        one.waits_for_iam && self.repair().is_some() && matches!(one.decision, Decision::Skip(_))
     }
 
     /// The profile id that a step leads to; `None` where AWS has yet to give it.
     #[must_use]
     pub fn leads_to<'a>(&self, step: &'a Step) -> Option<&'a ProfileId> {
-        Some(&step.to).filter(|_| !matches!(self.mend(), Some(IamRepair::Restore { .. })))
+        Some(&step.to).filter(|_| !matches!(self.repair(), Some(IamRepair::Restore { .. })))
     }
 
     /// The moment by which the instance was cut off, where IAM's state tells: the profile that it holds had been deleted
@@ -178,8 +178,8 @@ impl Findings {
     }
 
     /// The profiles that would be put right in IAM.
-    pub fn mends(&self) -> impl Iterator<Item = (&BrokenProfile, &IamRepair)> {
-        self.profiles.iter().filter_map(|profile| profile.mend().map(|mend| (profile, mend)))
+    pub fn iam_repairs(&self) -> impl Iterator<Item = (&BrokenProfile, &IamRepair)> {
+        self.profiles.iter().filter_map(|profile| profile.repair().map(|repair| (profile, repair)))
     }
 
     /// How many instances would be put back on their role.
@@ -222,8 +222,8 @@ pub enum Scope {
 pub async fn find<A: Account>(
     context: &Context<A>,
     scope: &Scope,
-    said: Option<&Said>,
-    watch: &Watch,
+    said: Option<&NamedRole>,
+    watch: &Progress,
 ) -> Result<Findings, Error> {
     find_after(context, scope, said, watch, &[]).await
 }
@@ -236,12 +236,12 @@ pub async fn find<A: Account>(
 pub async fn find_after<A: Account>(
     context: &Context<A>,
     scope: &Scope,
-    said: Option<&Said>,
-    watch: &Watch,
+    said: Option<&NamedRole>,
+    watch: &Progress,
     changes: &[Change],
 ) -> Result<Findings, Error> {
     check_regions(context).await?;
-    let watched = Watched::new(&context.aws, watch);
+    let watched = WithProgress::new(&context.aws, watch);
     let looked = look(context, &watched, scope).await;
     watch.clear();
     let Looked { observation, memories, mut looks, mut doubtful } = looked?;
@@ -259,11 +259,11 @@ pub async fn find_after<A: Account>(
                     let said = SaidOf { said, changes };
                     known_of(context, &name, said, memories.get(&name), live.as_ref(), &affected).await
                 } else {
-                    (Ok(Known::default()), None)
+                    (Ok(PriorState::default()), None)
                 };
                 let now = context.aws.clock().now();
-                let Prospect { iam, is_vouched_for, decisions } =
-                    prospect(live.as_ref(), &affected, &context.config.bounds, &known, now);
+                let Preview { iam, is_vouched_for, decisions } =
+                    preview(live.as_ref(), &affected, &context.config.bounds, &known, now);
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
                 let look = looks.remove(&name).unwrap_or_default();
@@ -290,7 +290,7 @@ pub async fn find_after<A: Account>(
 /// What somebody says, and what events say, of the profiles.
 #[derive(Debug, Clone, Copy)]
 struct SaidOf<'a> {
-    said: Option<&'a Said>,
+    said: Option<&'a NamedRole>,
     changes: &'a [Change],
 }
 
@@ -303,7 +303,7 @@ async fn known_of<A: Account>(
     memory: Option<&ProfileRecord>,
     live: Option<&Profile>,
     affected: &[Affected],
-) -> (Result<Known, WhyNot>, Option<ProfileName>) {
+) -> (Result<PriorState, WhyNot>, Option<ProfileName>) {
     let may_write = context.config.bounds.level >= Level::Relink;
     let role = said.said.map(|said| &said.role);
     let successor = match prior_state::successor(&context.aws, name, role, memory, said.changes).await {
@@ -313,7 +313,7 @@ async fn known_of<A: Account>(
     };
     let known = match &successor {
         None if may_write => known(&context.aws, said.said, memory, live, affected).await,
-        _ => Ok(Known { successor: successor.clone(), ..Known::default() }),
+        _ => Ok(PriorState { successor: successor.clone(), ..PriorState::default() }),
     };
     (known, successor)
 }
@@ -342,7 +342,7 @@ fn looks(memories: &ProfileRecords, names: impl IntoIterator<Item = ProfileName>
 }
 
 /// Everything is first swept for suspects: a region that could not be read then counts as unread, though it was read after.
-async fn look<A: Account>(context: &Context<A>, watched: &Watched<'_, A>, scope: &Scope) -> Result<Looked, Error> {
+async fn look<A: Account>(context: &Context<A>, watched: &WithProgress<'_, A>, scope: &Scope) -> Result<Looked, Error> {
     let places = Where::new(&context.config.regions, &context.regions);
     let read = |cause| Error::aws("finding out where to look", cause);
     let remembered = |cause| Error::aws("reading what the table remembers", cause);

@@ -2,20 +2,27 @@
 //!
 //! Invariant: only what was named is in the plan, and only what was in the plan is done.
 
+pub mod apply;
+pub mod execute;
+pub mod interrupt;
+pub mod plan_text;
+pub mod preconditions;
+pub mod write_iam;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
-use super::apply::apply;
-use super::connect::{Connect, Connected};
-use super::console::Console;
-use super::error::Error;
-use super::exit::Exit;
-use super::findings::{Findings, find};
-use super::options::{Global, config};
-use super::progress::watch;
-use super::role::{self, Said};
+use crate::connect::{Connect, Connected};
+use crate::console::Console;
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::findings::Scope;
+use crate::findings::{Findings, find};
+use crate::heal::apply::apply;
+use crate::options::{Global, config};
+use crate::options::{NamedRole, RoleOptions};
+use crate::progress::watch;
 use reprofile_core::config::Regions;
 use reprofile_core::domain::names::{InstanceId, ProfileName};
 use reprofile_core::ports::{Account, Ec2};
@@ -23,15 +30,15 @@ use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::observe::profile_called;
 use reprofile_core::reconcile::pages::associations;
 
-/// What `heal` is asked.
+/// What `heal` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct HealArgs {
     /// Instance profiles, or instances (i-…); without any, everything that is broken
     #[arg(value_name = "PROFILE|INSTANCE")]
     pub subjects: Vec<String>,
     /// What is said of the role, where one instance profile is named.
     #[command(flatten)]
-    pub role: role::Options,
+    pub role: RoleOptions,
     /// Do not ask; needed where there is no terminal to ask on
     #[arg(long)]
     pub yes: bool,
@@ -48,9 +55,9 @@ pub struct Subjects {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
-    let subjects = Subjects::read(&asked.subjects)?;
-    let said = asked.role.read(&config(global)?)?;
+pub async fn run(args: &HealArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+    let subjects = Subjects::read(&args.subjects)?;
+    let said = args.role.read(&config(global)?)?;
     subjects.check_one(said.as_ref())?;
     let Connected { context, .. } = connect.connect(global).await?;
     let mut findings = find(&context, &subjects.scope(), said.as_ref(), &watch(console, &context.config)).await?;
@@ -58,7 +65,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &im
     for note in subjects.check_missing(&context, &findings).await? {
         console.note(&note);
     }
-    apply(&context, &findings, asked.yes, global.output, console, None).await
+    apply(&context, &findings, args.yes, global.output, console, None).await
 }
 
 impl Subjects {
@@ -85,9 +92,9 @@ impl Subjects {
     ///
     /// # Errors
     /// Where it is not.
-    pub fn check_one(&self, said: Option<&Said>) -> Result<(), Error> {
+    pub fn check_one(&self, said: Option<&NamedRole>) -> Result<(), Error> {
         match said {
-            Some(Said { role, .. }) if self.profiles.len() != 1 || !self.instances.is_empty() => {
+            Some(NamedRole { role, .. }) if self.profiles.len() != 1 || !self.instances.is_empty() => {
                 Err(Error::Argument(format!(
                     "--role {role}: name the one instance profile that it is for, as in `reprofile heal PROFILE --role \
                      {role}`"

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use super::console::Console;
-use super::error::Error;
-use super::exit::Exit;
+use crate::console::Console;
+use crate::error::Error;
+use crate::exit::Exit;
 
-/// What `man` is asked.
+/// What `man` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct ManArgs {
     /// Write the pages of all commands into this folder, rather than print the first one
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -22,8 +22,8 @@ pub struct Asked {
 ///
 /// # Errors
 /// A folder that cannot be written to.
-pub fn run(asked: &Asked, command: Command, console: &Console) -> Result<Exit, Error> {
-    match &asked.folder {
+pub fn run(args: &ManArgs, command: Command, console: &Console) -> Result<Exit, Error> {
+    match &args.folder {
         None => console.print(&first_page(command).map_err(Error::Unwritten)?)?,
         Some(folder) => {
             std::fs::create_dir_all(folder)

@@ -1,11 +1,14 @@
 //! The options that every command takes, and the configuration that they ask for.
 //!
-//! Invariant: an option that stands for a `REPROFILE_*` variable is a text here; the rules for its value are those of
+//! Invariant: a role is named for one instance profile, and only at a level that may put a role in. An option that stands for a `REPROFILE_*` variable is a text here; the rules for its value are those of
 //! the core's `config`, written once.
 
 use clap::{Args, ValueEnum};
 
+use crate::error::Error;
 use reprofile_core::config::{Config, InvalidConfig};
+use reprofile_core::decide::plan::Level;
+use reprofile_core::domain::names::RoleName;
 
 /// The options of every subcommand.
 #[derive(Debug, Clone, Default, Args)]
@@ -63,4 +66,44 @@ pub fn config(global: &Global) -> Result<Config, InvalidConfig> {
         "REPROFILE_TABLE" => global.table.clone(),
         _ => None,
     })
+}
+
+/// What a person at a terminal says of the role that one instance profile is to have.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RoleOptions {
+    /// The role that the one instance profile is to have, where it has lost it: for levels relink and restore, which
+    /// else need a --table that remembers it
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Put the role in also where its trust policy leaves open whether EC2 can use it: you know that it can. Never where
+    /// the policy surely keeps EC2 out
+    #[arg(long, requires = "role")]
+    pub trust_anyway: bool,
+}
+
+/// The role that a person named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRole {
+    /// The role.
+    pub role: RoleName,
+    /// Whether EC2 can use it, where its trust policy leaves that open.
+    pub trust_anyway: bool,
+}
+
+impl RoleOptions {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// Where it is no name of a role, or the level puts none in.
+    pub fn read(&self, config: &Config) -> Result<Option<NamedRole>, Error> {
+        let Some(role) = &self.role else { return Ok(None) };
+        let role = RoleName::new(role).map_err(|wrong| Error::Argument(format!("--role: {wrong}")))?;
+        if config.bounds.level < Level::Relink {
+            return Err(Error::Argument(format!(
+                "--role {role}: only --level relink (the instance profile has lost its role) and --level restore (it was \
+                 deleted) put a role in"
+            )));
+        }
+        Ok(Some(NamedRole { role, trust_anyway: self.trust_anyway }))
+    }
 }

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::console::Console;
-use super::error::Error;
-use super::exit::Exit;
-use super::options::{self, Global};
+use crate::console::Console;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::options::{self, Global};
 use reprofile_core::decide::plan::Level;
 use reprofile_core::domain::names::{AccountId, Partition};
 
@@ -19,9 +19,9 @@ mod tests;
 
 use grants::{GRANTS, Grant, Place, User};
 
-/// What `permissions` is asked.
+/// What `permissions` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct PermissionsArgs {
     /// Who is to have them
     #[arg(long = "for", value_name = "WHO", value_enum, default_value_t = Who::Cli)]
     pub who: Who,
@@ -58,31 +58,31 @@ pub enum Who {
 ///
 /// # Errors
 /// A level or an account that is none.
-pub fn run(asked: &Asked, global: &Global, console: &Console) -> Result<Exit, Error> {
+pub fn run(args: &PermissionsArgs, global: &Global, console: &Console) -> Result<Exit, Error> {
     let config = options::config(global)?;
-    console.print(&answer(asked, config.bounds.level, config.table.as_deref())?)?;
+    console.print(&answer(args, config.bounds.level, config.table.as_deref())?)?;
     Ok(Exit::Fine)
 }
 
-fn answer(asked: &Asked, level: Level, table: Option<&str>) -> Result<String, Error> {
+fn answer(args: &PermissionsArgs, level: Level, table: Option<&str>) -> Result<String, Error> {
     let malformed = |option: &str, wrong: &dyn std::fmt::Display| Error::Argument(format!("{option}: {wrong}"));
-    let account = asked.account.as_deref().map(AccountId::new).transpose();
+    let account = args.account.as_deref().map(AccountId::new).transpose();
     let account = account.map_err(|wrong| malformed("--account", &wrong))?;
-    let partition = Partition::new(&asked.partition).map_err(|wrong| malformed("--partition", &wrong))?;
+    let partition = Partition::new(&args.partition).map_err(|wrong| malformed("--partition", &wrong))?;
     let place = Place {
         partition: partition.as_str(),
         account: account.as_ref().map_or("*", AccountId::as_str),
-        stack: &asked.stack,
+        stack: &args.stack,
         table,
-        topic: asked.topic.as_deref(),
-        topic_key: asked.topic_key.as_deref(),
+        topic: args.topic.as_deref(),
+        topic_key: args.topic_key.as_deref(),
     };
     let needed: Vec<(&Grant, String)> = GRANTS
         .iter()
-        .filter(|grant| grant.level <= level && is_for(grant, asked.who))
+        .filter(|grant| grant.level <= level && is_for(grant, args.who))
         .filter_map(|grant| Some((grant, grant.resource.arn(&place)?)))
         .collect();
-    if asked.why {
+    if args.why {
         return Ok(needed.iter().map(|(grant, arn)| reason(grant, arn)).collect::<Vec<_>>().join("\n"));
     }
     let policy = Policy { version: "2012-10-17", statement: needed.iter().map(statement).collect() };

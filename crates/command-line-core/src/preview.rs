@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::role::Said;
+use crate::options::NamedRole;
 use reprofile_core::alert::plain::{MESSAGE, plain};
 use reprofile_core::decide::diagnose::diagnose;
 use reprofile_core::decide::iam_repair::{Former, IamRepair, RepairBlocked, decide, lacks_something, needed};
@@ -17,7 +17,7 @@ use reprofile_core::domain::names::{Path, ProfileArn, ProfileId, ProfileName, Ro
 
 /// What is known of the role that a profile is to have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct PriorState {
     /// What the profile was; `None`: nothing is known of it.
     pub former: Option<Former>,
     /// The role of that name, as IAM has it.
@@ -110,7 +110,7 @@ impl fmt::Display for WhyNot {
 
 /// What would be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prospect {
+pub struct Preview {
     /// What is put right in IAM before anything else, or why nothing is; `None` where no instance waits for that.
     pub iam: Option<Result<IamRepair, WhyNot>>,
     /// Whether the role that is put in is one that EC2 can use by somebody's word alone.
@@ -122,25 +122,25 @@ pub struct Prospect {
 
 /// Decides for the affected instances of one profile.
 #[must_use]
-pub fn prospect(
+pub fn preview(
     live: Option<&Profile>,
     affected: &[Affected],
     bounds: &Guardrails,
-    known: &Result<Known, WhyNot>,
+    known: &Result<PriorState, WhyNot>,
     now: Timestamp,
-) -> Prospect {
+) -> Preview {
     // A profile that is too young for an instance to be taken off for it is waited for.
     let then_old_enough = now + OLD_ENOUGH;
     let today: Vec<(&Affected, Decision)> =
         affected.iter().map(|one| (one, decision(live, one, bounds, then_old_enough))).collect();
     if !(lacks_something(live) && today.iter().any(|(_, today)| today.waits_for_iam())) {
-        return Prospect {
+        return Preview {
             iam: None,
             is_vouched_for: false,
             decisions: today.into_iter().map(|(_, today)| (today, false)).collect(),
         };
     }
-    let mend = known.as_ref().map_err(Clone::clone).and_then(|known| {
+    let repair = known.as_ref().map_err(Clone::clone).and_then(|known| {
         if let Some(successor) = &known.successor {
             return Err(WhyNot::Succeeded(successor.clone()));
         }
@@ -152,20 +152,20 @@ pub fn prospect(
             why => WhyNot::RepairBlocked(why),
         })
     });
-    let both = mend.and_then(|mend| {
+    let both = repair.and_then(|repair| {
         let role = known.as_ref().ok().and_then(|known| known.role.clone());
         // What is gone comes back under the path that it had last, which its instances may not know.
-        let then = as_it_will_be(live, affected, &mend, role, now).filter(|then| bounds.may_write(&then.arn));
-        then.map(|then| (mend, then)).ok_or(WhyNot::HeldBack)
+        let then = as_it_will_be(live, affected, &repair, role, now).filter(|then| bounds.may_write(&then.arn));
+        then.map(|then| (repair, then)).ok_or(WhyNot::HeldBack)
     });
-    let (mend, then) = both.map_or_else(|why| (Err(why), None), |(mend, then)| (Ok(mend), Some(then)));
+    let (repair, then) = both.map_or_else(|why| (Err(why), None), |(repair, then)| (Ok(repair), Some(then)));
     let decisions = today.into_iter().map(|(one, today)| {
         let waits = today.waits_for_iam();
         (if waits { follows(then.as_ref(), one, bounds, now).unwrap_or(today) } else { today }, waits)
     });
-    let is_unsure = |known: &Known| known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure);
-    let is_vouched_for = mend.is_ok() && known.as_ref().is_ok_and(is_unsure);
-    Prospect { decisions: decisions.collect(), iam: Some(mend), is_vouched_for }
+    let is_unsure = |known: &PriorState| known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure);
+    let is_vouched_for = repair.is_ok() && known.as_ref().is_ok_and(is_unsure);
+    Preview { decisions: decisions.collect(), iam: Some(repair), is_vouched_for }
 }
 
 /// What is done for an instance once IAM is right; `None` where that is all it needs.
@@ -182,11 +182,11 @@ fn follows(then: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Tim
 fn as_it_will_be(
     live: Option<&Profile>,
     affected: &[Affected],
-    mend: &IamRepair,
+    repair: &IamRepair,
     role: Option<Role>,
     now: Timestamp,
 ) -> Option<Profile> {
-    match (live, mend) {
+    match (live, repair) {
         (Some(live), _) => Some(Profile { role, ..live.clone() }),
         (None, IamRepair::Restore { path, tags, .. }) => {
             let held = &affected.first()?.association.arn;
@@ -203,14 +203,14 @@ fn as_it_will_be(
 ///
 /// # Errors
 /// Where they hold it under several.
-pub fn named(said: &Said, live: Option<&Profile>, affected: &[Affected]) -> Result<Former, WhyNot> {
+pub fn named(said: &NamedRole, live: Option<&Profile>, affected: &[Affected]) -> Result<Former, WhyNot> {
     let held: BTreeSet<&Path> = affected.iter().map(|one| one.association.arn.path()).collect();
     let path = match (live, held.iter().next()) {
         (Some(live), _) => live.path().clone(),
         (None, Some(path)) if held.len() == 1 => (*path).clone(),
         (None, _) => return Err(WhyNot::PathUnknown),
     };
-    let Said { role, trust_anyway } = said;
+    let NamedRole { role, trust_anyway } = said;
     Ok(Former { role: role.clone(), taken_out: None, path, tags: BTreeMap::new(), is_vouched_for: *trust_anyway })
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::preview::{Known, WhyNot, named};
-use super::role::Said;
+use crate::options::NamedRole;
+use crate::preview::{PriorState, WhyNot, named};
 use reprofile_core::decide::iam_repair::Former;
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::successor::{Break, role_of};
@@ -79,11 +79,11 @@ pub async fn successor<A: Account>(
 /// Why that is of no use.
 pub async fn known<A: Account>(
     account: &A,
-    said: Option<&Said>,
+    said: Option<&NamedRole>,
     memory: Option<&ProfileRecord>,
     live: Option<&Profile>,
     affected: &[Affected],
-) -> Result<Known, WhyNot> {
+) -> Result<PriorState, WhyNot> {
     let remembered = memory.and_then(ProfileRecord::former);
     let former = match (said, remembered) {
         (Some(said), Some(former)) if former.role == said.role => {
@@ -97,5 +97,5 @@ pub async fn known<A: Account>(
         Some(former) => account.iam().role(&former.role).await.map_err(WhyNot::Unread)?,
         None => None,
     };
-    Ok(Known { former, role, successor: None })
+    Ok(PriorState { former, role, successor: None })
 }

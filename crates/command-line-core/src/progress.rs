@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::console::{Console, Ink};
+use crate::console::{Console, TermStyle};
 use reprofile_core::config::{Config, Regions};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Association, Instance, Profile, Role};
@@ -15,7 +15,7 @@ use reprofile_core::ports::{Account, Ec2, Holder, Iam, Page};
 
 /// What has been read so far, and the line on stderr that says so where that is a terminal.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct Progress {
     shown: Option<Console>,
     seen: RefCell<Seen>,
 }
@@ -29,7 +29,7 @@ struct Seen {
     instances: usize,
 }
 
-impl Watch {
+impl Progress {
     /// A watch that shows what is read, where somebody is watching; `regions` where it is known how many will be.
     #[must_use]
     pub fn on(console: &Console, regions: Option<usize>) -> Self {
@@ -48,11 +48,11 @@ impl Watch {
     fn draw(&self) {
         let Some(console) = self.shown else { return };
         let line = self.seen.borrow().line();
-        let width = usize::from(console.look_of_notes.width.unwrap_or(100)).saturating_sub(1);
+        let width = usize::from(console.stderr.width.unwrap_or(100)).saturating_sub(1);
         let line: String = line.chars().take(width).collect();
         let mut stderr = io::stderr().lock();
         let _ =
-            write!(stderr, "\r\u{1b}[K{}", console.look_of_notes.paint(Ink::Dim, &line)).and_then(|()| stderr.flush());
+            write!(stderr, "\r\u{1b}[K{}", console.stderr.paint(TermStyle::Dim, &line)).and_then(|()| stderr.flush());
     }
 
     /// Takes the line away.
@@ -78,31 +78,31 @@ impl Seen {
 
 /// Shows what is read while it is.
 #[must_use]
-pub fn watch(console: &Console, config: &Config) -> Watch {
+pub fn watch(console: &Console, config: &Config) -> Progress {
     let regions = match &config.regions {
         Regions::All => None,
         Regions::Only(regions) => Some(regions.len()),
     };
-    Watch::on(console, regions)
+    Progress::on(console, regions)
 }
 
-/// The account behind a [`Watch`].
+/// The account behind a [`Progress`].
 #[derive(Debug)]
-pub struct Watched<'a, A> {
+pub struct WithProgress<'a, A> {
     account: &'a A,
-    watch: &'a Watch,
+    watch: &'a Progress,
 }
 
-impl<'a, A> Watched<'a, A> {
+impl<'a, A> WithProgress<'a, A> {
     /// Looks over the account's shoulder.
     #[must_use]
-    pub fn new(account: &'a A, watch: &'a Watch) -> Self {
+    pub fn new(account: &'a A, watch: &'a Progress) -> Self {
         watch.draw();
         Self { account, watch }
     }
 }
 
-impl<A: Account> Account for Watched<'_, A> {
+impl<A: Account> Account for WithProgress<'_, A> {
     type Iam = Self;
     type Ec2 = Self;
     type Topic = A::Topic;
@@ -135,7 +135,7 @@ impl<A: Account> Account for Watched<'_, A> {
     }
 }
 
-impl<A: Account> Iam for Watched<'_, A> {
+impl<A: Account> Iam for WithProgress<'_, A> {
     async fn instance_profile(&self, name: &ProfileName) -> Result<Option<Profile>, AwsError> {
         self.account.iam().instance_profile(name).await
     }
@@ -170,7 +170,7 @@ impl<A: Account> Iam for Watched<'_, A> {
     }
 }
 
-impl<A: Account> Ec2 for Watched<'_, A> {
+impl<A: Account> Ec2 for WithProgress<'_, A> {
     async fn regions(&self) -> Result<Vec<Region>, AwsError> {
         let regions = self.account.ec2().regions().await?;
         self.watch.seen.borrow_mut().regions = Some(regions.len());

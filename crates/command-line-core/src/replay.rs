@@ -21,18 +21,18 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::apply::{self, apply};
-use super::connect::{Connect, Connected};
-use super::console::{Console, Ink};
-use super::error::Error;
-use super::execute::Carried;
-use super::exit::Exit;
-use super::findings::{Findings, find_after};
-use super::json as json_text;
-use super::options::{Format, Global, config};
-use super::progress::watch;
-use super::role::{self, Said};
+use crate::connect::{Connect, Connected};
+use crate::console::{Console, TermStyle};
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::findings::Scope;
+use crate::findings::{Findings, find_after};
+use crate::heal::apply::{self, apply};
+use crate::heal::execute::Executed;
+use crate::json as json_text;
+use crate::options::{Format, Global, config};
+use crate::options::{NamedRole, RoleOptions};
+use crate::progress::watch;
 use follow::{Replayed, follow};
 use reprofile_core::alert::plain::plain;
 use reprofile_core::domain::names::ProfileName;
@@ -44,9 +44,9 @@ use sightings::{Sight, Sighting};
 /// How many of what could not be understood are named one by one.
 const NAMED: usize = 20;
 
-/// What `replay` is asked.
+/// What `replay` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct ReplayArgs {
     /// Files, folders (all files in them), or - for stdin: log files of CloudTrail as they are in the bucket, what `aws
     /// cloudtrail lookup-events`, `aws sqs receive-message` or `aws logs filter-log-events` print, events of EventBridge,
     /// rows of Athena or CloudTrail Lake, exports of other tools
@@ -57,7 +57,7 @@ pub struct Asked {
     pub any_account: bool,
     /// What is said of the role, where the events lead to one instance profile.
     #[command(flatten)]
-    pub role: role::Options,
+    pub role: RoleOptions,
     /// Carry the plan out, after asking
     #[arg(long)]
     pub apply: bool,
@@ -70,9 +70,9 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
-    let said = asked.role.read(&config(global)?)?;
-    let sources = inputs::sources(&asked.files)?;
+pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+    let said = args.role.read(&config(global)?)?;
+    let sources = inputs::sources(&args.files)?;
     let is_from_stdin = sources.contains(&inputs::Source::Stdin);
     let mut sightings = Vec::new();
     for source in sources {
@@ -84,7 +84,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &im
     }
     check(&sightings)?;
     let Connected { context, .. } = connect.connect(global).await?;
-    let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, asked.any_account).await?;
+    let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, args.any_account).await?;
     tell(&bad, console);
     let lines = lines.join("\n");
     match global.output {
@@ -98,7 +98,7 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &im
         match global.output {
             Format::Table => {
                 let nothing = "Nothing to look at: the Lambda would do nothing.";
-                console.print(&console.look.paint(Ink::Bold, nothing))?;
+                console.print(&console.stdout.paint(TermStyle::Bold, nothing))?;
             }
             Format::Json => {
                 let nothing = json!({"version": 1, "profiles": [], "iam_writes": [], "steps": [], "events": events});
@@ -115,14 +115,14 @@ pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &im
              role is not known. Run `reprofile scan` to look at all of them."
         ));
     }
-    if asked.apply {
+    if args.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
-        return apply(&context, &findings, asked.yes, global.output, &console, Some(events)).await.map(end);
+        return apply(&context, &findings, args.yes, global.output, &console, Some(events)).await.map(end);
     }
     apply::show(&findings, global.output, console)?;
     if global.output == Format::Json {
-        console.print(&json_text::text(&apply::value(&findings, &Carried::default(), Some(events))))?;
+        console.print(&json_text::text(&apply::value(&findings, &Executed::default(), Some(events))))?;
     }
     Ok(end(findings.exit()))
 }
@@ -188,7 +188,7 @@ pub fn check(sightings: &[Sighting]) -> Result<(), Error> {
 /// Names what could not be understood.
 fn tell(bad: &[String], console: &Console) {
     for one in listed(bad) {
-        console.note(&format!("{} {one}", console.look_of_notes.paint(Ink::Red, "error:")));
+        console.note(&format!("{} {one}", console.stderr.paint(TermStyle::Red, "error:")));
     }
 }
 
@@ -201,10 +201,10 @@ fn listed(bad: &[String]) -> Vec<String> {
 }
 
 /// A role is named for one instance profile.
-fn check_one(said: Option<&Said>, scope: &Scope) -> Result<(), Error> {
+fn check_one(said: Option<&NamedRole>, scope: &Scope) -> Result<(), Error> {
     let is_one = matches!(scope, Scope::Profiles(names) if names.len() == 1);
     match said {
-        Some(Said { role, .. }) if !is_one => Err(Error::Argument(format!(
+        Some(NamedRole { role, .. }) if !is_one => Err(Error::Argument(format!(
             "--role {role}: the events do not lead to one instance profile alone; name it: `reprofile heal PROFILE --role \
              {role}`"
         ))),

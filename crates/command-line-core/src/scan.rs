@@ -2,25 +2,25 @@
 //!
 //! Invariant: nothing is written to AWS.
 
+pub mod html;
 pub mod json;
 pub mod text;
 
 use clap::Args;
 
-use super::connect::{Connect, Connected};
-use super::console::Console;
-use super::error::Error;
-use super::exit::Exit;
-use super::findings::{Findings, find};
-use super::html;
-use super::options::{Format, Global};
-use super::progress::watch;
-use super::unread;
+use crate::connect::{Connect, Connected};
+use crate::console::Console;
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::findings::Scope;
+use crate::findings::{Findings, find};
+use crate::options::{Format, Global};
+use crate::progress::watch;
+use crate::unread;
 
-/// What `scan` is asked.
+/// What `scan` is args.
 #[derive(Debug, Args)]
-pub struct Asked {
+pub struct ScanArgs {
     /// Also write the result as a page that a browser shows
     #[arg(long, value_name = "FILE")]
     pub html: Option<std::path::PathBuf>,
@@ -30,14 +30,14 @@ pub struct Asked {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn run(asked: &Asked, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+pub async fn run(args: &ScanArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let Connected { context, .. } = connect.connect(global).await?;
     let findings = find(&context, &Scope::Everything, None, &watch(console, &context.config)).await?;
     console.print(&match global.output {
-        Format::Table => text::write(&findings, console.look),
+        Format::Table => text::write(&findings, console.stdout),
         Format::Json => super::json::text(&json::value(&findings)),
     })?;
-    if let Some(file) = &asked.html {
+    if let Some(file) = &args.html {
         html::write(file, &findings, console)?;
     }
     advise(&findings, console);

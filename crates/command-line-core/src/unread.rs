@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::error::advice_on;
-use super::findings::Findings;
+use crate::error::advice_on;
+use crate::findings::Findings;
 use reprofile_core::alert::plain::{MESSAGE, count, plain};
 use reprofile_core::domain::aws_error::AwsError;
 

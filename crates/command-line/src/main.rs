@@ -17,7 +17,7 @@ use clap::Parser;
 #[cfg(test)]
 use reprofile_aws::{AwsAccount, Resources};
 use reprofile_command_line::arguments::Arguments;
-use reprofile_command_line::console::{Console, Ink};
+use reprofile_command_line::console::{Console, TermStyle};
 use reprofile_command_line::error::Error;
 use reprofile_command_line::exit::Exit;
 use session::Sdk;
@@ -51,7 +51,7 @@ fn run(arguments: &Arguments, console: &Console) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    Ok(runtime.block_on(reprofile_command_line::run(arguments, console, &Sdk))?)
+    Ok(runtime.block_on(reprofile_command_line::run::run(arguments, console, &Sdk))?)
 }
 
 /// The error, and what to do about it.
@@ -59,7 +59,7 @@ fn tell(console: &Console, error: &anyhow::Error) {
     let ours = error.downcast_ref::<Error>();
     // What is behind one of ours is in its text; anyhow's own are told with what is behind them.
     let text = ours.map_or_else(|| format!("{error:#}"), Error::to_string);
-    console.note(&format!("{} {text}", console.look_of_notes.paint(Ink::Red, "error:")));
+    console.note(&format!("{} {text}", console.stderr.paint(TermStyle::Red, "error:")));
     if let Some(advice) = ours.and_then(Error::advice) {
         console.advise(&advice);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::history::History;
 use crate::evidence::Ping;
-use crate::preview::Prospect;
+use crate::preview::Preview;
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::alert::plain::{SHORT, code, quoted};
 use reprofile_core::decide::notification::Notification;
@@ -49,7 +49,7 @@ pub(crate) struct Explanation<'a> {
     /// What CloudTrail has.
     pub(crate) looked: &'a Looked,
     /// What each level would do about the broken instances.
-    pub(crate) prospects: &'a [(Level, Prospect)],
+    pub(crate) previews: &'a [(Level, Preview)],
 }
 
 /// The letter that the documentation has for a case.

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::explanation::{Explanation, Looked};
 use super::text::{bare, by_hand, credentials, since};
 use crate::error::Error;
-use crate::preview::Prospect;
+use crate::preview::Preview;
 use crate::scan::json as scan;
 use reprofile_core::alert::trust;
 use reprofile_core::decide::iam_repair::IamRepair;
@@ -91,26 +91,26 @@ fn instance(it: &Explanation, one: &Affected) -> Value {
 
 /// What each level would do in IAM, and for each broken instance.
 fn levels(it: &Explanation) -> Value {
-    let levels = it.prospects.iter().map(|(level, prospect)| {
+    let levels = it.previews.iter().map(|(level, preview)| {
         let ids = it.report.instances.iter().map(|one| &one.found.instance.id);
         let instances: Vec<Value> =
-            prospect.decisions.iter().zip(ids).map(|(decided, id)| instance_at(prospect, decided, id)).collect();
-        let iam = prospect.iam.as_ref().map(scan::iam);
+            preview.decisions.iter().zip(ids).map(|(decided, id)| instance_at(preview, decided, id)).collect();
+        let iam = preview.iam.as_ref().map(scan::iam);
         (level.as_str().to_owned(), json!({ "iam": iam, "instances": instances }))
     });
     Value::Object(levels.collect::<Map<_, _>>())
 }
 
-fn instance_at(prospect: &Prospect, (decision, waits): &(Decision, bool), id: &InstanceId) -> Value {
-    let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
-    match (decision, mend) {
+fn instance_at(preview: &Preview, (decision, waits): &(Decision, bool), id: &InstanceId) -> Value {
+    let repair = preview.iam.as_ref().and_then(|iam| iam.as_ref().ok());
+    match (decision, repair) {
         (Decision::Skip(_), Some(_)) if *waits => json!({ "instance": id, "step": null, "with_iam": true }),
-        (Decision::Act(step), mend) => {
-            let to = Some(&step.to).filter(|_| !matches!(mend, Some(IamRepair::Restore { .. })));
+        (Decision::Act(step), repair) => {
+            let to = Some(&step.to).filter(|_| !matches!(repair, Some(IamRepair::Restore { .. })));
             json!({ "instance": id, "step": step.action, "association": step.association, "from": step.from, "to": to })
         }
-        (Decision::Skip(hindrance), _) => {
-            json!({ "instance": id, "step": null, "why_not": hindrance, "detail": hindrance.to_string() })
+        (Decision::Skip(blocker), _) => {
+            json!({ "instance": id, "step": null, "why_not": blocker, "detail": blocker.to_string() })
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: levels that would do the same stand together, so that what differs is seen.
 
 use super::explanation::Explanation;
-use crate::preview::{Prospect, WhyNot};
+use crate::preview::{Preview, WhyNot};
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::facts::Facts;
 use reprofile_core::alert::plain::{code, listed};
@@ -22,10 +22,10 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
     }
     // Levels that would do the same stand together.
     let mut groups: Vec<(Vec<String>, String)> = Vec::new();
-    for (level, prospect) in it.prospects {
+    for (level, preview) in it.previews {
         let default = if *level == Level::Reassociate { " (the default)" } else { "" };
         let level = format!("{}{default}", level.as_str());
-        let said = what_is_done(it, prospect);
+        let said = what_is_done(it, preview);
         match groups.last_mut() {
             Some((levels, other)) if *other == said => levels.push(level),
             _ => groups.push((vec![level], said)),
@@ -36,7 +36,7 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
         Line::Item(format!("{word} {}: {said}.", listed(&levels)))
     };
     let mut lines: Vec<Line> = groups.into_iter().map(line).collect();
-    if it.prospects.iter().any(|(_, prospect)| matches!(prospect.iam, Some(Ok(_)))) {
+    if it.previews.iter().any(|(_, preview)| matches!(preview.iam, Some(Ok(_)))) {
         lines.push(Line::Say(
             "The Lambda writes to IAM only when it has read the same state twice, some minutes apart; `reprofile heal` when you \
              agree to its plan."
@@ -47,17 +47,17 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
 }
 
 /// What a level does: in IAM, then for each instance.
-fn what_is_done(it: &Explanation, prospect: &Prospect) -> String {
+fn what_is_done(it: &Explanation, preview: &Preview) -> String {
     let mut said = Vec::new();
-    let mend = prospect.iam.as_ref().and_then(|iam| iam.as_ref().ok());
-    if let Some(mend) = mend {
+    let repair = preview.iam.as_ref().and_then(|iam| iam.as_ref().ok());
+    if let Some(repair) = repair {
         let again =
-            if matches!(mend, IamRepair::Restore { .. }) { "create the instance profile again, and " } else { "" };
-        said.push(format!("{again}put the role {} ({}) into it", code(&mend.role().name), code(&mend.role().id)));
+            if matches!(repair, IamRepair::Restore { .. }) { "create the instance profile again, and " } else { "" };
+        said.push(format!("{again}put the role {} ({}) into it", code(&repair.role().name), code(&repair.role().id)));
     }
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for ((decision, waits), one) in prospect.decisions.iter().zip(&it.report.instances) {
-        let what = match (decision, mend, waits) {
+    for ((decision, waits), one) in preview.decisions.iter().zip(&it.report.instances) {
+        let what = match (decision, repair, waits) {
             (Decision::Skip(_), Some(_), true) => "with which {} gets credentials again".to_owned(),
             (Decision::Act(_), Some(IamRepair::Restore { .. }), _) => "re-associate {}, to hold the new one".to_owned(),
             _ => decided(decision),
@@ -69,7 +69,7 @@ fn what_is_done(it: &Explanation, prospect: &Prospect) -> String {
         }
     }
     said.extend(groups.into_iter().map(|(what, ids)| what.replacen("{}", &some(&ids), 1)));
-    if let Some(Err(why)) = prospect.iam.as_ref().filter(|iam| !matches!(iam, Err(WhyNot::NeedsLevel(_)))) {
+    if let Some(Err(why)) = preview.iam.as_ref().filter(|iam| !matches!(iam, Err(WhyNot::NeedsLevel(_)))) {
         said.push(format!("IAM is left as it is: {why}"));
     }
     said.join("; ")
@@ -80,8 +80,8 @@ fn decided(decision: &Decision) -> String {
     match decision {
         Decision::Act(step) => format!("re-associate {{}}, to hold {}", code(&step.to)),
         Decision::Skip(Blocker::LevelAlert) => "only tell people of {}".to_owned(),
-        Decision::Skip(hindrance) if hindrance.is_muted() => format!("neither touch nor tell of {{}}: {hindrance}"),
-        Decision::Skip(hindrance) => format!("only tell people of {{}}: {hindrance}"),
+        Decision::Skip(blocker) if blocker.is_muted() => format!("neither touch nor tell of {{}}: {blocker}"),
+        Decision::Skip(blocker) => format!("only tell people of {{}}: {blocker}"),
     }
 }
 

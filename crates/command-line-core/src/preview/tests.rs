@@ -34,7 +34,7 @@ fn any_profile() -> impl Strategy<Value = Option<Profile>> {
     }))
 }
 
-fn any_known() -> impl Strategy<Value = Known> {
+fn any_known() -> impl Strategy<Value = PriorState> {
     let taken_out = proptest::option::weighted(0.8, proptest::option::of(0..2usize));
     let former = (taken_out, any::<bool>()).prop_map(|(taken_out, is_vouched_for)| {
         Some(Former {
@@ -46,7 +46,7 @@ fn any_known() -> impl Strategy<Value = Known> {
         })
     });
     let successor = proptest::option::weighted(0.2, Just(ProfileName::new("web-2").unwrap()));
-    (former, proptest::option::weighted(0.9, any_role()), successor).prop_map(|(former, role, successor)| Known {
+    (former, proptest::option::weighted(0.9, any_role()), successor).prop_map(|(former, role, successor)| PriorState {
         former,
         role,
         successor,
@@ -87,7 +87,7 @@ fn any_level() -> impl Strategy<Value = Level> {
     prop_oneof![Just(Level::Alert), Just(Level::Reassociate), Just(Level::Relink), Just(Level::Restore)]
 }
 
-fn any_scene() -> impl Strategy<Value = (Option<Profile>, Vec<Affected>, Known, Level)> {
+fn any_scene() -> impl Strategy<Value = (Option<Profile>, Vec<Affected>, PriorState, Level)> {
     any_profile().prop_flat_map(|live| {
         let affected = any_affected(live.as_ref());
         (Just(live), affected, any_known(), any_level())
@@ -102,15 +102,15 @@ proptest! {
         let everything = Globs::parse("*").unwrap();
         let bounds = Guardrails { level, ignore: Globs::none(), scope: everything, may_swap: true };
         let name = ProfileName::new("web").unwrap();
-        let Prospect { iam, is_vouched_for, decisions } = prospect(live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
+        let Preview { iam, is_vouched_for, decisions } = preview(live.as_ref(), &affected, &bounds, &Ok(known.clone()), NOW);
         prop_assert_eq!(decisions.len(), affected.len());
         let waits = decisions.iter().any(|(_, waits)| *waits);
         prop_assert_eq!(iam.is_some(), waits);
-        if let Some(Ok(mend)) = &iam {
+        if let Some(Ok(repair)) = &iam {
             prop_assert_eq!(known.successor, None);
             let (former, role) = (known.former.unwrap(), known.role.unwrap());
-            prop_assert_eq!(&mend.role().name, &former.role);
-            prop_assert_eq!(&mend.role().id, &role.id);
+            prop_assert_eq!(&repair.role().name, &former.role);
+            prop_assert_eq!(&repair.role().id, &role.id);
             prop_assert!(role.trust == Trust::Yes || role.trust == Trust::Unsure && former.is_vouched_for);
             prop_assert_eq!(is_vouched_for, role.trust == Trust::Unsure);
             prop_assert!(live.as_ref().is_none_or(|live| live.role.is_none()));
@@ -138,7 +138,7 @@ fn instances_that_hold_it_under_several_paths_do_not_tell_where_it_was() {
         one.association.arn = ProfileArn::parse(&arn).unwrap();
         one
     };
-    let said = Said { role: RoleName::new("web-role").unwrap(), trust_anyway: false };
+    let said = NamedRole { role: RoleName::new("web-role").unwrap(), trust_anyway: false };
     assert_eq!(named(&said, None, &[one("/app/"), one("/app/")]).unwrap().path.as_str(), "/app/");
     assert_eq!(named(&said, None, &[one("/app/"), one("/")]), Err(WhyNot::PathUnknown));
 }

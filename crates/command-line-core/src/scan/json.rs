@@ -37,7 +37,7 @@ pub fn value(findings: &Findings) -> Value {
             "broken": findings.reported().count(),
             "muted": findings.muted(),
             "steps": findings.steps().count(),
-            "iam_writes": findings.mends().count(),
+            "iam_writes": findings.iam_repairs().count(),
             "curable": findings.curable(),
             "not_in_force": findings.not_in_force.len(),
         },
@@ -84,16 +84,16 @@ fn profile(profile: &BrokenProfile) -> Value {
 #[must_use]
 pub fn iam(iam: &Result<IamRepair, WhyNot>) -> Value {
     match iam {
-        Ok(planned) => mend(planned),
+        Ok(planned) => repair(planned),
         Err(why) => json!({"action": null, "why_not": why.as_str(), "detail": why.to_string()}),
     }
 }
 
 /// What is put right in IAM.
 #[must_use]
-pub fn mend(mend: &IamRepair) -> Value {
-    let ChosenRole { name, id } = mend.role();
-    match mend {
+pub fn repair(repair: &IamRepair) -> Value {
+    let ChosenRole { name, id } = repair.role();
+    match repair {
         IamRepair::Relink(_) => json!({"action": "relink", "role": name, "role_id": id}),
         IamRepair::Restore { path, tags, .. } => {
             json!({"action": "restore", "role": name, "role_id": id, "path": path, "tags": tags})
@@ -136,7 +136,7 @@ pub fn decision(profile: &BrokenProfile, decision: &Decision) -> Value {
             "to": profile.leads_to(step),
             "profile": step.profile,
         }),
-        Decision::Skip(hindrance) => json!({"step": null, "why_not": hindrance, "detail": hindrance.to_string()}),
+        Decision::Skip(blocker) => json!({"step": null, "why_not": blocker, "detail": blocker.to_string()}),
     }
 }
 

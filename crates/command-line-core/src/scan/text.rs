@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use crate::console::{Ink, Look};
+use crate::console::{TermStyle, Terminal};
 use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::unread;
 use reprofile_core::alert::plain::{SHORT, count, minute, plain};
@@ -20,28 +20,32 @@ const DOUBTFUL: usize = 20;
 
 /// Writes them.
 #[must_use]
-pub fn write(findings: &Findings, look: Look) -> String {
+pub fn write(findings: &Findings, terminal: Terminal) -> String {
     let mut parts: Vec<String> = Vec::new();
     for profile in &findings.profiles {
         if profile.reported().next().is_some() {
-            parts.push(format!("{}\n{}", heading(profile, look), table(profile, look)));
+            parts.push(format!("{}\n{}", heading(profile, terminal), table(profile, terminal)));
         }
     }
-    parts.extend(meanings(findings, look));
-    parts.extend(not_in_force(findings, look));
+    parts.extend(meanings(findings, terminal));
+    parts.extend(not_in_force(findings, terminal));
     let unread = unread::lines(findings);
     if !unread.is_empty() {
         parts.push(
-            unread.iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))).collect::<Vec<_>>().join("\n"),
+            unread
+                .iter()
+                .map(|line| terminal.paint(TermStyle::Yellow, &terminal.wrap(2, line)))
+                .collect::<Vec<_>>()
+                .join("\n"),
         );
     }
-    parts.extend(doubtful(findings, look));
-    parts.push(summary(findings, look));
+    parts.extend(doubtful(findings, terminal));
+    parts.push(summary(findings, terminal));
     parts.join("\n\n")
 }
 
 /// `web-role  AIPA…2, role web-role; cut off since before 2026-11-21 12:05 UTC`.
-fn heading(profile: &BrokenProfile, look: Look) -> String {
+fn heading(profile: &BrokenProfile, terminal: Terminal) -> String {
     let succeeded = profile.successor.as_ref().map(|by| format!(", its role is in {by} now")).unwrap_or_default();
     let in_iam = match &profile.live {
         None => format!("no instance profile of this name in IAM{succeeded}"),
@@ -66,17 +70,17 @@ fn heading(profile: &BrokenProfile, look: Look) -> String {
         others => format!("; {} well", count(others, "other instance is", "other instances are")),
     };
     let name = profile.name.as_str();
-    let line = look.wrap(2, &format!("{name}  {in_iam}; {since}{healthy}"));
+    let line = terminal.wrap(2, &format!("{name}  {in_iam}; {since}{healthy}"));
     match line.strip_prefix(name) {
-        Some(rest) => format!("{}{rest}", look.paint(Ink::Bold, name)),
+        Some(rest) => format!("{}{rest}", terminal.paint(TermStyle::Bold, name)),
         None => line,
     }
 }
 
-fn table(profile: &BrokenProfile, look: Look) -> String {
+fn table(profile: &BrokenProfile, terminal: Terminal) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["NAME", "INSTANCE", "REGION", "STATE", "CASE", "HEAL WOULD"]);
-    match look.width {
+    match terminal.width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
@@ -117,7 +121,7 @@ pub fn name(one: &Finding) -> String {
 /// What `heal` would do.
 #[must_use]
 pub fn would(profile: &BrokenProfile, one: &Finding) -> String {
-    let first = match profile.mend().filter(|_| one.waits_for_iam) {
+    let first = match profile.repair().filter(|_| one.waits_for_iam) {
         Some(IamRepair::Relink(_)) => "put the role back",
         Some(IamRepair::Restore { .. }) => "create the profile again",
         None => "",
@@ -126,8 +130,8 @@ pub fn would(profile: &BrokenProfile, one: &Finding) -> String {
         _ if profile.is_cured_by_iam(one) => first.to_owned(),
         Decision::Act(_) if first.is_empty() => "re-associate it".to_owned(),
         Decision::Act(_) => format!("{first}, re-associate it"),
-        Decision::Skip(hindrance) if hindrance.passes() => format!("wait: {hindrance}"),
-        Decision::Skip(hindrance) => format!("leave it: {hindrance}"),
+        Decision::Skip(blocker) if blocker.passes() => format!("wait: {blocker}"),
+        Decision::Skip(blocker) => format!("leave it: {blocker}"),
     }
 }
 
@@ -135,7 +139,7 @@ pub fn would(profile: &BrokenProfile, one: &Finding) -> String {
 const NOT_IN_FORCE: usize = 20;
 
 /// The instances that wait for their instance profile, nobody knows since when.
-fn not_in_force(findings: &Findings, look: Look) -> Option<String> {
+fn not_in_force(findings: &Findings, terminal: Terminal) -> Option<String> {
     let all = &findings.not_in_force;
     let mut lines: Vec<String> = all
         .iter()
@@ -149,14 +153,15 @@ fn not_in_force(findings: &Findings, look: Look) -> Option<String> {
     lines.extend(all.len().checked_sub(NOT_IN_FORCE + 1).map(|more| format!("  ... and {} more", more + 1)));
     let says = "Not in force yet: EC2 is still attaching the instance profile, and does not say since when. These are not \
                 counted as cut off. As a rule it takes seconds: scan again in 15 minutes.";
-    (!all.is_empty()).then(|| format!("{}\n{}", look.paint(Ink::Yellow, &look.wrap(0, says)), lines.join("\n")))
+    (!all.is_empty())
+        .then(|| format!("{}\n{}", terminal.paint(TermStyle::Yellow, &terminal.wrap(0, says)), lines.join("\n")))
 }
 
 /// What the cases that occur mean, for someone who sees them for the first time.
-fn meanings(findings: &Findings, look: Look) -> Option<String> {
+fn meanings(findings: &Findings, terminal: Terminal) -> Option<String> {
     let cases: BTreeSet<Case> = findings.reported().map(|(_, one)| one.found.case).collect();
     let lines: Vec<String> =
-        cases.into_iter().map(|case| look.wrap(2, &format!("{case}: {}", meaning(case)))).collect();
+        cases.into_iter().map(|case| terminal.wrap(2, &format!("{case}: {}", meaning(case)))).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -181,7 +186,7 @@ pub fn meaning(case: Case) -> &'static str {
 }
 
 /// The profiles whose role may or may not let EC2 use it.
-fn doubtful(findings: &Findings, look: Look) -> Option<String> {
+fn doubtful(findings: &Findings, terminal: Terminal) -> Option<String> {
     let names: Vec<&str> = findings.doubtful.iter().map(ProfileName::as_str).collect();
     let (shown, more) = names.split_at(names.len().min(DOUBTFUL));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
@@ -191,11 +196,11 @@ fn doubtful(findings: &Findings, look: Look) -> Option<String> {
         count(names.len(), "instance profile", "instance profiles"),
         shown.join(" ")
     );
-    (!names.is_empty()).then(|| look.paint(Ink::Yellow, &look.wrap(2, &line)))
+    (!names.is_empty()).then(|| terminal.paint(TermStyle::Yellow, &terminal.wrap(2, &line)))
 }
 
 /// One sentence that sums it all up, and what to do next.
-fn summary(findings: &Findings, look: Look) -> String {
+fn summary(findings: &Findings, terminal: Terminal) -> String {
     let read = findings.regions.saturating_sub(findings.unread.len());
     let regions = match (read, findings.unread.len()) {
         (read, 0) => count(read, "region", "regions"),
@@ -214,16 +219,16 @@ fn summary(findings: &Findings, look: Look) -> String {
             if broken == 1 { "its" } else { "their" },
             findings.curable(),
         );
-        look.paint(Ink::Red, &look.wrap(0, &sentence))
+        terminal.paint(TermStyle::Red, &terminal.wrap(0, &sentence))
     } else {
         let sentence = if findings.instances == 0 {
             format!("No instance in {regions} has an instance profile.")
         } else {
             format!("Nothing broken was found: {all} with an instance profile in {regions}.")
         };
-        look.paint(
-            if is_seen_whole && findings.doubtful.is_empty() { Ink::Green } else { Ink::Yellow },
-            &look.wrap(0, &sentence),
+        terminal.paint(
+            if is_seen_whole && findings.doubtful.is_empty() { TermStyle::Green } else { TermStyle::Yellow },
+            &terminal.wrap(0, &sentence),
         )
     };
     let muted = match findings.muted() {

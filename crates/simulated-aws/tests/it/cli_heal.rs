@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reprofile_command_line::apply;
-use reprofile_command_line::console::Look;
-use reprofile_command_line::execute::{Carried, Done, News, carry_out};
+use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, find};
 use reprofile_command_line::heal::Subjects;
-use reprofile_command_line::interrupt::UnderWay;
-use reprofile_command_line::plan_text;
-use reprofile_command_line::preconditions::Fate;
-use reprofile_command_line::progress::Watch;
+use reprofile_command_line::heal::apply;
+use reprofile_command_line::heal::execute::{Executed, ExecutedStep, Progressed, execute};
+use reprofile_command_line::heal::interrupt::UnderWay;
+use reprofile_command_line::heal::plan_text;
+use reprofile_command_line::heal::preconditions::StepResult;
+use reprofile_command_line::progress::Progress;
 use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::names::InstanceId;
 use reprofile_core::reconcile::context::Context;
@@ -41,19 +41,19 @@ async fn broken() -> (AwsModel, Vec<InstanceId>) {
 async fn planned(context: &Context<AwsModel>, named: &[&str]) -> Findings {
     let named: Vec<String> = named.iter().map(|&name| name.to_owned()).collect();
     let subjects = Subjects::read(&named).unwrap();
-    let mut findings = find(context, &subjects.scope(), None, &Watch::on(&QUIET, None)).await.unwrap();
+    let mut findings = find(context, &subjects.scope(), None, &Progress::on(&QUIET, None)).await.unwrap();
     subjects.narrow(&mut findings);
     findings
 }
 
-async fn done(context: &Context<AwsModel>, findings: &Findings) -> Carried {
-    carry_out(context, findings, &UnderWay::new(context.partition.clone()), |_| {}).await
+async fn done(context: &Context<AwsModel>, findings: &Findings) -> Executed {
+    execute(context, findings, &UnderWay::new(context.partition.clone()), |_| {}).await
 }
 
-fn skipped(Carried { done, .. }: &Carried) -> Vec<String> {
-    let why = |one: &Done| match &one.fate {
-        Fate::Skipped(why) => Some(why.clone()),
-        Fate::Taken(_) => None,
+fn skipped(Executed { done, .. }: &Executed) -> Vec<String> {
+    let why = |one: &ExecutedStep| match &one.result {
+        StepResult::Skipped(why) => Some(why.clone()),
+        StepResult::Taken(_) => None,
     };
     done.iter().filter_map(why).collect()
 }
@@ -63,7 +63,7 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     let (aws, instances) = broken().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[]).await;
-    insta::assert_snapshot!(plan_text::write(&findings, Look::default()), @r"
+    insta::assert_snapshot!(plan_text::write(&findings, Terminal::default()), @r"
     Plan for account 111122223333 at level reassociate:
 
       batch-role  arn:aws:iam::111122223333:instance-profile/batch-role  role batch-role
@@ -81,8 +81,8 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     Plan: 3 instances to re-associate, 0 left alone.
     ");
     let told = RefCell::new(Vec::new());
-    let tell = |news: News<'_>| told.borrow_mut().push(format!("{news:?}"));
-    let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
+    let tell = |news: Progressed<'_>| told.borrow_mut().push(format!("{news:?}"));
+    let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(told.borrow().len(), 3);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert_eq!(apply::exit(&findings, &done), Exit::Fine);
@@ -175,10 +175,10 @@ async fn what_was_healed_or_ended_meanwhile_needs_no_step() {
     aws.terminate(&instances[1]).unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let done = done(&context, &findings).await;
-    let fates: Vec<&Fate> = done.done.iter().map(|one| &one.fate).collect();
+    let results: Vec<&StepResult> = done.done.iter().map(|one| &one.result).collect();
     assert_eq!(
-        fates,
-        [&Fate::Taken(Outcome::Left(Skipped::AlreadyHealthy)), &Fate::Taken(Outcome::Left(Skipped::Ended))]
+        results,
+        [&StepResult::Taken(Outcome::Left(Skipped::AlreadyHealthy)), &StepResult::Taken(Outcome::Left(Skipped::Ended))]
     );
     assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Fine, 0));
 }
@@ -226,7 +226,7 @@ async fn three_hundred_are_healed_in_handfuls_within_ec2s_rate() {
     let context = context(&aws, &[]);
     let findings = planned(&context, &["web-role"]).await;
     let done = done(&context, &findings).await;
-    assert!(done.done.iter().all(Done::is_well));
+    assert!(done.done.iter().all(ExecutedStep::is_well));
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert_eq!(aws.throttled(), 0);
 }
@@ -248,7 +248,7 @@ async fn stopped_instances_are_swapped() {
     let (aws, instances) = with_stopped().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[instances[1].as_str()]).await;
-    insta::assert_snapshot!(plan_text::write(&findings, Look::default()), @"
+    insta::assert_snapshot!(plan_text::write(&findings, Terminal::default()), @"
     Plan for account 111122223333 at level reassociate:
 
       web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
@@ -272,8 +272,8 @@ async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
     let findings = planned(&context, &[]).await;
     let since = tokio::time::Instant::now();
     let told = RefCell::new(Vec::new());
-    let tell = |news: News<'_>| told.borrow_mut().push(format!("{news:?}"));
-    let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
+    let tell = |news: Progressed<'_>| told.borrow_mut().push(format!("{news:?}"));
+    let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(apply::exit(&findings, &done), Exit::Fine);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert!(since.elapsed() > Duration::from_secs(50));
@@ -287,8 +287,8 @@ async fn a_swap_whose_associate_is_refused_names_the_command_that_finishes_it() 
     let findings = planned(&context, &[instances[1].as_str()]).await;
     aws.fail_all(Operation::AssociateIamInstanceProfile, Fault::DENIED);
     let told = RefCell::new(Vec::new());
-    let tell = |news: News<'_>| told.borrow_mut().push(apply::line(news, "[1/1]", &context, Look::default()));
-    let done = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
+    let tell = |news: Progressed<'_>| told.borrow_mut().push(apply::line(news, "[1/1]", &context, Terminal::default()));
+    let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(apply::exit(&findings, &done), Exit::Error);
     insta::assert_snapshot!(told.borrow().join("\n"), @"
     [1/1] web-role  i-00000000000000002  eu-west-1: FAILED: the old instance profile was taken off, but the live one could not be attached: ec2:AssociateIamInstanceProfile: UnauthorizedOperation: You are not authorized to perform this operation.
@@ -307,7 +307,7 @@ async fn once_it_is_interrupted_what_is_under_way_is_finished_and_nothing_furthe
         let under_way = Rc::new(UnderWay::new(context.partition.clone()));
         let interrupted = under_way.clone();
         aws.just_before(call, move |_| interrupted.stop());
-        let done = carry_out(&context, &findings, &under_way, |_| {}).await;
+        let done = execute(&context, &findings, &under_way, |_| {}).await;
         assert!(instances[1..].iter().all(|instance| aws.is_whole(instance)), "{call:?} {done:?}");
         assert!(under_way.commands().is_empty());
     }
@@ -321,7 +321,7 @@ async fn what_is_interrupted_before_its_turn_is_skipped_and_still_broken() {
     let under_way = Rc::new(UnderWay::new(context.partition.clone()));
     let interrupted = under_way.clone();
     aws.just_before(Operation::ReplaceIamInstanceProfileAssociation, move |_| interrupted.stop());
-    let done = carry_out(&context, &findings, &under_way, |_| {}).await;
+    let done = execute(&context, &findings, &under_way, |_| {}).await;
     assert!(aws.is_whole(&instances[0]));
     assert_eq!(skipped(&done), vec!["it was interrupted before its turn"; 3]);
     assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Broken, 1));
@@ -334,7 +334,7 @@ async fn broken_off_between_the_two_calls_it_has_the_command_for_the_second() {
     let findings = planned(&context, &[instances[1].as_str()]).await;
     aws.fail_all(Operation::AssociateIamInstanceProfile, Fault::Hangs);
     let under_way = UnderWay::new(context.partition.clone());
-    let work = carry_out(&context, &findings, &under_way, |_| {});
+    let work = execute(&context, &findings, &under_way, |_| {});
     assert!(tokio::time::timeout(Duration::from_secs(5), work).await.is_err());
     assert_eq!(aws.held(&instances[1]), None);
     insta::assert_snapshot!(under_way.commands().join("\n"), @"aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role");

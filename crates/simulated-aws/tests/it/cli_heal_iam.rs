@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use reprofile_command_line::apply;
-use reprofile_command_line::console::Look;
-use reprofile_command_line::execute::{Carried, carry_out};
+use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find};
-use reprofile_command_line::interrupt::UnderWay;
-use reprofile_command_line::plan_text;
-use reprofile_command_line::progress::Watch;
-use reprofile_command_line::role::Said;
+use reprofile_command_line::heal::apply;
+use reprofile_command_line::heal::execute::{Executed, execute};
+use reprofile_command_line::heal::interrupt::UnderWay;
+use reprofile_command_line::heal::plan_text;
+use reprofile_command_line::heal::write_iam::IamWriteResult;
+use reprofile_command_line::options::NamedRole;
+use reprofile_command_line::progress::Progress;
 use reprofile_command_line::scan::json;
-use reprofile_command_line::write_iam::Fate;
 use reprofile_core::domain::model::Trust;
 use reprofile_core::domain::names::{InstanceId, ProfileName, RoleName};
 use reprofile_core::reconcile::context::Context;
@@ -48,21 +48,21 @@ async fn planned(context: &Context<AwsModel>, role: Option<&str>) -> Findings {
     planned_as(context, role.map(|role| said(role, false))).await
 }
 
-fn said(role: &str, trust_anyway: bool) -> Said {
-    Said { role: RoleName::new(role).unwrap(), trust_anyway }
+fn said(role: &str, trust_anyway: bool) -> NamedRole {
+    NamedRole { role: RoleName::new(role).unwrap(), trust_anyway }
 }
 
-async fn planned_as(context: &Context<AwsModel>, said: Option<Said>) -> Findings {
+async fn planned_as(context: &Context<AwsModel>, said: Option<NamedRole>) -> Findings {
     let scope = Scope::Profiles([(ProfileName::new("web").unwrap(), true)].into());
-    find(context, &scope, said.as_ref(), &Watch::on(&QUIET, None)).await.unwrap()
+    find(context, &scope, said.as_ref(), &Progress::on(&QUIET, None)).await.unwrap()
 }
 
-async fn carried(context: &Context<AwsModel>, findings: &Findings) -> Carried {
-    carry_out(context, findings, &UnderWay::new(context.partition.clone()), |_| {}).await
+async fn carried(context: &Context<AwsModel>, findings: &Findings) -> Executed {
+    execute(context, findings, &UnderWay::new(context.partition.clone()), |_| {}).await
 }
 
 fn plan(findings: &Findings) -> String {
-    plan_text::write(findings, Look::default())
+    plan_text::write(findings, Terminal::default())
 }
 
 fn why_not(findings: &Findings) -> &str {
@@ -91,7 +91,7 @@ async fn a_deleted_profile_is_restored_at_its_path_with_the_named_role() {
     ");
     aws.forget_calls();
     let carried = carried(&context, &findings).await;
-    assert!(matches!(carried.written[0].fate, Fate::Done(_)), "{carried:?}");
+    assert!(matches!(carried.written[0].result, IamWriteResult::Done(_)), "{carried:?}");
     assert!(instances.iter().all(|instance| aws.is_whole(instance)), "{carried:?}");
     assert_eq!(apply::exit(&findings, &carried), Exit::Fine);
     let value = apply::value(&findings, &carried, None);
@@ -228,11 +228,11 @@ async fn a_vouched_role_whose_trust_excludes_ec2_since_the_plan_is_not_put_in() 
     aws.update_assume_role_policy("web-role", Trust::Unsure).unwrap();
     let context = context(&aws, RELINK);
     let findings = planned_as(&context, Some(said("web-role", true))).await;
-    assert!(findings.profiles[0].mend().is_some(), "{}", plan(&findings));
+    assert!(findings.profiles[0].repair().is_some(), "{}", plan(&findings));
     aws.update_assume_role_policy("web-role", Trust::No).unwrap();
     aws.forget_calls();
     let carried = carried(&context, &findings).await;
-    assert!(matches!(carried.written[0].fate, Fate::Skipped(_)), "{carried:?}");
+    assert!(matches!(carried.written[0].result, IamWriteResult::Skipped(_)), "{carried:?}");
     assert_eq!(aws.writes().len(), 0);
 }
 
@@ -282,7 +282,7 @@ async fn a_replaced_role_is_seen_by_a_table_and_taken_up_at_once() {
     aws.add_role_to_instance_profile("web", "web-role").unwrap();
     tokio::time::sleep(Duration::from_mins(5)).await;
     let by_table = context(&aws, &[("REPROFILE_TABLE", "reprofile")]);
-    let findings = find(&by_table, &Scope::Everything, None, &Watch::on(&QUIET, None)).await.unwrap();
+    let findings = find(&by_table, &Scope::Everything, None, &Progress::on(&QUIET, None)).await.unwrap();
     let found: Vec<_> =
         findings.reported().map(|(_, one)| (one.found.instance.id.clone(), one.found.case.to_string())).collect();
     assert_eq!(found, [(instances[0].clone(), "role-replaced".to_owned())]);
@@ -317,7 +317,7 @@ async fn what_has_changed_since_it_was_shown_is_not_written() {
         tokio::time::sleep(Duration::from_mins(1)).await;
         aws.forget_calls();
         let carried = carried(&context, &findings).await;
-        let Fate::Skipped(why) = &carried.written[0].fate else { panic!("{carried:?}") };
+        let IamWriteResult::Skipped(why) = &carried.written[0].result else { panic!("{carried:?}") };
         assert!(why.contains(expected), "{why}");
         assert_eq!((aws.writes().len(), carried.done.len(), apply::exit(&findings, &carried)), (0, 2, Exit::Broken));
     }
@@ -332,7 +332,7 @@ async fn a_refused_write_fails_and_nothing_that_waits_for_it_is_begun() {
         let findings = planned(&context, Some("web-role")).await;
         aws.fail_all(operation, Fault::ACCESS_DENIED);
         let carried = carried(&context, &findings).await;
-        let Fate::Failed(why) = &carried.written[0].fate else { panic!("{carried:?}") };
+        let IamWriteResult::Failed(why) = &carried.written[0].result else { panic!("{carried:?}") };
         assert_eq!(why.contains("was created, but its role is not in it"), half, "{why}");
         assert_eq!((apply::exit(&findings, &carried), carried.well(&findings)), (Exit::Error, 0));
         // Once it is allowed again, what is half done is finished: the profile is there, and its role is named.
@@ -353,7 +353,7 @@ async fn a_write_whose_answer_is_lost_is_looked_for_and_not_made_twice() {
             aws.fail_next(1, operation, fault.clone());
             let carried = carried(&context, &findings).await;
             // Where the profile was not created, nothing was: that is said, and can be tried again.
-            if matches!(carried.written[0].fate, Fate::Done(_)) {
+            if matches!(carried.written[0].result, IamWriteResult::Done(_)) {
                 assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{operation:?} {carried:?}");
                 assert!(instances.iter().all(|instance| aws.is_whole(instance)));
             } else {
@@ -376,6 +376,6 @@ async fn a_profile_that_was_ignored_where_it_lived_last_is_not_created_again() {
         let mut variables = RESTORE_BY_TABLE.to_vec();
         variables.push(held_back);
         let findings = planned(&context(&aws, &variables), Some("web-role")).await;
-        assert_eq!(findings.mends().count(), 0, "{held_back:?}: {}", plan(&findings));
+        assert_eq!(findings.iam_repairs().count(), 0, "{held_back:?}: {}", plan(&findings));
     }
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use reprofile_command_line::findings::Scope;
 use reprofile_command_line::findings::find;
-use reprofile_command_line::html::page;
-use reprofile_command_line::progress::Watch;
+use reprofile_command_line::progress::Progress;
+use reprofile_command_line::scan::html::page;
 use reprofile_core::domain::model::Trust;
 
 use crate::cli_scan::{QUIET, context};
 use reprofile_simulated_aws::{AwsModel, Fault};
 
 async fn page_of(aws: &AwsModel) -> String {
-    let findings = find(&context(aws, &[]), &Scope::Everything, None, &Watch::on(&QUIET, None)).await.unwrap();
+    let findings = find(&context(aws, &[]), &Scope::Everything, None, &Progress::on(&QUIET, None)).await.unwrap();
     let page = page(&findings);
     // A folder to look at the pages in.
     if let Some(folder) = option_env!("REPROFILE_PAGES") {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use reprofile_command_line::findings::{Scope, find_after};
-use reprofile_command_line::progress::Watch;
+use reprofile_command_line::progress::Progress;
 use reprofile_command_line::replay::follow::{Replayed, follow};
 use reprofile_command_line::replay::{check, read, unknown_profiles};
 use reprofile_core::domain::names::ProfileName;
@@ -350,7 +350,7 @@ async fn a_delete_role_alone_shows_a_gone_profile_and_names_one_that_is_not_know
         let context = context(&aws, &[]);
         let replayed = follow(&context, &read("stdin", &event), false).await.unwrap();
         let scope = replayed.scope.unwrap();
-        let watch = Watch::on(&QUIET, None);
+        let watch = Progress::on(&QUIET, None);
         let findings = find_after(&context, &scope, None, &watch, &replayed.changes).await.unwrap();
         let unknown = unknown_profiles(&context, &scope, &findings).await.unwrap();
         let unknown: Vec<&str> = unknown.iter().map(ProfileName::as_str).collect();

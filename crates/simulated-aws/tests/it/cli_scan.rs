@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use reprofile_command_line::console::{Console, Look};
+use reprofile_command_line::console::{Console, Terminal};
 use reprofile_command_line::error::Error;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::Scope;
 use reprofile_command_line::findings::{Findings, find};
-use reprofile_command_line::progress::Watch;
+use reprofile_command_line::progress::Progress;
 use reprofile_command_line::scan::{json, text};
 use reprofile_core::config::Config;
 use reprofile_core::domain::model::Trust;
@@ -18,8 +18,8 @@ use reprofile_simulated_aws::{AwsModel, Fault, Operation};
 
 /// A console that nobody watches.
 pub const QUIET: Console = Console {
-    look: Look { color: false, width: None },
-    look_of_notes: Look { color: false, width: None },
+    stdout: Terminal { color: false, width: None },
+    stderr: Terminal { color: false, width: None },
     is_watched: false,
     can_ask: false,
 };
@@ -34,7 +34,7 @@ pub fn context(aws: &AwsModel, variables: &[(&str, &str)]) -> Context<AwsModel> 
 }
 
 async fn scan_with(aws: &AwsModel, variables: &[(&str, &str)]) -> Result<Findings, Error> {
-    find(&context(aws, variables), &Scope::Everything, None, &Watch::on(&QUIET, None)).await
+    find(&context(aws, variables), &Scope::Everything, None, &Progress::on(&QUIET, None)).await
 }
 
 async fn scan(aws: &AwsModel) -> Findings {
@@ -68,7 +68,7 @@ async fn every_case_is_found_and_said_in_words() {
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken);
     assert_eq!(aws.writes().len(), 0);
-    insta::assert_snapshot!(text::write(&findings, Look::default()), @"
+    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"
     empty-role  AIPAEXAMPLE0000000003, no role in it; since when is not known
      NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
      empty  i-00000000000000004  us-east-1  running  role-less  leave it: the instance profile holds no role
@@ -178,12 +178,12 @@ async fn a_healthy_account_and_an_empty_one_are_fine() {
     let aws = AwsModel::new();
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, Look::default()), @"No instance in 3 regions has an instance profile.");
+    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"No instance in 3 regions has an instance profile.");
     aws.role_with_profile("web-role");
     aws.running_many(3, "eu-west-1", "web-role", "web");
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, Look::default()), @"Nothing broken was found: 3 instances with an instance profile in 3 regions.");
+    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"Nothing broken was found: 3 instances with an instance profile in 3 regions.");
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +197,7 @@ async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
     aws.running("us-east-1", "doubtful", "b");
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, Look::default()), @"
+    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"
     not known: whether the trust policy of the role lets EC2 use it, in 1 instance profile: doubtful; `reprofile explain PROFILE` says why
 
     Nothing broken was found: 2 instances with an instance profile in 3 regions.
@@ -208,7 +208,7 @@ async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
             .map(|(name, gone)| (reprofile_core::domain::names::ProfileName::new(name).unwrap(), gone))
             .into(),
     );
-    let named = find(&context(&aws, &[]), &named, None, &Watch::on(&QUIET, None)).await.unwrap();
+    let named = find(&context(&aws, &[]), &named, None, &Progress::on(&QUIET, None)).await.unwrap();
     assert_eq!(named.doubtful, findings.doubtful);
 
     aws.running("eu-west-1", "stale", "c");
@@ -217,7 +217,7 @@ async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken);
-    let text = text::write(&findings, Look::default());
+    let text = text::write(&findings, Terminal::default());
     assert!(text.contains("1 other instance holds the present one") && text.contains(": doubtful stale;"), "{text}");
 }
 
@@ -228,7 +228,7 @@ async fn a_region_that_cannot_be_read_is_named_and_never_fine() {
     aws.break_region("eu-west-1", Fault::DENIED);
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken, "something else is broken besides");
-    let text = text::write(&findings, Look::default());
+    let text = text::write(&findings, Terminal::default());
     assert!(text.contains("2 regions not read: ap-southeast-2 eu-west-1: denied (ec2:"), "{text}");
     let aws = AwsModel::new();
     aws.break_region("eu-west-1", Fault::UNAVAILABLE);
@@ -242,7 +242,7 @@ async fn a_profile_that_cannot_be_read_is_named_and_not_taken_for_gone() {
     let findings = scan(&aws).await;
     assert_eq!((findings.profiles.len(), findings.unread_profiles.len()), (0, 4));
     assert_eq!(findings.exit(), Exit::Error);
-    let text = text::write(&findings, Look::default());
+    let text = text::write(&findings, Terminal::default());
     assert!(text.contains("instance profile gone-role not read, so its instances are not judged"), "{text}");
 }
 
@@ -255,7 +255,7 @@ async fn what_somebody_muted_is_counted_and_not_told() {
     aws.recreate_profile("web-role").unwrap();
     let findings = scan(&aws).await;
     assert_eq!((findings.exit(), findings.muted()), (Exit::Fine, 1));
-    insta::assert_snapshot!(text::write(&findings, Look::default()), @r"
+    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @r"
     Nothing broken was found: 1 instance with an instance profile in 3 regions.
     1 more is cut off, but muted (--ignore, or the tag reprofile=ignore).
     ");
@@ -268,7 +268,7 @@ async fn nothing_that_a_terminal_obeys_comes_out_of_a_name() {
     aws.running("eu-west-1", "web-role", "a\u{1b}[2J\u{9b}31m\u{202e}\r\nb");
     aws.recreate_profile("web-role").unwrap();
     let findings = scan(&aws).await;
-    let lines = text::write(&findings, Look { color: false, width: Some(60) });
+    let lines = text::write(&findings, Terminal { color: false, width: Some(60) });
     assert!(lines.chars().all(|c| c == '\n' || !c.is_control()), "{lines:?}");
     assert!(!lines.contains('\u{202e}'), "{lines:?}");
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use reprofile_command_line::execute::carry_out;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find};
-use reprofile_command_line::interrupt::UnderWay;
+use reprofile_command_line::heal::apply;
+use reprofile_command_line::heal::execute::execute;
+use reprofile_command_line::heal::interrupt::UnderWay;
 use reprofile_command_line::options::Format;
-use reprofile_command_line::progress::Watch;
+use reprofile_command_line::progress::Progress;
+use reprofile_command_line::scan::html;
 use reprofile_command_line::scan::{json, text};
-use reprofile_command_line::{apply, html};
 use reprofile_core::domain::model::{InstanceState, Trust};
 use reprofile_core::domain::names::{InstanceId, ProfileName};
 use reprofile_core::ports::Table;
@@ -216,7 +217,7 @@ async fn a_version_before_reads_what_is_stored_of_a_stuck_instance_as_a_stale_on
 }
 
 async fn scan(aws: &AwsModel, variables: &[(&str, &str)]) -> Findings {
-    find(&context(aws, variables), &Scope::Everything, None, &Watch::on(&QUIET, None)).await.unwrap()
+    find(&context(aws, variables), &Scope::Everything, None, &Progress::on(&QUIET, None)).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,7 +226,7 @@ async fn scan_shows_it_and_heal_takes_it_off_and_puts_it_on_again() {
     recovers(&aws);
     tokio::time::sleep(20 * MINUTE).await;
     let findings = scan(&aws, &[]).await;
-    insta::assert_snapshot!(text::write(&findings, QUIET.look), @"
+    insta::assert_snapshot!(text::write(&findings, QUIET.stdout), @"
     web-role  AIPAEXAMPLE0000000001, role web-role; cut off since before 2026-11-21 12:00 UTC; 1 other instance is well
      NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
      hangs  i-00000000000000002  eu-west-1  running  stuck  re-associate it
@@ -243,7 +244,7 @@ async fn scan_shows_it_and_heal_takes_it_off_and_puts_it_on_again() {
     assert!(page.contains("EC2 has been attaching the instance profile for 15 minutes or more"), "{page}");
     assert!(!page.contains("do not let EC2 use it") && !page.contains("does not let EC2 use it"), "{page}");
     let context = context(&aws, &[]);
-    let carried = carry_out(&context, &findings, &UnderWay::new(context.partition.clone()), |_| {}).await;
+    let carried = execute(&context, &findings, &UnderWay::new(context.partition.clone()), |_| {}).await;
     assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{carried:?}");
     assert!(aws.is_whole(&hangs));
 }
@@ -254,7 +255,7 @@ async fn what_is_not_in_force_yet_for_nobody_knows_how_long_is_shown_and_not_bro
     tokio::time::sleep(HOUR).await;
     let findings = scan(&aws, &[]).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, QUIET.look), @"
+    insta::assert_snapshot!(text::write(&findings, QUIET.stdout), @"
     Not in force yet: EC2 is still attaching the instance profile, and does not say since when. These are not counted as cut off. As a rule it takes seconds: scan again in 15 minutes.
       web-role  i-00000000000000002  eu-west-1  hangs
 

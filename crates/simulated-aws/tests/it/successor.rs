@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find, find_after};
+use reprofile_command_line::heal::plan_text;
 use reprofile_command_line::options::Format;
-use reprofile_command_line::progress::Watch;
+use reprofile_command_line::options::NamedRole;
+use reprofile_command_line::progress::Progress;
 use reprofile_command_line::replay::follow::follow;
 use reprofile_command_line::replay::read;
-use reprofile_command_line::role::Said;
+use reprofile_command_line::scan::html;
 use reprofile_command_line::scan::{json, text};
-use reprofile_command_line::{html, plan_text};
 use reprofile_core::domain::names::{InstanceId, ProfileName, RoleName};
 use reprofile_core::ports::Table;
 use serde_json::Value;
@@ -208,9 +209,9 @@ async fn a_successor_that_is_gone_again_is_none_any_more() {
 }
 
 async fn plan(aws: &AwsModel, variables: &[(&str, &str)], role: Option<&str>) -> Findings {
-    let said = role.map(|role| Said { role: RoleName::new(role).unwrap(), trust_anyway: false });
+    let said = role.map(|role| NamedRole { role: RoleName::new(role).unwrap(), trust_anyway: false });
     let scope = Scope::Profiles([(ProfileName::new("old_profile_name").unwrap(), true)].into());
-    find(&context(aws, variables), &scope, said.as_ref(), &Watch::on(&QUIET, None)).await.unwrap()
+    find(&context(aws, variables), &scope, said.as_ref(), &Progress::on(&QUIET, None)).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +220,7 @@ async fn heal_says_why_it_leaves_iam_alone_and_what_a_person_would_paste() {
     rename(&aws).await;
     tokio::time::sleep(MINUTE).await;
     let findings = plan(&aws, RESTORE_BY_HAND, Some("some_role")).await;
-    insta::assert_snapshot!(plan_text::write(&findings, QUIET.look), @"
+    insta::assert_snapshot!(plan_text::write(&findings, QUIET.stdout), @"
     Plan for account 111122223333 at level restore:
 
       old_profile_name  not in IAM
@@ -240,7 +241,7 @@ async fn heal_says_why_it_leaves_iam_alone_and_what_a_person_would_paste() {
     let value = json::value(&findings);
     assert_eq!(value["profiles"][0]["iam"]["why_not"], "successor");
     assert_eq!(value["profiles"][0]["successor"], "new_profile_name");
-    assert!(text::write(&findings, QUIET.look).contains("its role is in new_profile_name now"));
+    assert!(text::write(&findings, QUIET.stdout).contains("its role is in new_profile_name now"));
     assert!(html::page(&findings).contains("new_profile_name"));
     // Long after, the table's incident tells when it broke; without one nothing does.
     let mut deployment = deploy(&aws, &lambda);
@@ -267,10 +268,10 @@ async fn replaying_the_events_of_a_renaming_names_the_successor() {
     let file = serde_json::json!({ "Records": records }).to_string();
     let context = context(&aws, RESTORE_BY_HAND);
     let replayed = follow(&context, &read("trail.json", file.as_bytes()), false).await.unwrap();
-    let watch = Watch::on(&QUIET, None);
+    let watch = Progress::on(&QUIET, None);
     let findings = find_after(&context, &replayed.scope.unwrap(), None, &watch, &replayed.changes).await.unwrap();
     assert_eq!(findings.profiles[0].successor.as_ref().unwrap().as_str(), "new_profile_name");
-    assert!(plan_text::write(&findings, QUIET.look).contains("Name=new_profile_name"));
+    assert!(plan_text::write(&findings, QUIET.stdout).contains("Name=new_profile_name"));
 }
 
 #[tokio::test(start_paused = true)]

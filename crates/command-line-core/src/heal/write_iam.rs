@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::findings::BrokenProfile;
 use super::interrupt::UnderWay;
+use crate::findings::BrokenProfile;
 use reprofile_core::decide::iam_repair::{IamRepair, RESTORED};
 use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::model::{Profile, Trust};
@@ -28,18 +28,18 @@ const PAUSES: [Duration; 7] = [
 
 /// A profile that was to be put right, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct IamWrite {
     /// The profile.
     pub profile: ProfileName,
     /// What was to be done.
-    pub mend: IamRepair,
+    pub repair: IamRepair,
     /// What became of it.
-    pub fate: Fate,
+    pub result: IamWriteResult,
 }
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum IamWriteResult {
     /// IAM shows the profile with its role.
     Done(Box<Profile>),
     /// It was tried, and the text says what came of it.
@@ -52,38 +52,38 @@ pub enum Fate {
 pub async fn write_iam<A: Account>(
     context: &Context<A>,
     profile: &BrokenProfile,
-    mend: &IamRepair,
+    repair: &IamRepair,
     under_way: &UnderWay,
-) -> Written {
+) -> IamWrite {
     let (name, iam) = (profile.spelling(), context.aws.iam());
-    let fate = match has_changed(iam, profile, mend).await {
-        _ if under_way.is_to_stop() => Fate::Skipped("it was interrupted before its turn".to_owned()),
-        Ok(Some(how)) => Fate::Skipped(how),
-        Err(error) => Fate::Skipped(format!("what it stands on could not be read again: {error}")),
+    let result = match has_changed(iam, profile, repair).await {
+        _ if under_way.is_to_stop() => IamWriteResult::Skipped("it was interrupted before its turn".to_owned()),
+        Ok(Some(how)) => IamWriteResult::Skipped(how),
+        Err(error) => IamWriteResult::Skipped(format!("what it stands on could not be read again: {error}")),
         Ok(None) => {
-            under_way.mending(Some((name.clone(), mend.clone())));
-            let answer = put_right(iam, name, mend, context.aws.clock().now()).await;
-            let fate = confirm(iam, profile, mend, answer.err()).await;
-            under_way.mending(None);
-            fate
+            under_way.writing_iam(Some((name.clone(), repair.clone())));
+            let answer = put_right(iam, name, repair, context.aws.clock().now()).await;
+            let result = confirm(iam, profile, repair, answer.err()).await;
+            under_way.writing_iam(None);
+            result
         }
     };
-    Written { profile: profile.name.clone(), mend: mend.clone(), fate }
+    IamWrite { profile: profile.name.clone(), repair: repair.clone(), result }
 }
 
 /// How what was shown differs from what is; `None` where it does not.
-async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &IamRepair) -> Result<Option<String>, AwsError> {
+async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, repair: &IamRepair) -> Result<Option<String>, AwsError> {
     let live = iam.instance_profile(shown.spelling()).await?;
-    let role = iam.role(&mend.role().name).await?;
+    let role = iam.role(&repair.role().name).await?;
     let id = |live: Option<&Profile>| live.map(|live| live.id.clone());
     Ok(match (live, role) {
         (live, _) if id(live.as_ref()) != id(shown.live.as_ref()) => {
             Some("the instance profile was created or deleted since".to_owned())
         }
         (Some(Profile { role: Some(role), .. }), _) => Some(format!("the role {} was put into it since", role.name)),
-        (_, Some(role)) if role.id == mend.role().id && is_trusted(role.trust, shown) => None,
-        (_, Some(_)) => Some(format!("the role {} was changed since", mend.role().name)),
-        (_, None) => Some(format!("the role {} was deleted since", mend.role().name)),
+        (_, Some(role)) if role.id == repair.role().id && is_trusted(role.trust, shown) => None,
+        (_, Some(_)) => Some(format!("the role {} was changed since", repair.role().name)),
+        (_, None) => Some(format!("the role {} was deleted since", repair.role().name)),
     })
 }
 
@@ -98,7 +98,12 @@ fn is_trusted(trust: Trust, shown: &BrokenProfile) -> bool {
 
 /// Waits until IAM shows the profile with the role. That counts also where a call failed, for its answer may have been lost;
 /// where it was not carried out, and what kept it from that passes, the role is put in once more.
-async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &IamRepair, mut error: Option<AwsError>) -> Fate {
+async fn confirm<I: Iam>(
+    iam: &I,
+    shown: &BrokenProfile,
+    repair: &IamRepair,
+    mut error: Option<AwsError>,
+) -> IamWriteResult {
     let mut seen = Ok(None);
     for pause in PAUSES {
         seen = iam.instance_profile(shown.spelling()).await;
@@ -106,19 +111,19 @@ async fn confirm<I: Iam>(iam: &I, shown: &BrokenProfile, mend: &IamRepair, mut e
             matches!(error.reason, ErrorKind::NotFound | ErrorKind::Throttled | ErrorKind::Unavailable)
         });
         match &seen {
-            Ok(Some(live)) if live.role.as_ref().is_some_and(|role| role.id == mend.role().id) => {
-                return Fate::Done(Box::new(live.clone()));
+            Ok(Some(live)) if live.role.as_ref().is_some_and(|role| role.id == repair.role().id) => {
+                return IamWriteResult::Done(Box::new(live.clone()));
             }
             Ok(_) if !passes => break,
             _ => tokio::time::sleep(pause).await,
         }
         if error.is_some() && matches!(&seen, Ok(Some(live)) if live.role.is_none() && is_ours(live, shown)) {
-            error = iam.add_role(shown.spelling(), &mend.role().name).await.err();
+            error = iam.add_role(shown.spelling(), &repair.role().name).await.err();
         }
     }
     let is_half_done = matches!((&shown.live, &seen), (None, Ok(Some(Profile { role: None, .. }))));
     let half = if is_half_done { "the instance profile was created, but its role is not in it: " } else { "" };
-    Fate::Failed(match (error, seen) {
+    IamWriteResult::Failed(match (error, seen) {
         (Some(error), _) => format!("{half}{error}"),
         (None, Err(error)) => format!("IAM took it, but could not be read afterwards: {error}"),
         (None, Ok(_)) => format!("{half}IAM took it, but does not show it after a minute"),

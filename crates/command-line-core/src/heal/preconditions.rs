@@ -17,7 +17,7 @@ use reprofile_core::reconcile::pages::instances;
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum StepResult {
     /// It was taken, or had become needless.
     Taken(Outcome),
     /// What it stood on has changed since it was shown; the text says how.
@@ -40,14 +40,14 @@ pub(super) async fn lives<A: Account>(context: &Context<A>, names: &BTreeSet<Pro
 }
 
 /// What steps stand on, as it is now.
-pub(super) struct Ground {
+pub(super) struct Preconditions {
     blank: Look,
     lives: Lives,
     held: BTreeMap<InstanceId, Vec<Association>>,
     instances: BTreeMap<InstanceId, Instance>,
 }
 
-impl Ground {
+impl Preconditions {
     /// Reads what these steps of a region stand on.
     pub(super) async fn read<A: Account>(
         context: &Context<A>,
@@ -65,8 +65,8 @@ impl Ground {
     }
 
     /// `None` where the step is still what would be decided.
-    pub(super) fn fate<A: Account>(&self, context: &Context<A>, step: &Step, looks: &Looks) -> Option<Fate> {
-        let skipped = |why: String| Some(Fate::Skipped(why));
+    pub(crate) fn result<A: Account>(&self, context: &Context<A>, step: &Step, looks: &Looks) -> Option<StepResult> {
+        let skipped = |why: String| Some(StepResult::Skipped(why));
         let live = match self.lives.get(step.profile.name()) {
             Some(Ok(live)) => live.as_ref(),
             Some(Err(error)) => return skipped(format!("the instance profile could not be read again: {error}")),
@@ -76,7 +76,7 @@ impl Ground {
             return skipped("EC2 does not show the instance any more".to_owned());
         };
         if instance.state.is_ended() {
-            return Some(Fate::Taken(Outcome::Left(Skipped::Ended)));
+            return Some(StepResult::Taken(Outcome::Left(Skipped::Ended)));
         }
         let rows = self.held.get(&step.instance).map_or(&[][..], Vec::as_slice);
         let Some(association) = rows.iter().find(|row| row.is_held()) else {
@@ -88,7 +88,7 @@ impl Ground {
         let look = looks.get(step.profile.name()).unwrap_or(&self.blank);
         let case = look.case(live, association, instance, context.aws.clock().now());
         if case == Case::Healthy {
-            return Some(Fate::Taken(Outcome::Left(Skipped::AlreadyHealthy)));
+            return Some(StepResult::Taken(Outcome::Left(Skipped::AlreadyHealthy)));
         }
         let affected = Affected {
             region: step.region.clone(),

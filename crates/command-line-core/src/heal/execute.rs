@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::findings::{BrokenProfile, Finding, Findings};
 use super::interrupt::UnderWay;
-use super::preconditions::{Fate, Ground, Lives, Looks, lives};
-use super::write_iam::{self, Written, write_iam};
+use super::preconditions::{Lives, Looks, Preconditions, StepResult, lives};
+use super::write_iam::{self, IamWrite, write_iam};
+use crate::findings::{BrokenProfile, Finding, Findings};
 use reprofile_core::decide::plan::{OLD_ENOUGH, Step};
 use reprofile_core::decide::report::{Failure, Outcome, Skipped};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
@@ -22,40 +22,40 @@ const HANDFUL: usize = 10;
 
 /// A step, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct ExecutedStep {
     /// The step.
     pub step: Step,
     /// What became of it.
-    pub fate: Fate,
+    pub result: StepResult,
 }
 
-impl Done {
+impl ExecutedStep {
     /// Whether the instance is now as it should be.
     #[must_use]
     pub fn is_well(&self) -> bool {
         matches!(
-            self.fate,
-            Fate::Taken(Outcome::Healed { .. } | Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended))
+            self.result,
+            StepResult::Taken(Outcome::Healed { .. } | Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended))
         )
     }
 
     /// Whether it was tried, and failed or was not confirmed.
     #[must_use]
     pub fn is_failed(&self) -> bool {
-        matches!(self.fate, Fate::Taken(Outcome::Failed(_)))
+        matches!(self.result, StepResult::Taken(Outcome::Failed(_)))
     }
 }
 
 /// What came of a plan.
 #[derive(Debug, Default)]
-pub struct Carried {
+pub struct Executed {
     /// What was to be put right in IAM.
-    pub written: Vec<Written>,
+    pub written: Vec<IamWrite>,
     /// The steps.
-    pub done: Vec<Done>,
+    pub done: Vec<ExecutedStep>,
 }
 
-impl Carried {
+impl Executed {
     /// How many of the instances that were cut off are as they should be.
     #[must_use]
     pub fn well(&self, findings: &Findings) -> usize {
@@ -66,7 +66,9 @@ impl Carried {
     #[must_use]
     pub fn cured(&self, findings: &Findings) -> usize {
         let is_right = |name: &ProfileName| {
-            self.written.iter().any(|one| one.profile == *name && matches!(one.fate, write_iam::Fate::Done(_)))
+            self.written
+                .iter()
+                .any(|one| one.profile == *name && matches!(one.result, write_iam::IamWriteResult::Done(_)))
         };
         let cured =
             |(profile, one): &(&BrokenProfile, &Finding)| profile.is_cured_by_iam(one) && is_right(&profile.name);
@@ -76,39 +78,39 @@ impl Carried {
     /// How much was tried, and failed or was not confirmed.
     #[must_use]
     pub fn failed(&self) -> usize {
-        let failed = |one: &&Written| matches!(one.fate, write_iam::Fate::Failed(_));
+        let failed = |one: &&IamWrite| matches!(one.result, write_iam::IamWriteResult::Failed(_));
         self.written.iter().filter(failed).count() + self.done.iter().filter(|one| one.is_failed()).count()
     }
 }
 
 /// What is told while it is carried out.
 #[derive(Debug, Clone, Copy)]
-pub enum News<'a> {
+pub enum Progressed<'a> {
     /// A profile is waited for, so long at most, until it is old enough that an instance may be taken off for it.
     Waits(&'a ProfileName, Duration),
     /// A profile was put right in IAM, or not.
-    Written(&'a Written),
+    IamWritten(&'a IamWrite),
     /// A step was taken, or not.
-    Done(&'a Done),
+    StepDone(&'a ExecutedStep),
 }
 
 /// Puts IAM right where that is in the plan, then takes the steps, all regions at the same time; `tell` hears of each as
 /// soon as it is over, and of what is waited for.
-pub async fn carry_out<A: Account>(
+pub async fn execute<A: Account>(
     context: &Context<A>,
     findings: &Findings,
     under_way: &UnderWay,
-    tell: impl Fn(News<'_>),
-) -> Carried {
-    let mut carried = Carried::default();
+    tell: impl Fn(Progressed<'_>),
+) -> Executed {
+    let mut carried = Executed::default();
     let mut regions: BTreeMap<Region, Vec<Step>> = BTreeMap::new();
     for profile in &findings.profiles {
         let mut steps: Vec<Step> = profile.steps().cloned().collect();
-        if let Some(mend) = profile.mend() {
-            let written = write_iam(context, profile, mend, under_way).await;
-            tell(News::Written(&written));
+        if let Some(repair) = profile.repair() {
+            let written = write_iam(context, profile, repair, under_way).await;
+            tell(Progressed::IamWritten(&written));
             let waits = |step: &Step| profile.reported().any(|one| one.waits_for_iam && one.is_for(step));
-            if let write_iam::Fate::Done(live) = &written.fate {
+            if let write_iam::IamWriteResult::Done(live) = &written.result {
                 for step in steps.iter_mut().filter(|step| waits(step)) {
                     step.to = live.id.clone();
                 }
@@ -141,7 +143,7 @@ pub async fn carry_out<A: Account>(
             let of_these = take(context, &region, handful, looks).await;
             under_way.end(handful);
             for one in &of_these {
-                tell(News::Done(one));
+                tell(Progressed::StepDone(one));
             }
             done.extend(of_these);
         }
@@ -152,11 +154,11 @@ pub async fn carry_out<A: Account>(
 }
 
 /// Steps that are not begun, and why.
-fn unbegun(steps: Vec<Step>, why: &str, tell: &impl Fn(News<'_>)) -> Vec<Done> {
-    let skipped = |step| Done { step, fate: Fate::Skipped(why.to_owned()) };
-    let done: Vec<Done> = steps.into_iter().map(skipped).collect();
+fn unbegun(steps: Vec<Step>, why: &str, tell: &impl Fn(Progressed<'_>)) -> Vec<ExecutedStep> {
+    let skipped = |step| ExecutedStep { step, result: StepResult::Skipped(why.to_owned()) };
+    let done: Vec<ExecutedStep> = steps.into_iter().map(skipped).collect();
     for one in &done {
-        tell(News::Done(one));
+        tell(Progressed::StepDone(one));
     }
     done
 }
@@ -167,7 +169,7 @@ async fn wait_until_old_enough<A: Account>(
     context: &Context<A>,
     steps: &[Step],
     under_way: &UnderWay,
-    tell: &impl Fn(News<'_>),
+    tell: &impl Fn(Progressed<'_>),
 ) {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
     let lives = lives(context, &names).await;
@@ -177,7 +179,7 @@ async fn wait_until_old_enough<A: Account>(
     };
     let left = || Duration::try_from(youngest.created + OLD_ENOUGH - context.aws.clock().now()).unwrap_or_default();
     if !left().is_zero() {
-        tell(News::Waits(youngest.name(), left()));
+        tell(Progressed::Waits(youngest.name(), left()));
     }
     while !under_way.is_to_stop() && !left().is_zero() {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -185,29 +187,29 @@ async fn wait_until_old_enough<A: Account>(
 }
 
 /// Reads again, takes those that are still right, and makes sure that IAM still has what they were healed to.
-async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step], looks: &Looks) -> Vec<Done> {
+async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step], looks: &Looks) -> Vec<ExecutedStep> {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
-    let mut fates: BTreeMap<InstanceId, Fate> = BTreeMap::new();
-    match Ground::read(context, region, &names, steps).await {
+    let mut results: BTreeMap<InstanceId, StepResult> = BTreeMap::new();
+    match Preconditions::read(context, region, &names, steps).await {
         Err(error) => {
-            let fate = Fate::Skipped(format!("what it stands on could not be read again: {error}"));
-            fates.extend(steps.iter().map(|step| (step.instance.clone(), fate.clone())));
+            let result = StepResult::Skipped(format!("what it stands on could not be read again: {error}"));
+            results.extend(steps.iter().map(|step| (step.instance.clone(), result.clone())));
         }
         Ok(ground) => {
             let mut sound = Vec::new();
             for step in steps {
-                match ground.fate(context, step, looks) {
+                match ground.result(context, step, looks) {
                     None => sound.push(step.clone()),
-                    Some(fate) => {
-                        fates.insert(step.instance.clone(), fate);
+                    Some(result) => {
+                        results.insert(step.instance.clone(), result);
                     }
                 }
             }
             let outcomes = run_steps(context, None, sound).await;
-            fates.extend(outcomes.into_iter().map(|((_, instance), outcome)| (instance, Fate::Taken(outcome))));
+            results.extend(outcomes.into_iter().map(|((_, instance), outcome)| (instance, StepResult::Taken(outcome))));
         }
     }
-    let healed = |step: &Step| matches!(fates.get(&step.instance), Some(Fate::Taken(Outcome::Healed { .. })));
+    let healed = |step: &Step| matches!(results.get(&step.instance), Some(StepResult::Taken(Outcome::Healed { .. })));
     let healed_names: BTreeSet<_> =
         steps.iter().filter(|step| healed(step)).map(|step| step.profile.name().clone()).collect();
     let lives = lives(context, &healed_names).await;
@@ -215,18 +217,19 @@ async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step],
         .iter()
         .map(|step| {
             // `act` answers for every step; were one missing, it is not to pass for done.
-            let fate = fates.remove(&step.instance).unwrap_or(Fate::Taken(Outcome::Failed(Failure::NotConfirmed)));
-            Done { step: step.clone(), fate: still_holds(step, fate, &lives) }
+            let result =
+                results.remove(&step.instance).unwrap_or(StepResult::Taken(Outcome::Failed(Failure::NotConfirmed)));
+            ExecutedStep { step: step.clone(), result: still_holds(step, result, &lives) }
         })
         .collect()
 }
 
 /// What was healed holds only if IAM still has what it was healed to.
-fn still_holds(step: &Step, fate: Fate, lives: &Lives) -> Fate {
-    let Fate::Taken(Outcome::Healed { now }) = &fate else { return fate };
+fn still_holds(step: &Step, result: StepResult, lives: &Lives) -> StepResult {
+    let StepResult::Taken(Outcome::Healed { now }) = &result else { return result };
     match lives.get(step.profile.name()) {
-        Some(Ok(Some(live))) if live.id == *now && live.role.is_some() => fate,
-        Some(Err(error)) => Fate::Taken(Outcome::Failed(Failure::Unreadable(error.clone()))),
-        _ => Fate::Taken(Outcome::Failed(Failure::ProfileChangedAgain)),
+        Some(Ok(Some(live))) if live.id == *now && live.role.is_some() => result,
+        Some(Err(error)) => StepResult::Taken(Outcome::Failed(Failure::Unreadable(error.clone()))),
+        _ => StepResult::Taken(Outcome::Failed(Failure::ProfileChangedAgain)),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::console::{Ink, Look};
+use crate::console::{TermStyle, Terminal};
 use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::scan::text::{meaning, name};
 use crate::unread;
@@ -16,16 +16,16 @@ use reprofile_core::domain::model::Case;
 
 /// Writes the plan.
 #[must_use]
-pub fn write(findings: &Findings, look: Look) -> String {
+pub fn write(findings: &Findings, terminal: Terminal) -> String {
     let mut parts = Vec::new();
     let told = findings.profiles.iter().filter(|profile| profile.reported().next().is_some());
-    let profiles: Vec<String> = told.map(|profile| of_profile(profile, look)).collect();
+    let profiles: Vec<String> = told.map(|profile| of_profile(profile, terminal)).collect();
     if !profiles.is_empty() {
         parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level.as_str()));
         parts.extend(profiles);
     }
-    parts.extend(unread::lines(findings).iter().map(|line| look.paint(Ink::Yellow, &look.wrap(2, line))));
-    parts.push(look.paint(Ink::Bold, &look.wrap(0, &sum(findings))));
+    parts.extend(unread::lines(findings).iter().map(|line| terminal.paint(TermStyle::Yellow, &terminal.wrap(2, line))));
+    parts.push(terminal.paint(TermStyle::Bold, &terminal.wrap(0, &sum(findings))));
     parts.join("\n\n")
 }
 
@@ -33,9 +33,9 @@ pub fn write(findings: &Findings, look: Look) -> String {
 #[must_use]
 pub fn sum(findings: &Findings) -> String {
     let (all, steps, curable) = (findings.reported().count(), findings.steps().count(), findings.curable());
-    let is_restore = |(_, mend): &(&BrokenProfile, &IamRepair)| matches!(mend, IamRepair::Restore { .. });
-    let created = findings.mends().filter(is_restore).count();
-    let relinked = findings.mends().count() - created;
+    let is_restore = |(_, repair): &(&BrokenProfile, &IamRepair)| matches!(repair, IamRepair::Restore { .. });
+    let created = findings.iam_repairs().filter(is_restore).count();
+    let relinked = findings.iam_repairs().count() - created;
     match (all, curable, all - curable) {
         (0, ..) if findings.unread.is_empty() && findings.unread_profiles.is_empty() => {
             "Nothing to do: no instance that was looked at is cut off from its role.".to_owned()
@@ -64,31 +64,33 @@ pub fn sum(findings: &Findings) -> String {
     }
 }
 
-fn of_profile(profile: &BrokenProfile, look: Look) -> String {
+fn of_profile(profile: &BrokenProfile, terminal: Terminal) -> String {
     let role = profile.live.as_ref().and_then(|live| live.role.as_ref());
     let role = role.map(|role| format!("  role {}", role.name)).unwrap_or_default();
     let arn = profile.live.as_ref().map_or_else(|| "not in IAM".to_owned(), |live| live.arn.to_string());
-    let mut lines = vec![format!("  {}  {arn}{role}", look.paint(Ink::Bold, profile.name.as_str()))];
+    let mut lines = vec![format!("  {}  {arn}{role}", terminal.paint(TermStyle::Bold, profile.name.as_str()))];
     let cases: BTreeSet<Case> = profile.reported().map(|one| one.found.case).collect();
     lines.extend(
-        cases.into_iter().map(|case| look.paint(Ink::Dim, &look.wrap(4, &format!("    {case}: {}", meaning(case))))),
+        cases
+            .into_iter()
+            .map(|case| terminal.paint(TermStyle::Dim, &terminal.wrap(4, &format!("    {case}: {}", meaning(case))))),
     );
-    lines.extend(in_iam(profile, look));
+    lines.extend(in_iam(profile, terminal));
     for one in profile.reported() {
-        lines.extend(of_instance(profile, one, look));
+        lines.extend(of_instance(profile, one, terminal));
     }
-    lines.extend(to_the_successor(profile, look));
+    lines.extend(to_the_successor(profile, terminal));
     lines.join("\n")
 }
 
 /// What is done in IAM before anything else, or why nothing is.
-fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
+fn in_iam(profile: &BrokenProfile, terminal: Terminal) -> Vec<String> {
     if let Some(why) = profile.why_not() {
-        return vec![look.paint(Ink::Dim, &look.wrap(4, &format!("    IAM is left as it is: {why}")))];
+        return vec![terminal.paint(TermStyle::Dim, &terminal.wrap(4, &format!("    IAM is left as it is: {why}")))];
     }
-    let plus = look.paint(Ink::Yellow, "+");
+    let plus = terminal.paint(TermStyle::Yellow, "+");
     let mut lines = Vec::new();
-    if let Some(IamRepair::Restore { path, tags, .. }) = profile.mend() {
+    if let Some(IamRepair::Restore { path, tags, .. }) = profile.repair() {
         let tags = match tags.len() {
             0 => String::new(),
             tags => format!("its {} and ", count(tags, "tag", "tags")),
@@ -97,13 +99,13 @@ fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
             "    {plus} create the instance profile again, at path {path}, with {tags}the tag {RESTORED}"
         ));
     }
-    if let Some(mend) = profile.mend() {
-        let ChosenRole { name, id } = mend.role();
+    if let Some(repair) = profile.repair() {
+        let ChosenRole { name, id } = repair.role();
         lines.push(format!("    {plus} put the role {name} ({id}) into it"));
         if profile.is_vouched_for {
             let vouched =
                 "      its trust policy leaves open whether EC2 can use it; you vouch that it can (--trust-anyway)";
-            lines.push(look.paint(Ink::Yellow, &look.wrap(6, vouched)));
+            lines.push(terminal.paint(TermStyle::Yellow, &terminal.wrap(6, vouched)));
         }
     }
     lines
@@ -113,13 +115,13 @@ fn in_iam(profile: &BrokenProfile, look: Look) -> Vec<String> {
 const COMMANDED: usize = 5;
 
 /// How a person would move the instances to the profile that took this one's place.
-fn to_the_successor(profile: &BrokenProfile, look: Look) -> Vec<String> {
+fn to_the_successor(profile: &BrokenProfile, terminal: Terminal) -> Vec<String> {
     let Some(successor) = &profile.successor else { return Vec::new() };
     let say = format!(
         "    its role is in the instance profile {successor} now: was it renamed? Reprofile never moves an instance to a profile \
          of another name; these do:"
     );
-    let mut lines = vec![look.wrap(4, &say)];
+    let mut lines = vec![terminal.wrap(4, &say)];
     for one in profile.reported().take(COMMANDED) {
         lines.extend(aws_cli::move_to(&one.found, successor).into_iter().map(|line| format!("        {line}")));
     }
@@ -129,20 +131,23 @@ fn to_the_successor(profile: &BrokenProfile, look: Look) -> Vec<String> {
     lines
 }
 
-fn of_instance(profile: &BrokenProfile, one: &Finding, look: Look) -> Vec<String> {
+fn of_instance(profile: &BrokenProfile, one: &Finding, terminal: Terminal) -> Vec<String> {
     let found = &one.found;
     let who =
         format!("{}  {}  {}  {}  {}", found.instance.id, found.region, found.instance.state, found.case, name(one));
     if profile.is_cured_by_iam(one) {
         let why = "        needs no step of its own: it gets credentials again with the role in its instance profile";
-        return vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), look.wrap(8, why)];
+        return vec![format!("    {} {who}", terminal.paint(TermStyle::Yellow, "~")), terminal.wrap(8, why)];
     }
     match &one.decision {
         Decision::Act(step) => {
-            vec![format!("    {} {who}", look.paint(Ink::Yellow, "~")), format!("        {}", change(profile, step))]
+            vec![
+                format!("    {} {who}", terminal.paint(TermStyle::Yellow, "~")),
+                format!("        {}", change(profile, step)),
+            ]
         }
-        Decision::Skip(hindrance) => {
-            vec![format!("    {} {who}", look.paint(Ink::Dim, "=")), format!("        left alone: {hindrance}")]
+        Decision::Skip(blocker) => {
+            vec![format!("    {} {who}", terminal.paint(TermStyle::Dim, "=")), format!("        left alone: {blocker}")]
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use super::console::Console;
+use crate::console::Console;
 use reprofile_core::alert::aws_cli::{self, Home};
 use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Step;
@@ -18,14 +18,14 @@ pub struct UnderWay {
     partition: Partition,
     is_to_stop: Cell<bool>,
     swaps: RefCell<Vec<Step>>,
-    mend: RefCell<Option<(ProfileName, IamRepair)>>,
+    repair: RefCell<Option<(ProfileName, IamRepair)>>,
 }
 
 impl UnderWay {
     /// Nothing yet.
     #[must_use]
     pub fn new(partition: Partition) -> Self {
-        Self { partition, is_to_stop: Cell::new(false), swaps: RefCell::default(), mend: RefCell::default() }
+        Self { partition, is_to_stop: Cell::new(false), swaps: RefCell::default(), repair: RefCell::default() }
     }
 
     /// Asks that nothing further is begun.
@@ -40,26 +40,26 @@ impl UnderWay {
     }
 
     /// Takes note of steps that are about to be taken.
-    pub(super) fn begin(&self, steps: &[Step]) {
+    pub(crate) fn begin(&self, steps: &[Step]) {
         self.swaps.borrow_mut().extend(steps.iter().filter(|step| step.action.detaches()).cloned());
     }
 
     /// Takes note that they are over.
-    pub(super) fn end(&self, steps: &[Step]) {
+    pub(crate) fn end(&self, steps: &[Step]) {
         self.swaps.borrow_mut().retain(|swap| !steps.iter().any(|step| step.instance == swap.instance));
     }
 
     /// Takes note of what is about to be put right in IAM, or that it is over.
-    pub(super) fn mending(&self, mend: Option<(ProfileName, IamRepair)>) {
-        self.mend.replace(mend);
+    pub(crate) fn writing_iam(&self, repair: Option<(ProfileName, IamRepair)>) {
+        self.repair.replace(repair);
     }
 
     /// The commands that finish what was begun. One that was not needed is refused by AWS, and does no harm.
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
         let home = Home::of(&self.partition, None);
-        let mend = self.mend.borrow();
-        let role = mend.iter().map(|(profile, mend)| home.add_role(profile, Some(&mend.role().name)));
+        let repair = self.repair.borrow();
+        let role = repair.iter().map(|(profile, repair)| home.add_role(profile, Some(&repair.role().name)));
         let swaps = self.swaps.borrow();
         let swaps = swaps.iter().map(|step| aws_cli::associate(&step.region, &step.instance, step.profile.name()));
         role.chain(swaps).collect()

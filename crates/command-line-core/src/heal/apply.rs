@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::console::{Console, Ink, Look};
-use super::error::Error;
-use super::execute::{Carried, Done, News, carry_out};
-use super::exit::Exit;
-use super::findings::Findings;
+use super::execute::{Executed, ExecutedStep, Progressed, execute};
 use super::interrupt::{UnderWay, interruptible};
-use super::options::Format;
-use super::preconditions::Fate;
-use super::write_iam::{self, Written};
-use super::{json as json_text, plan_text, unread};
+use super::plan_text;
+use super::preconditions::StepResult;
+use super::write_iam::{self, IamWrite};
+use crate::console::{Console, TermStyle, Terminal};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::findings::Findings;
+use crate::options::Format;
 use crate::scan::json;
+use crate::{json as json_text, unread};
 use reprofile_core::alert::aws_cli::{self, Home};
 use reprofile_core::alert::plain::count;
 use reprofile_core::decide::iam_repair::IamRepair;
@@ -43,10 +44,10 @@ pub async fn apply<A: Account>(
     for advice in unread::advice(findings) {
         console.advise(&advice);
     }
-    let all = findings.steps().count() + findings.mends().count();
+    let all = findings.steps().count() + findings.iam_repairs().count();
     if all == 0 {
         if format == Format::Json {
-            console.print(&json_text::text(&value(findings, &Carried::default(), events)))?;
+            console.print(&json_text::text(&value(findings, &Executed::default(), events)))?;
         }
         return Ok(findings.exit());
     }
@@ -60,17 +61,17 @@ pub async fn apply<A: Account>(
         }
     }
     let told = Cell::new(0);
-    let tell = |news: News<'_>| {
-        if let News::Waits(profile, left) = news {
+    let tell = |progressed: Progressed<'_>| {
+        if let Progressed::Waits(profile, left) = progressed {
             return console.note(&waiting(profile, left));
         }
         told.set(told.get() + 1);
         let number = format!("[{}/{all}]", told.get());
         // A line that cannot be written must not end the steps that are under way.
         let _ = match format {
-            Format::Table => console.print(&line(news, &number, context, console.look)),
+            Format::Table => console.print(&line(progressed, &number, context, console.stdout)),
             Format::Json => {
-                console.note(&line(news, &number, context, console.look_of_notes));
+                console.note(&line(progressed, &number, context, console.stderr));
                 Ok(())
             }
         };
@@ -79,14 +80,14 @@ pub async fn apply<A: Account>(
         console.print("")?;
     }
     let under_way = UnderWay::new(context.partition.clone());
-    let work = carry_out(context, findings, &under_way, tell);
+    let work = execute(context, findings, &under_way, tell);
     let carried = interruptible(&under_way, console, work).await.map_err(Error::Signals)?;
     let Some(carried) = carried else {
         console.note(&broken_off(&under_way.commands()));
         return Ok(Exit::Error);
     };
     match format {
-        Format::Table => console.print(&format!("\n{}", sum(findings, &carried, console.look)))?,
+        Format::Table => console.print(&format!("\n{}", sum(findings, &carried, console.stdout)))?,
         Format::Json => console.print(&json_text::text(&value(findings, &carried, events)))?,
     }
     Ok(exit(findings, &carried))
@@ -117,9 +118,9 @@ fn broken_off(commands: &[String]) -> String {
 /// Where it cannot be written.
 pub fn show(findings: &Findings, format: Format, console: &Console) -> Result<(), Error> {
     match format {
-        Format::Table => console.print(&plan_text::write(findings, console.look)),
+        Format::Table => console.print(&plan_text::write(findings, console.stdout)),
         Format::Json => {
-            console.note(&plan_text::write(findings, console.look_of_notes));
+            console.note(&plan_text::write(findings, console.stderr));
             Ok(())
         }
     }
@@ -127,60 +128,60 @@ pub fn show(findings: &Findings, format: Format, console: &Console) -> Result<()
 
 /// `[2/3] web-role  i-…  us-east-1: re-associated, now AIPA…`.
 #[must_use]
-pub fn line<A>(news: News<'_>, number: &str, context: &Context<A>, look: Look) -> String {
-    let (ink, text) = match news {
-        News::Waits(profile, left) => (Ink::Dim, waiting(profile, left)),
-        News::Written(one) => written(one, &Home::of(&context.partition, None)),
-        News::Done(one) => done(one),
+pub fn line<A>(progressed: Progressed<'_>, number: &str, context: &Context<A>, terminal: Terminal) -> String {
+    let (ink, text) = match progressed {
+        Progressed::Waits(profile, left) => (TermStyle::Dim, waiting(profile, left)),
+        Progressed::IamWritten(one) => written(one, &Home::of(&context.partition, None)),
+        Progressed::StepDone(one) => done(one),
     };
-    look.paint(ink, &format!("{number} {text}"))
+    terminal.paint(ink, &format!("{number} {text}"))
 }
 
-fn written(one: &Written, home: &Home) -> (Ink, String) {
-    let Written { profile, mend, fate } = one;
-    let role = &mend.role().name;
-    match (fate, mend) {
-        (write_iam::Fate::Done(_), IamRepair::Relink(_)) => {
-            (Ink::Green, format!("{profile}: the role {role} is in it again"))
+fn written(one: &IamWrite, home: &Home) -> (TermStyle, String) {
+    let IamWrite { profile, repair, result } = one;
+    let role = &repair.role().name;
+    match (result, repair) {
+        (write_iam::IamWriteResult::Done(_), IamRepair::Relink(_)) => {
+            (TermStyle::Green, format!("{profile}: the role {role} is in it again"))
         }
-        (write_iam::Fate::Done(live), IamRepair::Restore { .. }) => {
-            (Ink::Green, format!("{profile}: created again, now {}, with the role {role} in it", live.id))
+        (write_iam::IamWriteResult::Done(live), IamRepair::Restore { .. }) => {
+            (TermStyle::Green, format!("{profile}: created again, now {}, with the role {role} in it", live.id))
         }
-        (write_iam::Fate::Skipped(why), _) => (Ink::Yellow, format!("{profile}: skipped: {why}")),
-        (write_iam::Fate::Failed(why), _) => {
+        (write_iam::IamWriteResult::Skipped(why), _) => (TermStyle::Yellow, format!("{profile}: skipped: {why}")),
+        (write_iam::IamWriteResult::Failed(why), _) => {
             let by_hand = home.add_role(profile, Some(role));
-            (Ink::Red, format!("{profile}: FAILED: {why}\n    to put the role in, once it is there: {by_hand}"))
+            (TermStyle::Red, format!("{profile}: FAILED: {why}\n    to put the role in, once it is there: {by_hand}"))
         }
     }
 }
 
-fn done(one: &Done) -> (Ink, String) {
+fn done(one: &ExecutedStep) -> (TermStyle, String) {
     let Step { region, instance, profile, .. } = &one.step;
-    let what = match &one.fate {
-        Fate::Skipped(why) => format!("skipped: {why}"),
-        Fate::Taken(Outcome::Healed { now }) => format!("re-associated, now {now}"),
-        Fate::Taken(outcome @ Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended)) => {
+    let what = match &one.result {
+        StepResult::Skipped(why) => format!("skipped: {why}"),
+        StepResult::Taken(Outcome::Healed { now }) => format!("re-associated, now {now}"),
+        StepResult::Taken(outcome @ Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended)) => {
             format!("not needed: {outcome}")
         }
-        Fate::Taken(outcome @ Outcome::Left(_)) => format!("left alone: {outcome}"),
-        Fate::Taken(outcome @ Outcome::Failed(Failure::Detached(_) | Failure::NoAssociation)) => format!(
+        StepResult::Taken(outcome @ Outcome::Left(_)) => format!("left alone: {outcome}"),
+        StepResult::Taken(outcome @ Outcome::Failed(Failure::Detached(_) | Failure::NoAssociation)) => format!(
             "FAILED: {outcome}\n    it has no instance profile now; to give it back: {}",
             aws_cli::associate(region, instance, profile.name())
         ),
-        Fate::Taken(outcome @ Outcome::Failed(_)) => format!("FAILED: {outcome}"),
-        Fate::Taken(outcome @ Outcome::Deferred(_)) => format!("not done: {outcome}"),
+        StepResult::Taken(outcome @ Outcome::Failed(_)) => format!("FAILED: {outcome}"),
+        StepResult::Taken(outcome @ Outcome::Deferred(_)) => format!("not done: {outcome}"),
     };
-    let ink = match &one.fate {
-        Fate::Taken(Outcome::Failed(_)) => Ink::Red,
-        _ if one.is_well() => Ink::Green,
-        _ => Ink::Yellow,
+    let ink = match &one.result {
+        StepResult::Taken(Outcome::Failed(_)) => TermStyle::Red,
+        _ if one.is_well() => TermStyle::Green,
+        _ => TermStyle::Yellow,
     };
     (ink, format!("{}  {instance}  {region}: {what}", profile.name()))
 }
 
-fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
-    let is_healed = |one: &&Done| matches!(one.fate, Fate::Taken(Outcome::Healed { .. }));
-    let is_right = |one: &&Written| matches!(one.fate, write_iam::Fate::Done(_));
+fn sum(findings: &Findings, carried: &Executed, terminal: Terminal) -> String {
+    let is_healed = |one: &&ExecutedStep| matches!(one.result, StepResult::Taken(Outcome::Healed { .. }));
+    let is_right = |one: &&IamWrite| matches!(one.result, write_iam::IamWriteResult::Done(_));
     let healed = carried.done.iter().filter(is_healed).count();
     let right = carried.written.iter().filter(is_right).count();
     let failed = carried.failed();
@@ -196,12 +197,12 @@ fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
     }
     let still = findings.reported().count() - carried.well(findings);
     let sum = format!("{}; {still} still cut off.", said.join(", "));
-    let mut sum = look.paint(Ink::Bold, &sum);
+    let mut sum = terminal.paint(TermStyle::Bold, &sum);
     if healed > 0 {
-        sum.push_str(&look.wrap(0, "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."));
+        sum.push_str(&terminal.wrap(0, "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."));
     }
     if carried.cured(findings) > 0 {
-        sum.push_str(&look.wrap(
+        sum.push_str(&terminal.wrap(
             0,
             "\nInstances whose role was put back get credentials by themselves; that can take up to an hour.",
         ));
@@ -211,7 +212,7 @@ fn sum(findings: &Findings, carried: &Carried, look: Look) -> String {
 
 /// A step that failed is an error; whatever is still cut off is broken.
 #[must_use]
-pub fn exit(findings: &Findings, carried: &Carried) -> Exit {
+pub fn exit(findings: &Findings, carried: &Executed) -> Exit {
     if carried.failed() > 0 {
         Exit::Error
     } else if findings.reported().count() > carried.well(findings) {
@@ -225,7 +226,7 @@ pub fn exit(findings: &Findings, carried: &Carried) -> Exit {
 
 /// What was found, and what became of each step; with the events that led to it, where there are any.
 #[must_use]
-pub fn value(findings: &Findings, carried: &Carried, events: Option<Vec<Value>>) -> Value {
+pub fn value(findings: &Findings, carried: &Executed, events: Option<Vec<Value>>) -> Value {
     let mut value = json::value(findings);
     if let Some(events) = events {
         value["events"] = events.into();
@@ -235,23 +236,23 @@ pub fn value(findings: &Findings, carried: &Carried, events: Option<Vec<Value>>)
     value
 }
 
-fn iam_write(Written { profile, mend, fate }: &Written) -> Value {
-    let (outcome, detail) = match fate {
-        write_iam::Fate::Done(live) => ("done", format!("now {}", live.id)),
-        write_iam::Fate::Failed(why) => ("failed", why.clone()),
-        write_iam::Fate::Skipped(why) => ("skipped", why.clone()),
+fn iam_write(IamWrite { profile, repair, result }: &IamWrite) -> Value {
+    let (outcome, detail) = match result {
+        write_iam::IamWriteResult::Done(live) => ("done", format!("now {}", live.id)),
+        write_iam::IamWriteResult::Failed(why) => ("failed", why.clone()),
+        write_iam::IamWriteResult::Skipped(why) => ("skipped", why.clone()),
     };
-    let mut value = json::mend(mend);
+    let mut value = json::repair(repair);
     value["profile"] = json!(profile);
     value["outcome"] = json!(outcome);
     value["detail"] = json!(detail);
     value
 }
 
-fn step(Done { step, fate }: &Done) -> Value {
-    let (outcome, detail) = match fate {
-        Fate::Taken(outcome) => (outcome.as_str(), outcome.to_string()),
-        Fate::Skipped(why) => ("skipped", why.clone()),
+fn step(ExecutedStep { step, result }: &ExecutedStep) -> Value {
+    let (outcome, detail) = match result {
+        StepResult::Taken(outcome) => (outcome.as_str(), outcome.to_string()),
+        StepResult::Skipped(why) => ("skipped", why.clone()),
     };
     json!({
         "instance": step.instance, "region": step.region, "profile": step.profile.name(), "step": step.action,

@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use super::console::Console;
-use super::error::Error;
-use super::findings::{BrokenProfile, Finding, Findings};
+use crate::console::Console;
+use crate::error::Error;
+use crate::findings::{BrokenProfile, Finding, Findings};
 use reprofile_core::alert::plain::{MESSAGE, SHORT, count, listed, minute, plain};
 use reprofile_core::decide::diagnose::also_untrusted;
 use reprofile_core::decide::plan::Decision;
@@ -190,12 +190,12 @@ fn table(page: &mut Markup, profile: &BrokenProfile, instances: &[&Finding]) {
 
 fn to_do(profile: &BrokenProfile, one: &Finding) -> String {
     match &one.decision {
-        _ if profile.mend().is_some() && one.waits_for_iam => {
+        _ if profile.repair().is_some() && one.waits_for_iam => {
             "Reprofile can put the role back, and with it the instance".to_owned()
         }
         Decision::Act(_) => "Reprofile can re-associate it at once".to_owned(),
-        Decision::Skip(hindrance) if hindrance.passes() => format!("look again in some minutes: {hindrance}"),
-        Decision::Skip(hindrance) => format!("a person has to act: {hindrance}"),
+        Decision::Skip(blocker) if blocker.passes() => format!("look again in some minutes: {blocker}"),
+        Decision::Skip(blocker) => format!("a person has to act: {blocker}"),
     }
 }
 
@@ -204,7 +204,7 @@ fn not_in_force(page: &mut Markup, findings: &Findings) {
         return;
     }
     page.raw("<section class=\"card\"><h2>Not in force yet</h2><p>EC2 is still attaching the instance profile, and does not say ");
-    page.raw("since when. These are not counted as cut off. Look again in 15 minutes.</p><ul class=\"plain\">");
+    page.raw("since when. These are not counted as cut off. Terminal again in 15 minutes.</p><ul class=\"plain\">");
     for one in findings.not_in_force.iter().take(SHOWN) {
         let name = plain(one.instance.name.as_deref().unwrap_or_default(), SHORT);
         page.raw("<li>").text(&one.instance.id).raw(" ").text(if name.is_empty() { "(no name)" } else { &name });
