@@ -33,7 +33,7 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Terminal for instances that are cut off from their role; changes nothing
+    /// Look for instances that are cut off from their role; changes nothing
     Scan(scan::ScanArgs),
     /// Explain one instance or instance profile, in plain words; changes nothing
     Explain(explain::ExplainArgs),

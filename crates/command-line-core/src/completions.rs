@@ -6,7 +6,7 @@ use crate::console::Console;
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// What `completions` is args.
+/// The arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -14,10 +14,10 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// Does it, for the command line that `command` defines.
+/// Runs `completions` for the command line that `command` defines.
 ///
 /// # Errors
-/// What kept it from being done.
+/// What went wrong.
 pub fn run(args: &CompletionsArgs, command: Command, console: &Console) -> Result<Exit, Error> {
     console.print(&script(args.shell, command))?;
     Ok(Exit::Fine)

@@ -1,6 +1,6 @@
 //! The exit codes, which scripts depend on.
 //!
-//! Invariant: 0 is only ever said of what was looked at in full.
+//! Invariant: 0 means that everything was read.
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

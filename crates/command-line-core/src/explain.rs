@@ -1,7 +1,7 @@
 //! `reprofile explain`: one instance or instance profile in plain words.
 //!
-//! Invariant: reads only. What could not be read, or was not args, is said; that a profile or an instance does not exist
-//! is said only where that was read.
+//! Invariant: reads only. What could not be read, or was not asked, is named. A profile or an instance counts as missing
+//! only where AWS said so.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ use reprofile_core::reconcile::pages::each_page;
 
 mod explanation;
 pub mod history;
-pub mod json;
+mod json;
 mod levels;
 pub mod look;
 pub(crate) mod no_profile;
@@ -51,7 +51,7 @@ const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Lev
 /// How many regions' SSM are asked at the same time.
 const REGIONS_AT_ONCE: usize = 8;
 
-/// What `explain` is args.
+/// The arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// An instance (i-…) or the name of an instance profile
@@ -62,10 +62,10 @@ pub struct ExplainArgs {
     pub history: bool,
 }
 
-/// Does it.
+/// Runs `explain`.
 ///
 /// # Errors
-/// What kept it from being done.
+/// What went wrong.
 pub async fn run(
     args: &ExplainArgs,
     global: &Global,
@@ -82,12 +82,12 @@ pub async fn run(
     Ok(exit)
 }
 
-/// A question, understood.
+/// A question.
 #[derive(Debug)]
 pub struct Question {
-    /// About what.
+    /// What it is about.
     pub subject: Subject,
-    /// Whether CloudTrail shall be asked who did it.
+    /// Whether CloudTrail is asked who did it.
     pub history: bool,
     /// How to answer.
     pub output: Format,
@@ -127,7 +127,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     } else {
         Looked::NotAsked
     };
-    let bounds = &context.config.bounds;
+    let bounds = context.guardrails();
     let changes = match &looked {
         Looked::Up(history) => history.that_led_to(&instances),
         _ => Vec::new(),
@@ -178,8 +178,8 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     Ok((text, exit))
 }
 
-/// The broken instances as an alert would tell of them, had nobody done anything: without regard to who asked for
-/// silence, for here somebody args.
+/// The broken instances as an alert would report them before any repair. Tags that mute an instance do not count: here a
+/// person asks.
 fn as_they_are(
     profile: &ProfileName,
     live: Option<&Profile>,

@@ -1,6 +1,6 @@
-//! What is broken in an account, and what would be done about it: the value that table, JSON and page are made from.
+//! What is broken in an account, and what would be done about it. Table, JSON and page are made from this value.
 //!
-//! Invariant: looking writes nothing. What could not be read is in the value beside what could; nothing is hidden.
+//! Invariant: nothing is written. What could not be read is part of the value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,47 +44,47 @@ pub struct Findings {
     pub regions: usize,
     /// How many instances with an instance profile there are in the regions that were read.
     pub instances: usize,
-    /// The profiles that an instance is cut off from, by name.
+    /// The profiles with broken instances, by name.
     pub profiles: Vec<BrokenProfile>,
-    /// The running instances whose association is not in force yet, nobody knows since when; they are not cut off.
+    /// The running instances whose association is not in force yet, for an unknown time. They do not count as broken.
     pub not_in_force: Vec<Affected>,
     /// The regions that could not be read.
     pub unread: Vec<UnreadRegion>,
-    /// The profiles that could not be read: their instances are not judged.
+    /// The profiles that could not be read. Their instances are not judged.
     pub unread_profiles: Vec<(ProfileName, AwsError)>,
-    /// The profiles whose role may or may not let EC2 use it: their instances count as well.
+    /// The profiles whose role may or may not let EC2 use it. Their instances count as well.
     pub doubtful: BTreeSet<ProfileName>,
 }
 
-/// A profile that an instance is cut off from.
+/// A profile with broken instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenProfile {
     /// Its name.
     pub name: ProfileName,
-    /// What IAM has under that name; `None`: nothing.
+    /// What IAM has under that name.
     pub live: Option<Profile>,
-    /// How many instances hold it and are well.
+    /// How many instances hold it and are healthy.
     pub healthy: usize,
-    /// The instances that are cut off.
+    /// The broken instances.
     pub instances: Vec<Finding>,
-    /// What would be put right in IAM before any of them, or why nothing; `None` where none waits for that.
+    /// The repair in IAM that comes first, or why there is none. `None` where no instance waits for one.
     pub iam: Option<Result<IamRepair, WhyNot>>,
     /// The profile that took its place.
     pub successor: Option<ProfileName>,
-    /// Whether that puts in a role that EC2 can use by somebody's word alone.
+    /// Whether only a person's word says that EC2 can use the role.
     pub is_vouched_for: bool,
     /// How it was looked at.
     pub look: Look,
 }
 
-/// An instance that is cut off.
+/// A broken instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What was found.
     pub found: Affected,
-    /// What Reprofile would do, once IAM is right where that is what it waits for.
+    /// What Reprofile would do, after the repair in IAM where it waits for one.
     pub decision: Decision,
-    /// Whether only IAM's being put right can help it.
+    /// Whether only a repair in IAM can help it.
     pub waits_for_iam: bool,
 }
 
@@ -95,7 +95,7 @@ impl Finding {
         (&self.found.region, &self.found.instance.id) == (&step.region, &step.instance)
     }
 
-    /// Whether somebody asked not to hear of it.
+    /// Whether somebody muted it.
     #[must_use]
     pub fn is_muted(&self) -> bool {
         matches!(&self.decision, Decision::Skip(blocker) if blocker.is_muted())
@@ -117,19 +117,19 @@ impl BrokenProfile {
         })
     }
 
-    /// What is put right in IAM, for instances that people want to hear of.
+    /// The repair in IAM, where an instance that is not muted waits for it.
     #[must_use]
     pub fn repair(&self) -> Option<&IamRepair> {
         self.iam.as_ref().and_then(|iam| iam.as_ref().ok()).filter(|_| self.reported().any(|one| one.waits_for_iam))
     }
 
-    /// Why IAM is left as it is, though an instance waits for it.
+    /// Why IAM is not repaired, though an instance waits for it.
     #[must_use]
     pub fn why_not(&self) -> Option<&WhyNot> {
         self.iam.as_ref().and_then(|iam| iam.as_ref().err()).filter(|_| self.reported().any(|one| one.waits_for_iam))
     }
 
-    /// Whether all that the instance needs is that IAM is put right, and that is what would be done.
+    /// Whether the repair in IAM is planned, and is all that the instance needs.
     #[must_use]
     pub fn is_cured_by_iam(&self, one: &Finding) -> bool {
         one.waits_for_iam && self.repair().is_some() && matches!(one.decision, Decision::Skip(_))
@@ -141,8 +141,8 @@ impl BrokenProfile {
         Some(&step.to).filter(|_| !matches!(self.repair(), Some(IamRepair::Restore { .. })))
     }
 
-    /// The moment by which the instance was cut off, where IAM's state tells: the profile that it holds had been deleted
-    /// when the live one was created. EC2 says since when an association is on its way.
+    /// By when the instance was broken, where IAM or EC2 shows it. The profile that it holds was deleted before the live one
+    /// was created. EC2 says since when an association is on its way.
     #[must_use]
     pub fn broken_before(&self, one: &Finding) -> Option<Timestamp> {
         if one.found.case == Case::Stuck {
@@ -159,25 +159,25 @@ impl BrokenProfile {
         self.live.as_ref().is_some_and(is_doubtful)
     }
 
-    /// The instances that people want to hear of.
+    /// The broken instances without the muted ones.
     pub fn reported(&self) -> impl Iterator<Item = &Finding> {
         self.instances.iter().filter(|one| !one.is_muted())
     }
 }
 
 impl Findings {
-    /// The instances that are cut off, but the muted ones, with their profile.
+    /// The broken instances without the muted ones, with their profile.
     pub fn reported(&self) -> impl Iterator<Item = (&BrokenProfile, &Finding)> {
         self.profiles.iter().flat_map(|profile| profile.reported().map(move |one| (profile, one)))
     }
 
-    /// How many are cut off, and muted.
+    /// How many broken instances are muted.
     #[must_use]
     pub fn muted(&self) -> usize {
         self.profiles.iter().flat_map(|profile| &profile.instances).filter(|one| one.is_muted()).count()
     }
 
-    /// The profiles that would be put right in IAM.
+    /// The repairs in IAM.
     pub fn iam_repairs(&self) -> impl Iterator<Item = (&BrokenProfile, &IamRepair)> {
         self.profiles.iter().filter_map(|profile| profile.repair().map(|repair| (profile, repair)))
     }
@@ -228,8 +228,7 @@ pub async fn find<A: Account>(
     find_after(context, scope, said, watch, &[]).await
 }
 
-/// Looks at the account after these changes; `said` is what somebody says of the role that the profiles that lack one are to
-/// have.
+/// Looks at the account after these changes. `said` is the role that a person names.
 ///
 /// # Errors
 /// A region that does not exist; where not even the profiles or the regions could be listed, or the table not be read.
@@ -263,7 +262,7 @@ pub async fn find_after<A: Account>(
                 };
                 let now = context.aws.clock().now();
                 let Preview { iam, is_vouched_for, decisions } =
-                    preview(live.as_ref(), &affected, &context.config.bounds, &known, now);
+                    preview(live.as_ref(), &affected, &context.guardrails(), &known, now);
                 let finding = |(found, (decision, waits_for_iam))| Finding { found, decision, waits_for_iam };
                 let instances = affected.into_iter().zip(decisions).map(finding).collect();
                 let look = looks.remove(&name).unwrap_or_default();
@@ -287,15 +286,15 @@ pub async fn find_after<A: Account>(
     })
 }
 
-/// What somebody says, and what events say, of the profiles.
+/// What a person and what events say of the profiles.
 #[derive(Debug, Clone, Copy)]
 struct SaidOf<'a> {
     said: Option<&'a NamedRole>,
     changes: &'a [Change],
 }
 
-/// What is known of the role of a profile that lacks something, and the profile that took its place. Below the levels that
-/// write to IAM only the latter matters, and need not be readable.
+/// The prior state of a profile that is gone or has no role, and its successor. Below the levels that write to IAM only
+/// the successor matters, and may be unreadable.
 async fn known_of<A: Account>(
     context: &Context<A>,
     name: &ProfileName,
@@ -318,7 +317,7 @@ async fn known_of<A: Account>(
     (known, successor)
 }
 
-/// Whether it is not known that the profile's role lets EC2 use it, nor that it does not.
+/// Whether the role's trust policy leaves open if EC2 can use it.
 fn is_doubtful(live: &Profile) -> bool {
     live.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure)
 }
@@ -331,7 +330,7 @@ struct Looked {
     doubtful: BTreeSet<ProfileName>,
 }
 
-/// How to look at these profiles, by what is remembered of them.
+/// How to look at these profiles, from what the table remembers.
 fn looks(memories: &ProfileRecords, names: impl IntoIterator<Item = ProfileName>) -> Names {
     let look = |name: ProfileName| {
         let blank = Look { even_if_gone: true, ..Look::default() };
@@ -341,7 +340,8 @@ fn looks(memories: &ProfileRecords, names: impl IntoIterator<Item = ProfileName>
     names.into_iter().map(look).collect()
 }
 
-/// Everything is first swept for suspects: a region that could not be read then counts as unread, though it was read after.
+/// Everything is swept for suspects first. A region that the sweep could not read counts as unread, even if a later read
+/// succeeds.
 async fn look<A: Account>(context: &Context<A>, watched: &WithProgress<'_, A>, scope: &Scope) -> Result<Looked, Error> {
     let places = Where::new(&context.config.regions, &context.regions);
     let read = |cause| Error::aws("finding out where to look", cause);
@@ -382,8 +382,8 @@ async fn look<A: Account>(context: &Context<A>, watched: &WithProgress<'_, A>, s
     }
 }
 
-/// A region whose name is misspelt would look like one that does not answer; where the enabled regions can't be listed,
-/// the names are taken as they are.
+/// A misspelt region would look like one that does not answer. Where the enabled regions can't be listed, names are taken
+/// as they are.
 async fn check_regions<A: Account>(context: &Context<A>) -> Result<(), Error> {
     let Regions::Only(wanted) = &context.config.regions else { return Ok(()) };
     let enabled = match context.aws.ec2().regions().await {

@@ -1,12 +1,14 @@
 //! `reprofile heal`: a plan, a question, and its steps one by one.
 //!
-//! Invariant: only what was named is in the plan, and only what was in the plan is done.
+//! Invariant: the plan has only what was named, and only the plan is executed.
 
 pub mod apply;
 pub mod execute;
 pub mod interrupt;
+pub mod json;
 pub mod plan_text;
 pub mod preconditions;
+pub mod result_text;
 pub mod write_iam;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +21,10 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::findings::Scope;
 use crate::findings::{Findings, find};
-use crate::heal::apply::apply;
 use crate::options::{Global, config};
 use crate::options::{NamedRole, RoleOptions};
 use crate::progress::watch;
+use apply::{Apply, apply};
 use reprofile_core::config::Regions;
 use reprofile_core::domain::names::{InstanceId, ProfileName};
 use reprofile_core::ports::{Account, Ec2};
@@ -30,13 +32,13 @@ use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::observe::profile_called;
 use reprofile_core::reconcile::pages::associations;
 
-/// What `heal` is args.
+/// The arguments of `heal`.
 #[derive(Debug, Args)]
 pub struct HealArgs {
     /// Instance profiles, or instances (i-…); without any, everything that is broken
     #[arg(value_name = "PROFILE|INSTANCE")]
     pub subjects: Vec<String>,
-    /// What is said of the role, where one instance profile is named.
+    /// The role, where one instance profile is named.
     #[command(flatten)]
     pub role: RoleOptions,
     /// Do not ask; needed where there is no terminal to ask on
@@ -51,10 +53,10 @@ pub struct Subjects {
     instances: BTreeSet<InstanceId>,
 }
 
-/// Does it.
+/// Runs `heal`.
 ///
 /// # Errors
-/// What kept it from being done.
+/// What went wrong.
 pub async fn run(args: &HealArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let subjects = Subjects::read(&args.subjects)?;
     let said = args.role.read(&config(global)?)?;
@@ -65,7 +67,8 @@ pub async fn run(args: &HealArgs, global: &Global, console: &Console, connect: &
     for note in subjects.check_missing(&context, &findings).await? {
         console.note(&note);
     }
-    apply(&context, &findings, args.yes, global.output, console, None).await
+    let how = Apply { yes: args.yes, format: global.output, console };
+    apply(&context, &findings, how, |executed| crate::json::text(&json::report(&findings, executed))).await
 }
 
 impl Subjects {
@@ -130,10 +133,10 @@ impl Subjects {
         findings.unread_profiles.retain(|(name, _)| !self.instances.is_empty() || self.profiles.contains(name));
     }
 
-    /// Says of what was named and is not among the findings that it is not cut off.
+    /// Notes on what was named and is not broken.
     ///
     /// # Errors
-    /// Where there is no such thing: a name that is misspelt must not pass for one that is well.
+    /// A name that does not exist: a misspelt name must not pass for a healthy one.
     pub async fn check_missing<A: Account>(
         &self,
         context: &Context<A>,

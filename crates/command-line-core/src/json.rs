@@ -4,11 +4,17 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde::Serialize;
+
+use crate::error::Error;
 
 /// The text of a value, to be read by programs and, on a terminal, by people.
-#[must_use]
-pub fn text(value: &Value) -> String {
+///
+/// # Errors
+/// Where the value cannot be written as JSON.
+pub fn text(value: &impl Serialize) -> Result<String, Error> {
+    // By way of a `Value`, so that the fields stand in the order of their names.
+    let value = serde_json::to_value(value).map_err(|error| Error::Unwritten(error.into()))?;
     let mut text = String::new();
     // Outside of strings there is nothing but ASCII and line breaks, so what is escaped here is always in a string.
     for c in format!("{value:#}").chars() {
@@ -20,7 +26,7 @@ pub fn text(value: &Value) -> String {
             }
         }
     }
-    text
+    Ok(text)
 }
 
 /// Controls, and what reorders or hides the text beside it.
@@ -32,14 +38,14 @@ fn is_obeyed(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn nothing_that_a_terminal_obeys_is_printed_and_nothing_is_lost() {
         let value = json!({"name": "a\u{1b}[31m\u{9b}31m\u{202e}\u{200b}\n\u{e0041}ü東🚀"});
-        let text = text(&value);
+        let text = text(&value).unwrap();
         assert!(text.chars().all(|c| c == '\n' || !is_obeyed(c)), "{text:?}");
         assert!(text.contains("ü東🚀"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);

@@ -10,7 +10,7 @@ use crate::console::Console;
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// What `man` is args.
+/// The arguments of `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// Write the pages of all commands into this folder, rather than print the first one
@@ -18,7 +18,7 @@ pub struct ManArgs {
     pub folder: Option<PathBuf>,
 }
 
-/// Does it, for the command line that `command` defines.
+/// Runs `man` for the command line that `command` defines.
 ///
 /// # Errors
 /// A folder that cannot be written to.

@@ -1,10 +1,9 @@
 //! `reprofile permissions`: the least IAM policy for the command line or the Lambda, as JSON.
 //!
-//! Invariant: asks AWS nothing, so that it can be run before there are any permissions.
+//! Invariant: makes no AWS call, so that it can be run before there are any permissions.
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::console::Console;
 use crate::error::Error;
@@ -19,7 +18,7 @@ mod tests;
 
 use grants::{GRANTS, Grant, Place, User};
 
-/// What `permissions` is args.
+/// The arguments of `permissions`.
 #[derive(Debug, Args)]
 pub struct PermissionsArgs {
     /// Who is to have them
@@ -54,7 +53,7 @@ pub enum Who {
     Lambda,
 }
 
-/// Does it.
+/// Runs `permissions`.
 ///
 /// # Errors
 /// A level or an account that is none.
@@ -114,13 +113,26 @@ struct Statement<'a> {
     action: &'a [&'a str],
     resource: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<Value>,
+    condition: Option<Condition>,
+}
+
+/// To which services a role may be passed.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Condition {
+    string_equals: PassedTo,
+}
+
+#[derive(Serialize)]
+struct PassedTo {
+    #[serde(rename = "iam:PassedToService")]
+    services: [&'static str; 2],
 }
 
 fn statement<'a>((grant, arn): &'a (&Grant, String)) -> Statement<'a> {
     // China's name for EC2 matches nothing elsewhere.
     let ec2 = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"];
-    let condition = grant.to_ec2_only.then(|| json!({ "StringEquals": { "iam:PassedToService": ec2 } }));
+    let condition = grant.to_ec2_only.then_some(Condition { string_equals: PassedTo { services: ec2 } });
     Statement { sid: grant.sid, effect: "Allow", action: grant.actions, resource: arn, condition }
 }
 

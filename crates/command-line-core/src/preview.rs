@@ -1,7 +1,7 @@
-//! What would be done about one profile: in IAM first, where that is what its instances lack, then for each of them. Pure.
+//! What would be done for one profile: in IAM first, where its instances need that, then for each instance. Pure.
 //!
-//! Invariant: what follows from a write to IAM is decided by the same tables as everything else, on the profile as it will
-//! be then.
+//! Invariant: the steps that follow a write to IAM come from the same decision tables, applied to the profile as it will
+//! be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,10 +15,10 @@ use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Case, Profile, Role, Timestamp, Trust};
 use reprofile_core::domain::names::{Path, ProfileArn, ProfileId, ProfileName, RoleName};
 
-/// What is known of the role that a profile is to have.
+/// What a profile was, and the role as IAM has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PriorState {
-    /// What the profile was; `None`: nothing is known of it.
+    /// What the profile was, where that is known.
     pub former: Option<Former>,
     /// The role of that name, as IAM has it.
     pub role: Option<Role>,
@@ -26,24 +26,24 @@ pub struct PriorState {
     pub successor: Option<ProfileName>,
 }
 
-/// Why nothing is put right in IAM.
+/// Why IAM is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhyNot {
     /// Only this level and those above it do it.
     NeedsLevel(Level),
     /// The rules say so.
     RepairBlocked(RepairBlocked),
-    /// It is left open whether EC2 can use the role, and nobody vouched for it.
+    /// The trust policy leaves open whether EC2 can use the role, and nobody vouched for it.
     TrustUnsure,
     /// The table remembers this role in it, and not the one that was named.
     AnotherRole(RoleName),
-    /// Another profile, this one, took the role up with the break.
+    /// This other profile took the role up with the break.
     Succeeded(ProfileName),
     /// The instances hold the profile under more than one path, and nothing says which is right.
     PathUnknown,
-    /// Under the path that it had, somebody asked that it be left alone.
+    /// Under its former path it is ignored or out of scope.
     HeldBack,
-    /// What is known of it, or the role, could not be read.
+    /// The prior state or the role could not be read.
     Unread(AwsError),
 }
 
@@ -57,7 +57,7 @@ impl WhyNot {
             Self::RepairBlocked(RepairBlocked::NoRole) => "no-role",
             Self::RepairBlocked(RepairBlocked::TakenOut) => "taken-out",
             Self::RepairBlocked(RepairBlocked::Trust) | Self::TrustUnsure => "trust",
-            // Of the Lambda alone: the command line neither waits nor brakes, for somebody looks at the plan.
+            // Only the Lambda waits and brakes: here a person looks at the plan.
             Self::RepairBlocked(RepairBlocked::NotYetSure | RepairBlocked::Braked | RepairBlocked::OnNotice) => "later",
             Self::RepairBlocked(RepairBlocked::Succeeded) | Self::Succeeded(_) => "successor",
             Self::AnotherRole(_) => "another-role",
@@ -111,12 +111,11 @@ impl fmt::Display for WhyNot {
 /// What would be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
-    /// What is put right in IAM before anything else, or why nothing is; `None` where no instance waits for that.
+    /// The repair in IAM that comes first, or why there is none. `None` where no instance waits for one.
     pub iam: Option<Result<IamRepair, WhyNot>>,
-    /// Whether the role that is put in is one that EC2 can use by somebody's word alone.
+    /// Whether only a person's word says that EC2 can use the role.
     pub is_vouched_for: bool,
-    /// For each affected instance, in their order, what is done (after that, where something is), and whether it waits for
-    /// IAM.
+    /// For each affected instance, in order: what is done after the repair, and whether it waits for the repair.
     pub decisions: Vec<(Decision, bool)>,
 }
 
@@ -129,7 +128,7 @@ pub fn preview(
     known: &Result<PriorState, WhyNot>,
     now: Timestamp,
 ) -> Preview {
-    // A profile that is too young for an instance to be taken off for it is waited for.
+    // Where the profile is too young to detach an instance for it, `heal` waits.
     let then_old_enough = now + OLD_ENOUGH;
     let today: Vec<(&Affected, Decision)> =
         affected.iter().map(|one| (one, decision(live, one, bounds, then_old_enough))).collect();
@@ -154,7 +153,7 @@ pub fn preview(
     });
     let both = repair.and_then(|repair| {
         let role = known.as_ref().ok().and_then(|known| known.role.clone());
-        // What is gone comes back under the path that it had last, which its instances may not know.
+        // A deleted profile comes back under its last path, which its instances may not know.
         let then = as_it_will_be(live, affected, &repair, role, now).filter(|then| bounds.may_write(&then.arn));
         then.map(|then| (repair, then)).ok_or(WhyNot::HeldBack)
     });
@@ -177,8 +176,8 @@ fn follows(then: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Tim
     Some(decision(then, &Affected { case, ..one.clone() }, bounds, now + OLD_ENOUGH))
 }
 
-/// The profile once it is put right. The id of one that is yet to be created is nobody's: it stands for "another one", and
-/// is shown to nobody.
+/// The profile after the repair. The id of a profile that is yet to be created stands for "another id" and is never
+/// shown.
 fn as_it_will_be(
     live: Option<&Profile>,
     affected: &[Affected],
@@ -199,7 +198,7 @@ fn as_it_will_be(
     }
 }
 
-/// What the profile was, by the word of somebody who names its role: the path is the one that its instances hold it under.
+/// What the profile was, where a person names its role. Its path is the one that its instances hold.
 ///
 /// # Errors
 /// Where they hold it under several.

@@ -1,4 +1,4 @@
-//! What is known of a profile besides what IAM and EC2 show of it: what a table remembers, and what somebody says.
+//! What a profile was before: as the function's table remembers it, and as a person names its role.
 //!
 //! Invariant: reads only. The table is the function's; the command line never writes it.
 
@@ -50,8 +50,8 @@ pub async fn of_all<A: Account>(account: &A) -> Result<ProfileRecords, AwsError>
     Ok(records.into_iter().map(|(name, stored)| (name, stored.document)).collect())
 }
 
-/// The profile that took the place of one that is gone or has lost its role: by the changes that are known, and those of
-/// the incident that the table has. `None` also where the role is not known.
+/// The profile that took up the role of a deleted or role-less one. Known changes and those of the table's incident
+/// decide. `None` also where the role is unknown.
 ///
 /// # Errors
 /// The read that failed.
@@ -72,11 +72,10 @@ pub async fn successor<A: Account>(
     seek(account, Break { profile, role, changes: &all, at_latest }).await
 }
 
-/// What is known of the role that the profile is to have: what somebody says, else what is remembered; and the role as IAM
-/// has it.
+/// The role that the profile had, as a person names it or the table remembers it, and the role as IAM has it now.
 ///
 /// # Errors
-/// Why that is of no use.
+/// Why IAM cannot be repaired with it.
 pub async fn known<A: Account>(
     account: &A,
     said: Option<&NamedRole>,

@@ -1,6 +1,6 @@
-//! An account that is looked over the shoulder of: what is being read shows on the terminal, and is counted.
+//! An `Account` decorator that counts what is read, and reports it on the terminal.
 //!
-//! Invariant: every call goes on to the account behind it as it came, and its answer comes back unchanged.
+//! Invariant: every call and every answer passes unchanged.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ struct Seen {
 }
 
 impl Progress {
-    /// A watch that shows what is read, where somebody is watching; `regions` where it is known how many will be.
+    /// Reports on the console, where it is a terminal. `regions`: how many will be read, where that is known.
     #[must_use]
     pub fn on(console: &Console, regions: Option<usize>) -> Self {
         let watch = Self { shown: console.is_watched.then_some(*console), seen: RefCell::default() };
@@ -86,7 +86,7 @@ pub fn watch(console: &Console, config: &Config) -> Progress {
     Progress::on(console, regions)
 }
 
-/// The account behind a [`Progress`].
+/// An account whose reads are reported.
 #[derive(Debug)]
 pub struct WithProgress<'a, A> {
     account: &'a A,
@@ -94,7 +94,7 @@ pub struct WithProgress<'a, A> {
 }
 
 impl<'a, A> WithProgress<'a, A> {
-    /// Looks over the account's shoulder.
+    /// Reports what is read of this account.
     #[must_use]
     pub fn new(account: &'a A, watch: &'a Progress) -> Self {
         watch.draw();

@@ -9,6 +9,7 @@ mod decode;
 mod envelopes;
 pub mod follow;
 mod inputs;
+pub mod json;
 mod looks_like;
 pub mod sightings;
 mod spelling;
@@ -19,7 +20,6 @@ mod yaml;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
 
 use crate::connect::{Connect, Connected};
 use crate::console::{Console, TermStyle};
@@ -27,13 +27,14 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::findings::Scope;
 use crate::findings::{Findings, find_after};
-use crate::heal::apply::{self, apply};
+use crate::heal::apply::{self, Apply, apply};
 use crate::heal::execute::Executed;
-use crate::json as json_text;
+use crate::heal::{self};
 use crate::options::{Format, Global, config};
 use crate::options::{NamedRole, RoleOptions};
 use crate::progress::watch;
 use follow::{Replayed, follow};
+use json::{EventReport, ReplayReport};
 use reprofile_core::alert::plain::plain;
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::ports::Account;
@@ -44,7 +45,7 @@ use sightings::{Sight, Sighting};
 /// How many of what could not be understood are named one by one.
 const NAMED: usize = 20;
 
-/// What `replay` is args.
+/// The arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// Files, folders (all files in them), or - for stdin: log files of CloudTrail as they are in the bucket, what `aws
@@ -55,7 +56,7 @@ pub struct ReplayArgs {
     /// Read the records of other accounts as ones of yours, as for a log that was taken elsewhere
     #[arg(long)]
     pub any_account: bool,
-    /// What is said of the role, where the events lead to one instance profile.
+    /// The role, where the events lead to one instance profile.
     #[command(flatten)]
     pub role: RoleOptions,
     /// Carry the plan out, after asking
@@ -66,10 +67,10 @@ pub struct ReplayArgs {
     pub yes: bool,
 }
 
-/// Does it.
+/// Runs `replay`.
 ///
 /// # Errors
-/// What kept it from being done.
+/// What went wrong.
 pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let said = args.role.read(&config(global)?)?;
     let sources = inputs::sources(&args.files)?;
@@ -101,8 +102,7 @@ pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect:
                 console.print(&console.stdout.paint(TermStyle::Bold, nothing))?;
             }
             Format::Json => {
-                let nothing = json!({"version": 1, "profiles": [], "iam_writes": [], "steps": [], "events": events});
-                console.print(&json_text::text(&nothing))?;
+                console.print(&crate::json::text(&ReplayReport::nothing(events))?)?;
             }
         }
         return Ok(end(Exit::Fine));
@@ -118,13 +118,19 @@ pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect:
     if args.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
-        return apply(&context, &findings, args.yes, global.output, &console, Some(events)).await.map(end);
+        let how = Apply { yes: args.yes, format: global.output, console: &console };
+        return apply(&context, &findings, how, |executed| written(&findings, executed, events)).await.map(end);
     }
     apply::show(&findings, global.output, console)?;
     if global.output == Format::Json {
-        console.print(&json_text::text(&apply::value(&findings, &Executed::default(), Some(events))))?;
+        console.print(&written(&findings, &Executed::default(), events)?)?;
     }
     Ok(end(findings.exit()))
+}
+
+fn written(findings: &Findings, executed: &Executed, events: Vec<EventReport>) -> Result<String, Error> {
+    let heal = Box::new(heal::json::report(findings, executed));
+    crate::json::text(&ReplayReport::Looked { heal, events })
 }
 
 /// Everything that is found in the bytes of one file.

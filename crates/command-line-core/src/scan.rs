@@ -18,7 +18,7 @@ use crate::options::{Format, Global};
 use crate::progress::watch;
 use crate::unread;
 
-/// What `scan` is args.
+/// The arguments of `scan`.
 #[derive(Debug, Args)]
 pub struct ScanArgs {
     /// Also write the result as a page that a browser shows
@@ -26,16 +26,16 @@ pub struct ScanArgs {
     pub html: Option<std::path::PathBuf>,
 }
 
-/// Does it.
+/// Runs `scan`.
 ///
 /// # Errors
-/// What kept it from being done.
+/// What went wrong.
 pub async fn run(args: &ScanArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
     let Connected { context, .. } = connect.connect(global).await?;
     let findings = find(&context, &Scope::Everything, None, &watch(console, &context.config)).await?;
     console.print(&match global.output {
         Format::Table => text::write(&findings, console.stdout),
-        Format::Json => super::json::text(&json::value(&findings)),
+        Format::Json => crate::json::text(&json::report(&findings))?,
     })?;
     if let Some(file) = &args.html {
         html::write(file, &findings, console)?;

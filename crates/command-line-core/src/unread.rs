@@ -9,7 +9,7 @@ use crate::findings::Findings;
 use reprofile_core::alert::plain::{MESSAGE, count, plain};
 use reprofile_core::domain::aws_error::AwsError;
 
-/// A line for each reason, with all that it kept from being read.
+/// A line for each reason, with all that was unread for it.
 #[must_use]
 pub fn lines(findings: &Findings) -> Vec<String> {
     let mut lines = Vec::new();

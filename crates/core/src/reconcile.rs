@@ -20,3 +20,4 @@ pub mod succession;
 pub mod summary;
 pub mod sweep;
 pub mod targets;
+pub mod verify;

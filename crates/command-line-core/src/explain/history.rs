@@ -1,14 +1,15 @@
 //! Who changed the profile and its roles: CloudTrail's 90 days, as changes, oldest first.
 //!
-//! Invariant: not more than two requests a second, which is what CloudTrail allows an account and region. What could not
-//! be looked up is said, and is never "nobody".
+//! Invariant: at most two requests a second, CloudTrail's limit for an account and region. What could not be looked up is
+//! named and never passes for "nobody".
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
 
 use std::collections::BTreeSet;
 use std::time::Duration as StdDuration;
 
 use leaky_bucket::RateLimiter;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use time::Duration;
 
 use crate::evidence::Trail;
@@ -78,7 +79,7 @@ pub async fn look_up<T: Trail>(
     }
     let mut history = reader.history;
     history.cut.extend(roles.iter().skip(ROLES).map(ToString::to_string));
-    // CloudTrail tells whole seconds: within one, its own order stays.
+    // CloudTrail has whole seconds. Within one second its own order stays.
     history.changes.sort_by_key(|change| change.at);
     Ok(history)
 }
@@ -118,10 +119,18 @@ impl<T: Trail> Reader<'_, T> {
     }
 }
 
-/// The change that a record tells of; `None` for a call that failed, or that is none of ours.
+/// A record as EventBridge delivers it.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Delivered<'a> {
+    detail_type: &'static str,
+    detail: &'a Value,
+}
+
+/// The change in a record. `None` for a failed call, or one that Reprofile does not follow.
 fn change(record: &Value) -> Option<Change> {
-    let event = json!({ "detail-type": "AWS API Call via CloudTrail", "detail": record });
-    match event::parse(&event) {
+    let delivered = Delivered { detail_type: "AWS API Call via CloudTrail", detail: record };
+    match event::parse(&serde_json::to_value(delivered).ok()?) {
         Ok(Payload::Single(Event::Trigger(Trigger { what: What::Change(change), .. }))) => Some(change),
         _ => None,
     }
@@ -140,17 +149,6 @@ impl History {
         // One of unknown birth was made before the history begins.
         let begin = broken.iter().map(|one| made(&one.association.held)).min().flatten();
         let after = |change: &&Change| begin.is_none_or(|begin| change.at.is_none_or(|at| at > begin));
-        self.changes.iter().filter(after).skip_while(|change| !takes_away(change.call)).cloned().collect()
-    }
-}
-
-/// Whether a call can cut an instance off.
-fn takes_away(call: CallName) -> bool {
-    match call {
-        CallName::DeleteRole
-        | CallName::DeleteInstanceProfile
-        | CallName::RemoveRoleFromInstanceProfile
-        | CallName::UpdateAssumeRolePolicy => true,
-        CallName::CreateRole | CallName::CreateInstanceProfile | CallName::AddRoleToInstanceProfile => false,
+        self.changes.iter().filter(after).skip_while(|change| !change.call.takes_away()).cloned().collect()
     }
 }

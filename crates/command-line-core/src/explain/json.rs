@@ -1,28 +1,173 @@
 //! The explanation as JSON: documented and stable.
 //!
-//! Invariant: fields are only ever added while [`VERSION`] stays; what is not known is `null`, and never left out.
+//! Invariant: fields are only ever added while the version stays; what is not known is `null`, and never left out.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use time::format_description::well_known::Rfc3339;
 
 use super::explanation::{Explanation, Looked};
 use super::text::{bare, by_hand, credentials, since};
 use crate::error::Error;
 use crate::preview::Preview;
-use crate::scan::json as scan;
+use crate::scan::json::{self as scan, HealReport, IamReport, VERSION, time};
 use reprofile_core::alert::trust;
 use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Decision;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::{Change, Subject};
-use reprofile_core::domain::model::{Affected, AssociationState, Timestamp, Trust};
-use reprofile_core::domain::names::InstanceId;
+use reprofile_core::domain::model::{
+    Affected, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust,
+};
+use reprofile_core::domain::names::{AccountId, InstanceId, Region};
 
-/// The version of the shape.
-pub const VERSION: u32 = 1;
+/// What `explain` prints of a profile, or of an instance that holds one.
+#[derive(Debug, Serialize)]
+struct ExplainReport {
+    version: u8,
+    account: String,
+    at: String,
+    status: &'static str,
+    profile: String,
+    live: Option<LiveProfile>,
+    successor: Option<String>,
+    broken_since: Option<Since>,
+    instances: Vec<InstanceReport>,
+    credentials: Option<String>,
+    levels: BTreeMap<&'static str, LevelReport>,
+    by_hand: Vec<ByHand>,
+    history: Option<HistoryReport>,
+    unread_regions: Vec<UnreadRegionReport>,
+}
 
-/// Writes it.
+/// What it prints of an instance without a profile.
+#[derive(Debug, Serialize)]
+struct WithoutProfileReport {
+    version: u8,
+    account: String,
+    at: String,
+    status: &'static str,
+    instances: [WithoutProfile; 1],
+}
+
+/// An instance without a profile.
+#[derive(Debug, Serialize)]
+struct WithoutProfile {
+    instance: String,
+    region: String,
+    name: Option<String>,
+    state: InstanceState,
+    case: Option<Case>,
+}
+
+/// What IAM has under the profile's name.
+#[derive(Debug, Serialize)]
+struct LiveProfile {
+    arn: String,
+    id: String,
+    created: String,
+    role: Option<LiveRole>,
+}
+
+/// The role in it.
+#[derive(Debug, Serialize)]
+struct LiveRole {
+    name: String,
+    id: String,
+    created: String,
+    lets_ec2_use_it: Trust,
+    trust_policy: String,
+}
+
+/// Since when it is broken.
+#[derive(Debug, Serialize)]
+struct Since {
+    at: String,
+    or_earlier: bool,
+}
+
+/// An instance that holds the profile.
+#[derive(Debug, Serialize)]
+struct InstanceReport {
+    instance: String,
+    region: String,
+    name: Option<String>,
+    state: InstanceState,
+    case: Case,
+    association: String,
+    in_force: bool,
+    held_id: String,
+    held_arn: String,
+    ssm: Option<SsmReport>,
+}
+
+/// What SSM sees of an instance.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum SsmReport {
+    Refused(Refused),
+    Ping { status: &'static str, last: Option<String> },
+}
+
+/// Why something could not be asked.
+#[derive(Debug, Serialize)]
+struct Refused {
+    unread: &'static str,
+    code: String,
+    message: String,
+}
+
+/// What a level would do.
+#[derive(Debug, Serialize)]
+struct LevelReport {
+    iam: Option<IamReport>,
+    instances: Vec<LevelInstance>,
+}
+
+/// What a level would do for an instance.
+#[derive(Debug, Serialize)]
+struct LevelInstance {
+    instance: String,
+    #[serde(flatten)]
+    heal: HealReport,
+}
+
+/// A step for a person.
+#[derive(Debug, Serialize)]
+struct ByHand {
+    r#do: String,
+    commands: Vec<String>,
+}
+
+/// What CloudTrail recorded.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum HistoryReport {
+    Refused(Refused),
+    Read { from: String, changes: Vec<ChangeReport>, older_not_read: Vec<String> },
+}
+
+/// A change to the profile or a role.
+#[derive(Debug, Serialize)]
+struct ChangeReport {
+    at: Option<String>,
+    call: &'static str,
+    profile: Option<String>,
+    role: Option<String>,
+    principal: String,
+    tool: Option<String>,
+    source: Option<String>,
+    event_id: String,
+}
+
+/// A region that was not read.
+#[derive(Debug, Serialize)]
+struct UnreadRegionReport {
+    region: String,
+    reason: &'static str,
+}
+
+/// Writes the explanation.
 ///
 /// # Errors
 /// Where it cannot be written.
@@ -33,130 +178,149 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
         (true, false) => "healthy",
         (true, true) => "unused",
     };
-    pretty(&json!({
-        "version": VERSION,
-        "account": report.account,
-        "at": moment(report.at),
-        "status": status,
-        "profile": report.profile,
-        "live": report.live.as_ref().map(|live| json!({
-            "arn": live.arn,
-            "id": live.id,
-            "created": moment(live.created),
-            "role": live.role.as_ref().map(|role| json!({
-                "name": role.name,
-                "id": role.id,
-                "created": moment(role.created),
-                "lets_ec2_use_it": match role.trust { Trust::Yes => "yes", Trust::No => "no", Trust::Unsure => "unsure" },
-                "trust_policy": bare(&trust::verdict(role)),
-            })),
-        })),
-        "successor": report.successor(),
-        "broken_since": since(it.notification).map(|(at, exact)| json!({ "at": moment(at), "or_earlier": !exact })),
-        "instances": it.instances.iter().map(|one| instance(it, one)).collect::<Vec<_>>(),
-        "credentials": (!it.instances.is_empty()).then(|| bare(&credentials(it))),
-        "levels": levels(it),
-        "by_hand": by_hand(it.notification).into_iter()
-            .map(|(what, commands)| json!({ "do": what, "commands": commands }))
-            .collect::<Vec<_>>(),
-        "history": history(it),
-        "unread_regions": it.unread.iter()
-            .map(|one| json!({ "region": one.region, "reason": one.error.reason.as_str() }))
-            .collect::<Vec<_>>(),
-    }))
-}
-
-fn instance(it: &Explanation, one: &Affected) -> Value {
-    let ssm = match it.pings.get(&one.region) {
-        None => Value::Null,
-        Some(Err(error)) => refused(error),
-        Some(Ok(pings)) => pings.get(&one.instance.id).map_or(
-            json!({ "status": "Unregistered", "last": null }),
-            |ping| json!({ "status": ping.status.as_str(), "last": ping.last.map(moment) }),
-        ),
-    };
-    json!({
-        "instance": one.instance.id,
-        "region": one.region,
-        "name": one.instance.name,
-        "state": one.instance.state,
-        "case": one.case,
-        "association": one.association.id,
-        "in_force": one.association.state == AssociationState::Associated,
-        "held_id": one.association.held,
-        "held_arn": one.association.arn,
-        "ssm": ssm,
+    let by_hand = by_hand(it.notification).into_iter().map(|(what, commands)| ByHand { r#do: what, commands });
+    let unread = it
+        .unread
+        .iter()
+        .map(|one| UnreadRegionReport { region: one.region.to_string(), reason: one.error.reason.as_str() });
+    crate::json::text(&ExplainReport {
+        version: VERSION,
+        account: report.account.to_string(),
+        at: time(report.at),
+        status,
+        profile: report.profile.to_string(),
+        live: report.live.as_ref().map(live),
+        successor: report.successor().map(ToString::to_string),
+        broken_since: since(it.notification).map(|(at, exact)| Since { at: time(at), or_earlier: !exact }),
+        instances: it.instances.iter().map(|one| instance(it, one)).collect(),
+        credentials: (!it.instances.is_empty()).then(|| bare(&credentials(it))),
+        levels: it.previews.iter().map(|(level, preview)| (level.as_str(), at_level(it, preview))).collect(),
+        by_hand: by_hand.collect(),
+        history: history(it),
+        unread_regions: unread.collect(),
     })
 }
 
-/// What each level would do in IAM, and for each broken instance.
-fn levels(it: &Explanation) -> Value {
-    let levels = it.previews.iter().map(|(level, preview)| {
-        let ids = it.report.instances.iter().map(|one| &one.found.instance.id);
-        let instances: Vec<Value> =
-            preview.decisions.iter().zip(ids).map(|(decided, id)| instance_at(preview, decided, id)).collect();
-        let iam = preview.iam.as_ref().map(scan::iam);
-        (level.as_str().to_owned(), json!({ "iam": iam, "instances": instances }))
-    });
-    Value::Object(levels.collect::<Map<_, _>>())
+/// Writes an instance that holds no profile, or was terminated.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(crate) fn write_without_profile(
+    account: &AccountId,
+    at: Timestamp,
+    region: &Region,
+    instance: &Instance,
+) -> Result<String, Error> {
+    let one = WithoutProfile {
+        instance: instance.id.to_string(),
+        region: region.to_string(),
+        name: instance.name.clone(),
+        state: instance.state,
+        case: None,
+    };
+    crate::json::text(&WithoutProfileReport {
+        version: VERSION,
+        account: account.to_string(),
+        at: time(at),
+        status: if instance.state.is_ended() { "ended" } else { "no-profile" },
+        instances: [one],
+    })
 }
 
-fn instance_at(preview: &Preview, (decision, waits): &(Decision, bool), id: &InstanceId) -> Value {
-    let repair = preview.iam.as_ref().and_then(|iam| iam.as_ref().ok());
-    match (decision, repair) {
-        (Decision::Skip(_), Some(_)) if *waits => json!({ "instance": id, "step": null, "with_iam": true }),
-        (Decision::Act(step), repair) => {
-            let to = Some(&step.to).filter(|_| !matches!(repair, Some(IamRepair::Restore { .. })));
-            json!({ "instance": id, "step": step.action, "association": step.association, "from": step.from, "to": to })
-        }
-        (Decision::Skip(blocker), _) => {
-            json!({ "instance": id, "step": null, "why_not": blocker, "detail": blocker.to_string() })
-        }
+fn live(live: &Profile) -> LiveProfile {
+    LiveProfile {
+        arn: live.arn.to_string(),
+        id: live.id.to_string(),
+        created: time(live.created),
+        role: live.role.as_ref().map(role),
     }
 }
 
-fn history(it: &Explanation) -> Value {
+fn role(role: &Role) -> LiveRole {
+    LiveRole {
+        name: role.name.to_string(),
+        id: role.id.to_string(),
+        created: time(role.created),
+        lets_ec2_use_it: role.trust,
+        trust_policy: bare(&trust::verdict(role)),
+    }
+}
+
+fn instance(it: &Explanation, one: &Affected) -> InstanceReport {
+    let ssm = it.pings.get(&one.region).map(|read| match read {
+        Err(error) => SsmReport::Refused(refused(error)),
+        Ok(pings) => {
+            pings.get(&one.instance.id).map_or(SsmReport::Ping { status: "Unregistered", last: None }, |ping| {
+                SsmReport::Ping { status: ping.status.as_str(), last: ping.last.map(time) }
+            })
+        }
+    });
+    InstanceReport {
+        instance: one.instance.id.to_string(),
+        region: one.region.to_string(),
+        name: one.instance.name.clone(),
+        state: one.instance.state,
+        case: one.case,
+        association: one.association.id.to_string(),
+        in_force: one.association.state == AssociationState::Associated,
+        held_id: one.association.held.to_string(),
+        held_arn: one.association.arn.to_string(),
+        ssm,
+    }
+}
+
+/// What a level would do in IAM, and for each broken instance.
+fn at_level(it: &Explanation, preview: &Preview) -> LevelReport {
+    let ids = it.report.instances.iter().map(|one| &one.found.instance.id);
+    let instances = preview.decisions.iter().zip(ids).map(|(decided, id)| instance_at(preview, decided, id));
+    LevelReport { iam: preview.iam.as_ref().map(|iam| scan::iam(iam, false)), instances: instances.collect() }
+}
+
+fn instance_at(preview: &Preview, (decision, waits): &(Decision, bool), id: &InstanceId) -> LevelInstance {
+    let repair = preview.iam.as_ref().and_then(|iam| iam.as_ref().ok());
+    let heal = match (decision, repair) {
+        (Decision::Skip(_), Some(_)) if *waits => HealReport::WithIam { step: (), with_iam: true },
+        (Decision::Act(step), repair) => HealReport::Step {
+            step: step.action,
+            association: step.association.to_string(),
+            from: step.from.to_string(),
+            to: (!matches!(repair, Some(IamRepair::Restore { .. }))).then(|| step.to.to_string()),
+            profile: None,
+        },
+        (Decision::Skip(blocker), _) => scan::blocked(*blocker),
+    };
+    LevelInstance { instance: id.to_string(), heal }
+}
+
+fn history(it: &Explanation) -> Option<HistoryReport> {
     match it.looked {
-        Looked::NotAsked => Value::Null,
-        Looked::InVain(error) => refused(error),
-        Looked::Up(history) => json!({
-            "from": moment(history.from),
-            "changes": it.report.changes.iter().map(change).collect::<Vec<_>>(),
-            "older_not_read": history.cut,
+        Looked::NotAsked => None,
+        Looked::InVain(error) => Some(HistoryReport::Refused(refused(error))),
+        Looked::Up(history) => Some(HistoryReport::Read {
+            from: time(history.from),
+            changes: it.report.changes.iter().map(change).collect(),
+            older_not_read: history.cut.clone(),
         }),
     }
 }
 
-fn change(change: &Change) -> Value {
+fn change(change: &Change) -> ChangeReport {
     let (profile, role) = match &change.subject {
         Subject::Profile(profile, role) => (Some(profile), role.as_ref()),
         Subject::Role(role) => (None, Some(role)),
     };
-    json!({
-        "at": change.at.map(moment),
-        "call": change.call.as_str(),
-        "profile": profile,
-        "role": role,
-        "principal": change.actor.principal,
-        "tool": change.actor.tool,
-        "source": change.actor.source,
-        "event_id": change.event_id,
-    })
+    ChangeReport {
+        at: change.at.map(time),
+        call: change.call.as_str(),
+        profile: profile.map(ToString::to_string),
+        role: role.map(ToString::to_string),
+        principal: change.actor.principal.clone(),
+        tool: change.actor.tool.clone(),
+        source: change.actor.source.clone(),
+        event_id: change.event_id.clone(),
+    }
 }
 
-fn refused(error: &AwsError) -> Value {
-    json!({ "unread": error.reason.as_str(), "code": error.code, "message": error.message })
-}
-
-fn moment(at: Timestamp) -> String {
-    let at = at.to_offset(time::UtcOffset::UTC);
-    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
-}
-
-/// JSON for eyes as well.
-///
-/// # Errors
-/// Where it cannot be written.
-pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string_pretty(value).map_err(|error| Error::Unwritten(error.into()))
+fn refused(error: &AwsError) -> Refused {
+    Refused { unread: error.reason.as_str(), code: error.code.clone(), message: error.message.clone() }
 }

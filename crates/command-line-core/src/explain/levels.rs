@@ -1,4 +1,4 @@
-//! What Reprofile would do at each level: in IAM first, then for each instance that is cut off.
+//! What Reprofile would do at each level: in IAM first, then for each broken instance.
 //!
 //! Invariant: levels that would do the same stand together, so that what differs is seen.
 

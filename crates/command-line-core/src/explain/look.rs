@@ -1,7 +1,7 @@
 //! Reads all that is to be known of one instance, or of one profile and every instance that holds one of its name.
 //!
-//! Invariant: only `NoSuchEntity` means that there is no such profile, and only where every region was read is an
-//! instance said to be nowhere. Nothing is written.
+//! Invariant: only `NoSuchEntity` means that a profile does not exist. An instance counts as missing only where every
+//! region was read. Nothing is written.
 
 use crate::error::Error;
 use crate::prior_state;
@@ -67,7 +67,7 @@ pub struct Seen {
 pub enum Sight {
     /// There is something to explain.
     Seen(Seen),
-    /// The instance has no instance profile, and so no role; or it has ended.
+    /// The instance has no instance profile, or was terminated.
     Bare {
         /// Where it is.
         region: Region,
@@ -205,7 +205,7 @@ async fn one_instance<A: Account>(
     Ok(Some((instance, (newest < held.len()).then(|| held.swap_remove(newest)))))
 }
 
-/// Reads every region; those that failed are told apart.
+/// Reads every region, and separates those that failed.
 async fn in_regions<T, F>(
     regions: &[Region],
     read: impl Fn(Region) -> F,

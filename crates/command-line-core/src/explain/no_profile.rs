@@ -1,9 +1,6 @@
-//! What is said where there is no profile to explain: an instance without one, one that has ended, and names that AWS
-//! does not know.
+//! Where there is no profile to explain: an instance without one, a terminated instance, and unknown names.
 //!
-//! Invariant: "there is none" is said of the regions that were read; those that were not are named.
-
-use serde_json::json;
+//! Invariant: "there is none" covers the regions that were read; the unread ones are named.
 
 use crate::error::Error;
 use crate::options::Format;
@@ -15,7 +12,7 @@ use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::Clock;
 use reprofile_core::reconcile::context::Context;
 
-/// Of an instance that holds no profile, or has ended.
+/// Writes an instance that holds no profile, or was terminated.
 pub(crate) fn write<A: reprofile_core::ports::Account>(
     context: &Context<A>,
     region: &Region,
@@ -25,16 +22,7 @@ pub(crate) fn write<A: reprofile_core::ports::Account>(
     let Instance { id, state, .. } = instance;
     let ended = state.is_ended();
     if output == Format::Json {
-        let at = context.aws.clock().now().format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
-        return super::json::pretty(&json!({
-            "version": super::json::VERSION,
-            "account": context.account,
-            "at": at,
-            "status": if ended { "ended" } else { "no-profile" },
-            "instances": [{
-                "instance": id, "region": region, "name": instance.name, "state": state, "case": null,
-            }],
-        }));
+        return super::json::write_without_profile(&context.account, context.aws.clock().now(), region, instance);
     }
     let name = instance.name.as_deref().map(|name| plain(name, SHORT)).filter(|name| !name.is_empty());
     let name = name.map_or_else(|| id.to_string(), |name| format!("\"{name}\" ({id})"));
@@ -53,7 +41,7 @@ pub(crate) fn write<A: reprofile_core::ports::Account>(
     ))
 }
 
-/// Of an instance that no region has.
+/// The error for an instance that no region has.
 pub(crate) fn nowhere(instance: &InstanceId, read: usize, unread: &[UnreadRegion]) -> Error {
     let regions = count(read, "region", "regions");
     Error::Argument(format!(
@@ -63,7 +51,7 @@ pub(crate) fn nowhere(instance: &InstanceId, read: usize, unread: &[UnreadRegion
     ))
 }
 
-/// Of a profile that IAM does not have, and that no instance holds.
+/// The error for a profile that neither IAM nor an instance has.
 pub(crate) fn unheard(profile: &ProfileName, unread: &[UnreadRegion]) -> Error {
     Error::Argument(format!(
         "IAM has no instance profile {profile}, and no instance holds one of that name{}; the name of a role is not always \

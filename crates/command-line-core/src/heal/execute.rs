@@ -1,14 +1,15 @@
-//! Takes the steps of a plan that somebody has agreed to, and no others.
+//! Executes the steps of a plan that a person agreed to.
 //!
-//! Invariant: never wider than what was shown. Before each handful of steps IAM and EC2 are read again and decided upon
-//! anew; only a step that comes out the same, to the letter, is taken. One that does not is skipped, and said.
+//! Invariant: never wider than the plan. Before each batch of steps IAM and EC2 are read again. A step runs only if the
+//! decision is still exactly the same; otherwise it is skipped, and the reason is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::interrupt::UnderWay;
-use super::preconditions::{Lives, Looks, Preconditions, StepResult, lives};
+use super::preconditions::{Looks, Preconditions, StepResult, lives};
 use super::write_iam::{self, IamWrite, write_iam};
+use crate::exit::Exit;
 use crate::findings::{BrokenProfile, Finding, Findings};
 use reprofile_core::decide::plan::{OLD_ENOUGH, Step};
 use reprofile_core::decide::report::{Failure, Outcome, Skipped};
@@ -16,21 +17,22 @@ use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::executor::run_steps;
+use reprofile_core::reconcile::verify::verified;
 
-/// How many steps of a region are read again and taken together: few, so that little time lies between the two.
-const HANDFUL: usize = 10;
+/// How many steps of a region are checked and taken together. Few, so that little time passes between the two.
+const BATCH: usize = 10;
 
-/// A step, and what became of it.
+/// A step, and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutedStep {
     /// The step.
     pub step: Step,
-    /// What became of it.
+    /// Its result.
     pub result: StepResult,
 }
 
 impl ExecutedStep {
-    /// Whether the instance is now as it should be.
+    /// Whether the instance is healthy now.
     #[must_use]
     pub fn is_well(&self) -> bool {
         matches!(
@@ -39,30 +41,30 @@ impl ExecutedStep {
         )
     }
 
-    /// Whether it was tried, and failed or was not confirmed.
+    /// Whether it failed or was not confirmed.
     #[must_use]
     pub fn is_failed(&self) -> bool {
         matches!(self.result, StepResult::Taken(Outcome::Failed(_)))
     }
 }
 
-/// What came of a plan.
+/// The results of a plan.
 #[derive(Debug, Default)]
 pub struct Executed {
-    /// What was to be put right in IAM.
+    /// The repairs in IAM.
     pub written: Vec<IamWrite>,
     /// The steps.
-    pub done: Vec<ExecutedStep>,
+    pub steps: Vec<ExecutedStep>,
 }
 
 impl Executed {
-    /// How many of the instances that were cut off are as they should be.
+    /// How many of the broken instances are healthy now.
     #[must_use]
     pub fn well(&self, findings: &Findings) -> usize {
-        self.done.iter().filter(|one| one.is_well()).count() + self.cured(findings)
+        self.steps.iter().filter(|one| one.is_well()).count() + self.cured(findings)
     }
 
-    /// How many of them needed no more than that IAM was put right.
+    /// How many of them needed only the repair in IAM.
     #[must_use]
     pub fn cured(&self, findings: &Findings) -> usize {
         let is_right = |name: &ProfileName| {
@@ -75,40 +77,54 @@ impl Executed {
         findings.reported().filter(cured).count()
     }
 
-    /// How much was tried, and failed or was not confirmed.
+    /// How the process ends: a step that failed is an error; whatever is not healed is broken.
+    #[must_use]
+    pub fn exit(&self, findings: &Findings) -> Exit {
+        if self.failed() > 0 {
+            Exit::Error
+        } else if findings.reported().count() > self.well(findings) {
+            Exit::Broken
+        } else if findings.unread.is_empty() && findings.unread_profiles.is_empty() {
+            Exit::Fine
+        } else {
+            Exit::Error
+        }
+    }
+
+    /// How many writes failed or were not confirmed.
     #[must_use]
     pub fn failed(&self) -> usize {
         let failed = |one: &&IamWrite| matches!(one.result, write_iam::IamWriteResult::Failed(_));
-        self.written.iter().filter(failed).count() + self.done.iter().filter(|one| one.is_failed()).count()
+        self.written.iter().filter(failed).count() + self.steps.iter().filter(|one| one.is_failed()).count()
     }
 }
 
-/// What is told while it is carried out.
+/// What happened while a plan is executed.
 #[derive(Debug, Clone, Copy)]
 pub enum Progressed<'a> {
-    /// A profile is waited for, so long at most, until it is old enough that an instance may be taken off for it.
+    /// The profile is too young to detach an instance for it. At most this long is waited.
     Waits(&'a ProfileName, Duration),
-    /// A profile was put right in IAM, or not.
+    /// A repair in IAM is over.
     IamWritten(&'a IamWrite),
-    /// A step was taken, or not.
+    /// A step is over.
     StepDone(&'a ExecutedStep),
 }
 
-/// Puts IAM right where that is in the plan, then takes the steps, all regions at the same time; `tell` hears of each as
-/// soon as it is over, and of what is waited for.
+/// Repairs IAM where the plan has that, then takes the steps, all regions at the same time. `report` gets each result at
+/// once.
 pub async fn execute<A: Account>(
     context: &Context<A>,
     findings: &Findings,
     under_way: &UnderWay,
-    tell: impl Fn(Progressed<'_>),
+    report: impl Fn(Progressed<'_>),
 ) -> Executed {
-    let mut carried = Executed::default();
+    let mut executed = Executed::default();
     let mut regions: BTreeMap<Region, Vec<Step>> = BTreeMap::new();
     for profile in &findings.profiles {
         let mut steps: Vec<Step> = profile.steps().cloned().collect();
         if let Some(repair) = profile.repair() {
             let written = write_iam(context, profile, repair, under_way).await;
-            tell(Progressed::IamWritten(&written));
+            report(Progressed::IamWritten(&written));
             let waits = |step: &Step| profile.reported().any(|one| one.waits_for_iam && one.is_for(step));
             if let write_iam::IamWriteResult::Done(live) = &written.result {
                 for step in steps.iter_mut().filter(|step| waits(step)) {
@@ -117,59 +133,58 @@ pub async fn execute<A: Account>(
             } else {
                 let (waiting, others) = steps.into_iter().partition(waits);
                 steps = others;
-                carried.done.extend(unbegun(waiting, "what it waits for in IAM was not done", &tell));
+                executed.steps.extend(unbegun(waiting, "what it waits for in IAM was not done", &report));
             }
-            carried.written.push(written);
+            executed.written.push(written);
         }
         for step in steps {
             regions.entry(step.region.clone()).or_default().push(step);
         }
     }
     let looks: Looks = findings.profiles.iter().map(|profile| (profile.name.clone(), profile.look.clone())).collect();
-    let (tell, looks) = (&tell, &looks);
+    let (report, looks) = (&report, &looks);
     let runs = regions.into_iter().map(|(region, mut steps)| async move {
-        // Those that may have to wait for a profile to be old enough come last.
+        // Steps that may wait for a young profile come last.
         steps.sort_by_key(|step| step.action.detaches());
         let mut done = Vec::new();
-        for handful in steps.chunk_by(|a, b| a.action == b.action).flat_map(|alike| alike.chunks(HANDFUL)) {
-            if handful.iter().any(|step| step.action.detaches()) {
-                wait_until_old_enough(context, handful, under_way, tell).await;
+        for batch in steps.chunk_by(|a, b| a.action == b.action).flat_map(|alike| alike.chunks(BATCH)) {
+            if batch.iter().any(|step| step.action.detaches()) {
+                wait_until_old_enough(context, batch, under_way, report).await;
             }
             if under_way.is_to_stop() {
-                done.extend(unbegun(handful.to_vec(), "it was interrupted before its turn", tell));
+                done.extend(unbegun(batch.to_vec(), "it was interrupted before its turn", report));
                 continue;
             }
-            under_way.begin(handful);
-            let of_these = take(context, &region, handful, looks).await;
-            under_way.end(handful);
+            under_way.begin(batch);
+            let of_these = take(context, &region, batch, looks).await;
+            under_way.end(batch);
             for one in &of_these {
-                tell(Progressed::StepDone(one));
+                report(Progressed::StepDone(one));
             }
             done.extend(of_these);
         }
         done
     });
-    carried.done.extend(futures_util::future::join_all(runs).await.into_iter().flatten());
-    carried
+    executed.steps.extend(futures_util::future::join_all(runs).await.into_iter().flatten());
+    executed
 }
 
-/// Steps that are not begun, and why.
-fn unbegun(steps: Vec<Step>, why: &str, tell: &impl Fn(Progressed<'_>)) -> Vec<ExecutedStep> {
+/// Steps that do not begin, and why.
+fn unbegun(steps: Vec<Step>, why: &str, report: &impl Fn(Progressed<'_>)) -> Vec<ExecutedStep> {
     let skipped = |step| ExecutedStep { step, result: StepResult::Skipped(why.to_owned()) };
     let done: Vec<ExecutedStep> = steps.into_iter().map(skipped).collect();
     for one in &done {
-        tell(Progressed::StepDone(one));
+        report(Progressed::StepDone(one));
     }
     done
 }
 
-/// A profile that was created for these steps is as young as can be. What else keeps it from being old enough is seen when
-/// the ground is read.
+/// Waits until the profiles of these steps are old enough. Whether they are is checked again with the preconditions.
 async fn wait_until_old_enough<A: Account>(
     context: &Context<A>,
     steps: &[Step],
     under_way: &UnderWay,
-    tell: &impl Fn(Progressed<'_>),
+    report: &impl Fn(Progressed<'_>),
 ) {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
     let lives = lives(context, &names).await;
@@ -179,14 +194,14 @@ async fn wait_until_old_enough<A: Account>(
     };
     let left = || Duration::try_from(youngest.created + OLD_ENOUGH - context.aws.clock().now()).unwrap_or_default();
     if !left().is_zero() {
-        tell(Progressed::Waits(youngest.name(), left()));
+        report(Progressed::Waits(youngest.name(), left()));
     }
     while !under_way.is_to_stop() && !left().is_zero() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-/// Reads again, takes those that are still right, and makes sure that IAM still has what they were healed to.
+/// Checks the preconditions, takes the steps that still hold, and verifies that IAM still has the profiles.
 async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step], looks: &Looks) -> Vec<ExecutedStep> {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
     let mut results: BTreeMap<InstanceId, StepResult> = BTreeMap::new();
@@ -195,10 +210,10 @@ async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step],
             let result = StepResult::Skipped(format!("what it stands on could not be read again: {error}"));
             results.extend(steps.iter().map(|step| (step.instance.clone(), result.clone())));
         }
-        Ok(ground) => {
+        Ok(preconditions) => {
             let mut sound = Vec::new();
             for step in steps {
-                match ground.result(context, step, looks) {
+                match preconditions.result(context, step, looks) {
                     None => sound.push(step.clone()),
                     Some(result) => {
                         results.insert(step.instance.clone(), result);
@@ -213,23 +228,17 @@ async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step],
     let healed_names: BTreeSet<_> =
         steps.iter().filter(|step| healed(step)).map(|step| step.profile.name().clone()).collect();
     let lives = lives(context, &healed_names).await;
-    steps
-        .iter()
-        .map(|step| {
-            // `act` answers for every step; were one missing, it is not to pass for done.
-            let result =
-                results.remove(&step.instance).unwrap_or(StepResult::Taken(Outcome::Failed(Failure::NotConfirmed)));
-            ExecutedStep { step: step.clone(), result: still_holds(step, result, &lives) }
-        })
-        .collect()
-}
-
-/// What was healed holds only if IAM still has what it was healed to.
-fn still_holds(step: &Step, result: StepResult, lives: &Lives) -> StepResult {
-    let StepResult::Taken(Outcome::Healed { now }) = &result else { return result };
-    match lives.get(step.profile.name()) {
-        Some(Ok(Some(live))) if live.id == *now && live.role.is_some() => result,
-        Some(Err(error)) => StepResult::Taken(Outcome::Failed(Failure::Unreadable(error.clone()))),
-        _ => StepResult::Taken(Outcome::Failed(Failure::ProfileChangedAgain)),
-    }
+    let executed = |step: &Step| {
+        // `act` answers for every step; were one missing, it is not to pass for done.
+        let result =
+            results.remove(&step.instance).unwrap_or(StepResult::Taken(Outcome::Failed(Failure::NotConfirmed)));
+        let result = match result {
+            StepResult::Taken(outcome) => {
+                StepResult::Taken(verified(outcome, lives.get(step.profile.name()).unwrap_or(&Ok(None))))
+            }
+            skipped @ StepResult::Skipped(_) => skipped,
+        };
+        ExecutedStep { step: step.clone(), result }
+    };
+    steps.iter().map(executed).collect()
 }

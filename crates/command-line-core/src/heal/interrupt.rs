@@ -1,7 +1,7 @@
-//! What is under way, and how it ends when somebody interrupts it (Ctrl-C, SIGTERM, a terminal that goes away).
+//! What is under way, and how it ends on an interruption (Ctrl-C, SIGTERM, a closed terminal).
 //!
-//! Invariant: asked once, nothing further is begun and what is under way is brought to its end, so that no instance is
-//! left between Disassociate and Associate. Asked again, it ends at once, and says by which commands to finish.
+//! Invariant: after the first interruption no step begins, and begun steps are finished, so that no instance is left
+//! between Disassociate and Associate. After the second it ends at once, and prints the commands that finish.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -12,7 +12,7 @@ use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Step;
 use reprofile_core::domain::names::{Partition, ProfileName};
 
-/// What was begun and is not over.
+/// The writes that have begun and are not over.
 #[derive(Debug)]
 pub struct UnderWay {
     partition: Partition,
@@ -22,39 +22,39 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Nothing yet.
+    /// Nothing has begun.
     #[must_use]
     pub fn new(partition: Partition) -> Self {
         Self { partition, is_to_stop: Cell::new(false), swaps: RefCell::default(), repair: RefCell::default() }
     }
 
-    /// Asks that nothing further is begun.
+    /// From now on no step begins.
     pub fn stop(&self) {
         self.is_to_stop.set(true);
     }
 
-    /// Whether somebody asked for that.
+    /// Whether it was interrupted.
     #[must_use]
     pub fn is_to_stop(&self) -> bool {
         self.is_to_stop.get()
     }
 
-    /// Takes note of steps that are about to be taken.
+    /// These steps begin.
     pub(crate) fn begin(&self, steps: &[Step]) {
         self.swaps.borrow_mut().extend(steps.iter().filter(|step| step.action.detaches()).cloned());
     }
 
-    /// Takes note that they are over.
+    /// These steps are over.
     pub(crate) fn end(&self, steps: &[Step]) {
         self.swaps.borrow_mut().retain(|swap| !steps.iter().any(|step| step.instance == swap.instance));
     }
 
-    /// Takes note of what is about to be put right in IAM, or that it is over.
+    /// A repair in IAM begins; `None`: it is over.
     pub(crate) fn writing_iam(&self, repair: Option<(ProfileName, IamRepair)>) {
         self.repair.replace(repair);
     }
 
-    /// The commands that finish what was begun. One that was not needed is refused by AWS, and does no harm.
+    /// The commands that finish what has begun. AWS refuses one that is not needed, which does no harm.
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
         let home = Home::of(&self.partition, None);
@@ -66,7 +66,7 @@ impl UnderWay {
     }
 }
 
-/// Works to the end, or to the second interruption: then `None`.
+/// Works to the end. `None` after the second interruption.
 ///
 /// # Errors
 /// Where the process cannot listen to signals; nothing was begun then.

@@ -1,6 +1,6 @@
 //! A plan for people, before anything is done: what changes from what to what, and what is left alone and why.
 //!
-//! Invariant: every instance that is cut off is in it, and each step that will be taken is in it with its instance.
+//! Invariant: every broken instance is in it, each with its step.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! What steps stand on, read again right before they are taken.
+//! Re-reads each step's preconditions right before it runs.
 //!
-//! Invariant: a step is sound only where the decision tables, asked anew, come to the same step to the letter.
+//! Invariant: a step runs only where the decision tables, applied to what was just read, give the same step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,12 +15,12 @@ use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages::associations;
 use reprofile_core::reconcile::pages::instances;
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepResult {
-    /// It was taken, or had become needless.
+    /// It was taken, or was not needed any more.
     Taken(Outcome),
-    /// What it stood on has changed since it was shown; the text says how.
+    /// Its preconditions changed since the plan was shown. The text says how.
     Skipped(String),
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn lives<A: Account>(context: &Context<A>, names: &BTreeSet<Pro
     lives
 }
 
-/// What steps stand on, as it is now.
+/// The preconditions of steps, as they are now.
 pub(super) struct Preconditions {
     blank: Look,
     lives: Lives,
@@ -48,7 +48,7 @@ pub(super) struct Preconditions {
 }
 
 impl Preconditions {
-    /// Reads what these steps of a region stand on.
+    /// Reads the preconditions of these steps of a region.
     pub(super) async fn read<A: Account>(
         context: &Context<A>,
         region: &Region,
@@ -96,7 +96,7 @@ impl Preconditions {
             association: association.clone(),
             case,
         };
-        match decision(live, &affected, &context.config.bounds, context.aws.clock().now()) {
+        match decision(live, &affected, &context.guardrails(), context.aws.clock().now()) {
             Decision::Act(same) if *same == *step => None,
             Decision::Act(other) => skipped(format!(
                 "it would now be another step than the one shown ({} -> {}): run it again to see it",

@@ -1,7 +1,7 @@
-//! Puts a profile right in IAM, as somebody has agreed to.
+//! Repairs a profile in IAM, after a person agreed to the plan.
 //!
-//! Invariant: never wider than what was shown. Profile and role are read again right before, and have to be the ones that
-//! were shown; it is said to be done only once IAM shows it.
+//! Invariant: never wider than the plan. Profile and role are read again right before, and must be the ones in the plan.
+//! The write counts as done only once IAM shows it.
 
 use std::time::Duration;
 
@@ -26,29 +26,29 @@ const PAUSES: [Duration; 7] = [
     Duration::from_secs(30),
 ];
 
-/// A profile that was to be put right, and what became of it.
+/// A repair in IAM, and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IamWrite {
     /// The profile.
     pub profile: ProfileName,
-    /// What was to be done.
+    /// The repair.
     pub repair: IamRepair,
-    /// What became of it.
+    /// Its result.
     pub result: IamWriteResult,
 }
 
-/// What became of it.
+/// The result of a repair in IAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IamWriteResult {
     /// IAM shows the profile with its role.
     Done(Box<Profile>),
-    /// It was tried, and the text says what came of it.
+    /// It failed. The text says why.
     Failed(String),
-    /// Nothing was tried: what it stands on has changed since it was shown; the text says how.
+    /// Nothing was written: the preconditions changed since the plan was shown. The text says how.
     Skipped(String),
 }
 
-/// Puts it right.
+/// Repairs the profile.
 pub async fn write_iam<A: Account>(
     context: &Context<A>,
     profile: &BrokenProfile,
@@ -71,7 +71,7 @@ pub async fn write_iam<A: Account>(
     IamWrite { profile: profile.name.clone(), repair: repair.clone(), result }
 }
 
-/// How what was shown differs from what is; `None` where it does not.
+/// What changed since the plan was shown.
 async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, repair: &IamRepair) -> Result<Option<String>, AwsError> {
     let live = iam.instance_profile(shown.spelling()).await?;
     let role = iam.role(&repair.role().name).await?;
@@ -87,7 +87,7 @@ async fn has_changed<I: Iam>(iam: &I, shown: &BrokenProfile, repair: &IamRepair)
     })
 }
 
-/// Whether the role still lets EC2 in as surely as what was shown stands on.
+/// Whether the role still lets EC2 use it as surely as the plan assumed.
 fn is_trusted(trust: Trust, shown: &BrokenProfile) -> bool {
     match trust {
         Trust::Yes => true,
@@ -96,8 +96,8 @@ fn is_trusted(trust: Trust, shown: &BrokenProfile) -> bool {
     }
 }
 
-/// Waits until IAM shows the profile with the role. That counts also where a call failed, for its answer may have been lost;
-/// where it was not carried out, and what kept it from that passes, the role is put in once more.
+/// Waits until IAM shows the profile with the role. That counts even after a failed call, whose answer may have been lost.
+/// Where the call had no effect and the failure passes, the role is added once more.
 async fn confirm<I: Iam>(
     iam: &I,
     shown: &BrokenProfile,
@@ -130,7 +130,7 @@ async fn confirm<I: Iam>(
     })
 }
 
-/// Whether it is the profile that was agreed upon: the one that was shown, or the one that we have created.
+/// Whether it is the profile in the plan, or the one that we created.
 fn is_ours(live: &Profile, shown: &BrokenProfile) -> bool {
     shown.live.as_ref().map_or_else(|| live.tags.contains_key(RESTORED), |shown| shown.id == live.id)
 }

@@ -1,6 +1,6 @@
 //! Bytes become text: gzip is unpacked, and the encoding found out. Pure.
 //!
-//! Invariant: what is cut off is read as far as it goes, and said to be cut off.
+//! Invariant: an incomplete input is read as far as it goes, and named as incomplete.
 
 use std::io::Read;
 

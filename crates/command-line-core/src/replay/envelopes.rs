@@ -4,7 +4,7 @@
 //! record nothing is looked for. Pure.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::account::Whose;
 use super::sightings::{About, Sight, Sighting};
@@ -234,11 +234,13 @@ impl Search<'_> {
             Whose::Of(account) => account.to_string(),
             Whose::Hidden(_) => "000000000000".to_owned(),
         };
-        let spelled = json!({
-            "kind": "recheck", "version": field("version"), "account": number, "profile": field("profile"),
-            "incident": field("incident"), "sequence": field("sequence"),
-        });
-        self.add(match Recheck::deserialize(&spelled) {
+        let mut spelled: Map<String, Value> = ["version", "profile", "incident", "sequence"]
+            .map(|name| (name.to_owned(), field(name)))
+            .into_iter()
+            .collect();
+        spelled.insert("kind".to_owned(), "recheck".into());
+        spelled.insert("account".to_owned(), number.into());
+        self.add(match Recheck::deserialize(Value::Object(spelled)) {
             Ok(Recheck { profile, incident, sequence, .. }) => Sight::Recheck { account, profile, incident, sequence },
             Err(error) => Sight::Bad(format!("it is a recheck that cannot be read: {error}")),
         });

@@ -1,14 +1,14 @@
 //! Where what was found leads: each event to the profiles that the Lambda would look at, or why to none.
 //!
-//! Invariant: where an event leads is decided by the pipeline, as for the Lambda. A call that is told of more than once is
+//! Invariant: the pipeline decides where an event leads, as for the Lambda. A call that is recorded more than once is
 //! followed once.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::account::{Reading, Whose};
+use super::json::EventReport;
 use super::sightings::{About, Sight, Sighting};
 use crate::error::Error;
 use crate::findings::Scope;
@@ -32,7 +32,7 @@ pub struct Replayed {
     /// All that they lead to; `None`: nothing.
     pub scope: Option<Scope>,
     /// Each event, for programs.
-    pub events: Vec<Value>,
+    pub events: Vec<EventReport>,
     /// The changes that lead to something.
     pub changes: Vec<Change>,
 }
@@ -58,11 +58,11 @@ pub async fn follow<A: Account>(
         match &sighting.what {
             Sight::Other(one, several) => {
                 *others.entry((*one, *several)).or_default() += 1;
-                following.note(sighting, json!({"ignored": one}));
+                following.note(sighting, ignored(EventReport::default(), *one));
             }
             Sight::Ignored { of, why: why @ Ignored::OtherCall { .. } } => {
                 *others.entry(OTHER_CALLS).or_default() += 1;
-                following.note(sighting, with(about(of), json!({"ignored": why.to_string()})));
+                following.note(sighting, ignored(about(of), why.to_string()));
             }
             _ => following.follow(sighting).await?,
         }
@@ -93,29 +93,34 @@ impl<'a, A: Account> Following<'a, A> {
             Sight::Bad(why) => {
                 let why = plain(why, 1500);
                 self.replayed.bad.push(format!("{}: {why}", found_at(sighting)));
-                self.note(sighting, json!({"error": why}));
+                self.note(sighting, EventReport { error: Some(why), ..EventReport::default() });
             }
             Sight::Ignored { of, why } => {
                 let why = plain(&why.to_string(), REASON);
                 self.replayed.lines.push(format!("ignored: {why}"));
-                self.note(sighting, with(about(of), json!({"ignored": why})));
+                self.note(sighting, ignored(about(of), why));
             }
             Sight::Other(..) => {}
             Sight::Sweep { account } => {
-                let told = "the schedule's event: the sweep";
-                if let Some(note) = self.own(sighting, account, told, json!({})) {
-                    self.lead(sighting, told, json!({"leads_to": "sweep", "note": note}), Some(Scope::Everything));
+                let said = "the schedule's event: the sweep";
+                if let Some(event) = self.own(sighting, account, said, EventReport::default()) {
+                    let event = EventReport { leads_to: Some("sweep"), ..event };
+                    self.lead(sighting, said, event, Some(Scope::Everything));
                 }
             }
             Sight::Recheck { account, profile, incident, sequence } => {
                 let of =
                     if incident.is_empty() { String::new() } else { format!(" of incident {}", plain(incident, LONG)) };
-                let told = format!("recheck {sequence}{of}");
-                let event = json!({"incident": incident, "sequence": sequence});
-                if let Some(note) = self.own(sighting, account, &told, event.clone()) {
-                    let event = with(event, json!({"leads_to": "recheck", "note": note}));
+                let said = format!("recheck {sequence}{of}");
+                let event = EventReport {
+                    incident: Some(incident.clone()),
+                    sequence: Some(*sequence),
+                    ..EventReport::default()
+                };
+                if let Some(event) = self.own(sighting, account, &said, event) {
+                    let event = EventReport { leads_to: Some("recheck"), ..event };
                     let scope = Scope::Profiles(BTreeMap::from([(profile.clone(), true)]));
-                    self.lead(sighting, &told, event, Some(scope));
+                    self.lead(sighting, &said, event, Some(scope));
                 }
             }
             Sight::Change { account, change } => self.change(sighting, account, change).await?,
@@ -124,17 +129,20 @@ impl<'a, A: Account> Following<'a, A> {
     }
 
     async fn change(&mut self, sighting: &'a Sighting, account: &Whose, change: &'a Change) -> Result<(), Error> {
-        let told = told(change);
-        let at = change.at.and_then(|at| at.format(&Rfc3339).ok());
-        let event = json!({
-            "call": change.call.as_str(), "time": at, "event_id": change.event_id, "principal": change.actor.principal,
-        });
-        let Some(note) = self.own(sighting, account, &told, event.clone()) else { return Ok(()) };
+        let said = in_words(change);
+        let event = EventReport {
+            call: Some(change.call.as_str().to_owned()),
+            time: change.at.and_then(|at| at.format(&Rfc3339).ok()),
+            event_id: Some(change.event_id.clone()),
+            principal: Some(change.actor.principal.clone()),
+            ..EventReport::default()
+        };
+        let Some(event) = self.own(sighting, account, &said, event) else { return Ok(()) };
         if !change.event_id.is_empty() {
             if let Some(before) = self.seen.get(&(change.call, &change.event_id)) {
                 let why = format!("the same call as at {}", found_at(before));
-                self.replayed.lines.push(format!("{told}: ignored: {why}"));
-                self.note(sighting, with(event, json!({"ignored": why})));
+                self.replayed.lines.push(format!("{said}: ignored: {why}"));
+                self.note(sighting, ignored(event, why));
                 return Ok(());
             }
             self.seen.insert((change.call, &change.event_id), sighting);
@@ -153,48 +161,46 @@ impl<'a, A: Account> Following<'a, A> {
         };
         let leads_to = scope.is_some().then_some("profiles");
         self.replayed.changes.push(change.clone());
-        self.lead(sighting, &told, with(event, json!({"leads_to": leads_to, "note": note})), scope);
+        self.lead(sighting, &said, EventReport { leads_to, ..event }, scope);
         Ok(())
     }
 
-    /// The note on an event of the caller's account, or that is read as one, null where there is none; `None` where it is
-    /// another's, which is said.
-    fn own(&mut self, sighting: &Sighting, account: &Whose, told: &str, event: Value) -> Option<Value> {
+    /// The event of the caller's account, or one that is read as such, with a note that says so. `None` for another
+    /// account's, which is named.
+    fn own(&mut self, sighting: &Sighting, account: &Whose, said: &str, event: EventReport) -> Option<EventReport> {
         match account.read(&self.context.account, self.any_account) {
-            Reading::Own => Some(Value::Null),
-            Reading::TakenForOwn(note) => Some(plain(&note, REASON).into()),
+            Reading::Own => Some(event),
+            Reading::TakenForOwn(note) => Some(EventReport { note: Some(plain(&note, REASON)), ..event }),
             Reading::Another(account) => {
                 let why = format!(
                     "of account {}, not {}; --any-account reads it as one of yours",
                     plain(&account, LONG),
                     self.context.account
                 );
-                self.replayed.lines.push(format!("{told}: ignored: {why}"));
-                self.note(sighting, with(event, json!({"ignored": why})));
+                self.replayed.lines.push(format!("{said}: ignored: {why}"));
+                self.note(sighting, ignored(event, why));
                 None
             }
         }
     }
 
-    fn lead(&mut self, sighting: &Sighting, told: &str, mut event: Value, scope: Option<Scope>) {
-        let note = event["note"].as_str().map(|note| format!("; {note}")).unwrap_or_default();
-        self.replayed.lines.push(format!("{told}: {}{note}", leads_to(scope.as_ref())));
-        event["profiles"] = match &scope {
-            Some(Scope::Profiles(names)) => names.keys().map(ProfileName::as_str).collect(),
-            _ => json!([]),
-        };
+    fn lead(&mut self, sighting: &Sighting, said: &str, mut event: EventReport, scope: Option<Scope>) {
+        let note = event.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
+        self.replayed.lines.push(format!("{said}: {}{note}", leads_to(scope.as_ref())));
+        if let Some(Scope::Profiles(names)) = &scope {
+            event.profiles = names.keys().map(ToString::to_string).collect();
+        }
         self.note(sighting, event);
         self.replayed.scope = union(self.replayed.scope.take(), scope);
     }
 
-    /// The event for programs: every field is there.
-    fn note(&mut self, sighting: &Sighting, event: Value) {
-        let blank = json!({
-            "file": sighting.file, "place": sighting.place, "call": null, "time": null, "event_id": null,
-            "leads_to": null, "profiles": [], "ignored": null, "error": null, "note": null,
-        });
-        self.replayed.events.push(with(blank, event));
+    fn note(&mut self, Sighting { file, place, .. }: &Sighting, event: EventReport) {
+        self.replayed.events.push(EventReport { file: file.clone(), place: place.clone(), ..event });
     }
+}
+
+fn ignored(event: EventReport, why: impl Into<String>) -> EventReport {
+    EventReport { ignored: Some(why.into()), ..event }
 }
 
 /// `trail.json.gz, Records[3]`.
@@ -203,21 +209,13 @@ pub(super) fn found_at(Sighting { file, place, .. }: &Sighting) -> String {
     format!("{}{between}{}", plain(file, 300), plain(place, 300))
 }
 
-fn about(About { call, time, event_id }: &About) -> Value {
-    let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    json!({"call": said(call), "time": said(time), "event_id": said(event_id)})
-}
-
-/// An object with the fields of another besides its own.
-fn with(mut object: Value, more: Value) -> Value {
-    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
-        object.extend(more);
-    }
-    object
+fn about(About { call, time, event_id }: &About) -> EventReport {
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    EventReport { call: given(call), time: given(time), event_id: given(event_id), ..EventReport::default() }
 }
 
 /// `2026-11-21 12:01:00 UTC DeleteRole web-role by arn:aws:iam::111122223333:user/alice`.
-fn told(change: &Change) -> String {
+fn in_words(change: &Change) -> String {
     let subject = match &change.subject {
         Subject::Profile(profile, Some(role)) => format!("{profile} (role {role})"),
         Subject::Profile(profile, None) => profile.to_string(),

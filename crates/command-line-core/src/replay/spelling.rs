@@ -1,6 +1,6 @@
 //! A record of CloudTrail as other tools spell it becomes one as CloudTrail does.
 //!
-//! Invariant: names of fields are put right, and texts that hold an object are opened; no value is made up. Pure.
+//! Invariant: names of fields are corrected, and texts that hold an object are opened. No value is made up. Pure.
 
 use serde_json::{Map, Value};
 

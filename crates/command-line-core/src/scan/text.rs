@@ -1,6 +1,6 @@
 //! Findings for people: a table for each profile, and one sentence that sums it all up.
 //!
-//! Invariant: no text that somebody else wrote reaches the terminal but through `plain`; an id is never broken in two.
+//! Invariant: foreign text reaches the terminal only through `plain`. An id is never broken in two.
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,7 @@ use crate::decide::iam_repair::{IamRepaired, Reading};
 use crate::decide::losses::{Count, Losses};
 use crate::decide::plan::Action;
 use crate::decide::report::{InstanceReport, Outcome, Status};
-use crate::domain::event::{CallName, Change};
+use crate::domain::event::Change;
 use crate::domain::model::{Affected, Case, Sought, Timestamp};
 use crate::domain::names::{InstanceId, ProfileId, ProfileName};
 
@@ -124,17 +124,8 @@ pub enum Occasion {
 /// Why a profile is looked at: by the changes that led to it, and whether a sweep found it.
 #[must_use]
 pub fn occasion(changes: &[Change], swept: bool) -> Occasion {
-    let takes_away = |change: &Change| {
-        matches!(
-            change.call,
-            CallName::DeleteRole
-                | CallName::DeleteInstanceProfile
-                | CallName::RemoveRoleFromInstanceProfile
-                | CallName::UpdateAssumeRolePolicy
-        )
-    };
     match (changes.is_empty(), swept) {
-        (false, _) => Occasion::Change { breaking: changes.iter().any(takes_away) },
+        (false, _) => Occasion::Change { breaking: changes.iter().any(|change| change.call.takes_away()) },
         (true, true) => Occasion::Sweep,
         (true, false) => Occasion::Recheck,
     }

@@ -36,9 +36,10 @@ impl<A: Account> Context<A> {
         Self { account, partition, aws, config, pace: Pace::default(), regions: RegionCache::default() }
     }
 
-    /// What bounds plans. A swap is only begun where it is recorded and a recheck comes back to it.
+    /// What bounds plans. A swap begins only where somebody attends to it, or where it is recorded and a recheck comes back
+    /// to it.
     pub fn guardrails(&self) -> Guardrails {
-        Guardrails { may_swap: self.comes_back(), ..self.config.bounds.clone() }
+        Guardrails { may_swap: self.config.bounds.may_swap || self.comes_back(), ..self.config.bounds.clone() }
     }
 
     /// Whether work that is left is recorded, and a recheck comes back to it.

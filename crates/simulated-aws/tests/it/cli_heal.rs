@@ -8,11 +8,11 @@ use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, find};
 use reprofile_command_line::heal::Subjects;
-use reprofile_command_line::heal::apply;
 use reprofile_command_line::heal::execute::{Executed, ExecutedStep, Progressed, execute};
 use reprofile_command_line::heal::interrupt::UnderWay;
 use reprofile_command_line::heal::plan_text;
 use reprofile_command_line::heal::preconditions::StepResult;
+use reprofile_command_line::heal::result_text;
 use reprofile_command_line::progress::Progress;
 use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::names::InstanceId;
@@ -50,12 +50,12 @@ async fn done(context: &Context<AwsModel>, findings: &Findings) -> Executed {
     execute(context, findings, &UnderWay::new(context.partition.clone()), |_| {}).await
 }
 
-fn skipped(Executed { done, .. }: &Executed) -> Vec<String> {
+fn skipped(Executed { steps, .. }: &Executed) -> Vec<String> {
     let why = |one: &ExecutedStep| match &one.result {
         StepResult::Skipped(why) => Some(why.clone()),
         StepResult::Taken(_) => None,
     };
-    done.iter().filter_map(why).collect()
+    steps.iter().filter_map(why).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +85,7 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(told.borrow().len(), 3);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
-    assert_eq!(apply::exit(&findings, &done), Exit::Fine);
+    assert_eq!(done.exit(&findings), Exit::Fine);
     assert_eq!(planned(&context, &[]).await.exit(), Exit::Fine);
 }
 
@@ -162,7 +162,7 @@ async fn a_step_whose_ground_has_changed_is_skipped_and_said() {
         let done = done(&context, &findings).await;
         assert!(skipped(&done)[0].contains(expected), "{expected}: {done:?}");
         assert_eq!(aws.writes().len(), 0, "{expected}");
-        assert_eq!(apply::exit(&findings, &done), Exit::Broken, "{expected}");
+        assert_eq!(done.exit(&findings), Exit::Broken, "{expected}");
     }
 }
 
@@ -175,12 +175,12 @@ async fn what_was_healed_or_ended_meanwhile_needs_no_step() {
     aws.terminate(&instances[1]).unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let done = done(&context, &findings).await;
-    let results: Vec<&StepResult> = done.done.iter().map(|one| &one.result).collect();
+    let results: Vec<&StepResult> = done.steps.iter().map(|one| &one.result).collect();
     assert_eq!(
         results,
         [&StepResult::Taken(Outcome::Left(Skipped::AlreadyHealthy)), &StepResult::Taken(Outcome::Left(Skipped::Ended))]
     );
-    assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Fine, 0));
+    assert_eq!((done.exit(&findings), aws.writes().len()), (Exit::Fine, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +192,7 @@ async fn a_step_that_aws_refuses_is_an_error_and_hinders_no_other() {
     let done = done(&context, &findings).await;
     assert_eq!(done.failed(), 1);
     assert_eq!(done.well(&findings), 2);
-    assert_eq!(apply::exit(&findings, &done), Exit::Error);
+    assert_eq!(done.exit(&findings), Exit::Error);
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +226,7 @@ async fn three_hundred_are_healed_in_handfuls_within_ec2s_rate() {
     let context = context(&aws, &[]);
     let findings = planned(&context, &["web-role"]).await;
     let done = done(&context, &findings).await;
-    assert!(done.done.iter().all(ExecutedStep::is_well));
+    assert!(done.steps.iter().all(ExecutedStep::is_well));
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert_eq!(aws.throttled(), 0);
 }
@@ -259,7 +259,7 @@ async fn stopped_instances_are_swapped() {
     Plan: 1 instance to re-associate, 0 left alone.
     ");
     let done = done(&context, &findings).await;
-    assert_eq!(apply::exit(&findings, &done), Exit::Fine, "{done:?}");
+    assert_eq!(done.exit(&findings), Exit::Fine, "{done:?}");
     assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 1);
     assert!(aws.is_whole(&instances[1]));
 }
@@ -274,7 +274,7 @@ async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
     let told = RefCell::new(Vec::new());
     let tell = |news: Progressed<'_>| told.borrow_mut().push(format!("{news:?}"));
     let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
-    assert_eq!(apply::exit(&findings, &done), Exit::Fine);
+    assert_eq!(done.exit(&findings), Exit::Fine);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert!(since.elapsed() > Duration::from_secs(50));
     assert!(told.borrow()[1].starts_with("Waits(web-role, "), "{told:?}");
@@ -287,9 +287,10 @@ async fn a_swap_whose_associate_is_refused_names_the_command_that_finishes_it() 
     let findings = planned(&context, &[instances[1].as_str()]).await;
     aws.fail_all(Operation::AssociateIamInstanceProfile, Fault::DENIED);
     let told = RefCell::new(Vec::new());
-    let tell = |news: Progressed<'_>| told.borrow_mut().push(apply::line(news, "[1/1]", &context, Terminal::default()));
+    let tell =
+        |news: Progressed<'_>| told.borrow_mut().push(result_text::line(news, "[1/1]", &context, Terminal::default()));
     let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
-    assert_eq!(apply::exit(&findings, &done), Exit::Error);
+    assert_eq!(done.exit(&findings), Exit::Error);
     insta::assert_snapshot!(told.borrow().join("\n"), @"
     [1/1] web-role  i-00000000000000002  eu-west-1: FAILED: the old instance profile was taken off, but the live one could not be attached: ec2:AssociateIamInstanceProfile: UnauthorizedOperation: You are not authorized to perform this operation.
         it has no instance profile now; to give it back: aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role
@@ -324,7 +325,7 @@ async fn what_is_interrupted_before_its_turn_is_skipped_and_still_broken() {
     let done = execute(&context, &findings, &under_way, |_| {}).await;
     assert!(aws.is_whole(&instances[0]));
     assert_eq!(skipped(&done), vec!["it was interrupted before its turn"; 3]);
-    assert_eq!((apply::exit(&findings, &done), aws.writes().len()), (Exit::Broken, 1));
+    assert_eq!((done.exit(&findings), aws.writes().len()), (Exit::Broken, 1));
 }
 
 #[tokio::test(start_paused = true)]

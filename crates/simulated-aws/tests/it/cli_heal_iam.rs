@@ -5,7 +5,6 @@ use std::time::Duration;
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find};
-use reprofile_command_line::heal::apply;
 use reprofile_command_line::heal::execute::{Executed, execute};
 use reprofile_command_line::heal::interrupt::UnderWay;
 use reprofile_command_line::heal::plan_text;
@@ -93,9 +92,9 @@ async fn a_deleted_profile_is_restored_at_its_path_with_the_named_role() {
     let carried = carried(&context, &findings).await;
     assert!(matches!(carried.written[0].result, IamWriteResult::Done(_)), "{carried:?}");
     assert!(instances.iter().all(|instance| aws.is_whole(instance)), "{carried:?}");
-    assert_eq!(apply::exit(&findings, &carried), Exit::Fine);
-    let value = apply::value(&findings, &carried, None);
-    insta::assert_snapshot!(reprofile_command_line::json::text(&value["iam_writes"]), @r#"
+    assert_eq!(carried.exit(&findings), Exit::Fine);
+    let value = serde_json::to_value(reprofile_command_line::heal::json::report(&findings, &carried)).unwrap();
+    insta::assert_snapshot!(reprofile_command_line::json::text(&value["iam_writes"]).unwrap(), @r#"
     [
       {
         "action": "restore",
@@ -134,7 +133,7 @@ async fn a_role_is_put_back_and_that_alone_cures_who_holds_the_profile_already()
     aws.forget_calls();
     let carried = carried(&context, &findings).await;
     assert_eq!((aws.writes().len(), carried.well(&findings)), (1, 2), "{carried:?}");
-    assert_eq!(apply::exit(&findings, &carried), Exit::Fine);
+    assert_eq!(carried.exit(&findings), Exit::Fine);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
 }
 
@@ -158,7 +157,7 @@ async fn without_a_role_named_or_remembered_iam_is_left_as_it_is_and_that_is_sai
     Nothing that can be done: 2 instances left alone.
     ");
     assert_eq!((findings.curable(), findings.exit()), (0, Exit::Broken));
-    let value = json::value(&findings);
+    let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!(value["profiles"][0]["iam"]["why_not"], "role-unknown");
 }
 
@@ -215,9 +214,9 @@ async fn a_person_may_vouch_for_an_unsure_trust_and_never_for_one_that_excludes_
 
     Plan: 1 instance profile to create again with its role, 2 instances to re-associate, 0 left alone.
     ");
-    assert_eq!(json::value(&findings)["profiles"][0]["iam"]["vouched_for"], true);
+    assert_eq!(serde_json::to_value(json::report(&findings)).unwrap()["profiles"][0]["iam"]["vouched_for"], true);
     let carried = carried(&context, &findings).await;
-    assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{carried:?}");
+    assert_eq!(carried.exit(&findings), Exit::Fine, "{carried:?}");
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
 }
 
@@ -251,7 +250,7 @@ async fn a_table_remembers_the_role_and_the_tags() {
     let findings = planned(&context, None).await;
     assert!(plan(&findings).contains("create the instance profile again, at path /app/"), "{}", plan(&findings));
     let carried = carried(&context, &findings).await;
-    assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{carried:?}");
+    assert_eq!(carried.exit(&findings), Exit::Fine, "{carried:?}");
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
 }
 
@@ -288,7 +287,7 @@ async fn a_replaced_role_is_seen_by_a_table_and_taken_up_at_once() {
     assert_eq!(found, [(instances[0].clone(), "role-replaced".to_owned())]);
     aws.forget_calls();
     let carried = carried(&by_table, &findings).await;
-    assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{carried:?}");
+    assert_eq!(carried.exit(&findings), Exit::Fine, "{carried:?}");
     assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 1);
     assert!(aws.is_whole(&instances[0]));
 }
@@ -319,7 +318,7 @@ async fn what_has_changed_since_it_was_shown_is_not_written() {
         let carried = carried(&context, &findings).await;
         let IamWriteResult::Skipped(why) = &carried.written[0].result else { panic!("{carried:?}") };
         assert!(why.contains(expected), "{why}");
-        assert_eq!((aws.writes().len(), carried.done.len(), apply::exit(&findings, &carried)), (0, 2, Exit::Broken));
+        assert_eq!((aws.writes().len(), carried.steps.len(), carried.exit(&findings)), (0, 2, Exit::Broken));
     }
 }
 
@@ -334,11 +333,11 @@ async fn a_refused_write_fails_and_nothing_that_waits_for_it_is_begun() {
         let carried = carried(&context, &findings).await;
         let IamWriteResult::Failed(why) = &carried.written[0].result else { panic!("{carried:?}") };
         assert_eq!(why.contains("was created, but its role is not in it"), half, "{why}");
-        assert_eq!((apply::exit(&findings, &carried), carried.well(&findings)), (Exit::Error, 0));
+        assert_eq!((carried.exit(&findings), carried.well(&findings)), (Exit::Error, 0));
         // Once it is allowed again, what is half done is finished: the profile is there, and its role is named.
         aws.mend();
         let again = planned(&context, Some("web-role")).await;
-        assert_eq!(apply::exit(&again, &self::carried(&context, &again).await), Exit::Fine);
+        assert_eq!(self::carried(&context, &again).await.exit(&again), Exit::Fine);
     }
 }
 
@@ -354,7 +353,7 @@ async fn a_write_whose_answer_is_lost_is_looked_for_and_not_made_twice() {
             let carried = carried(&context, &findings).await;
             // Where the profile was not created, nothing was: that is said, and can be tried again.
             if matches!(carried.written[0].result, IamWriteResult::Done(_)) {
-                assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{operation:?} {carried:?}");
+                assert_eq!(carried.exit(&findings), Exit::Fine, "{operation:?} {carried:?}");
                 assert!(instances.iter().all(|instance| aws.is_whole(instance)));
             } else {
                 assert_eq!((operation, aws.live("web")), (Operation::CreateInstanceProfile, None), "{carried:?}");

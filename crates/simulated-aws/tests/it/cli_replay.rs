@@ -88,9 +88,9 @@ async fn a_call_that_is_told_of_twice_is_followed_once() {
     addendum["detail"]["requestParameters"] = json!({"roleName": "web-role"});
     let log = json!({"Records": [record["detail"], addendum["detail"]]}).to_string().into_bytes();
     let replayed = followed(&[("a.json", log.clone()), ("b/a.json", log)], false).await;
-    let followed: Vec<_> = replayed.events.iter().filter(|event| event["leads_to"] == "profiles").collect();
+    let followed: Vec<_> = replayed.events.iter().filter(|event| event.leads_to == Some("profiles")).collect();
     assert_eq!((followed.len(), replayed.events.len()), (1, 4));
-    assert_eq!(replayed.events[3]["ignored"], "the same call as at a.json, Records[0]");
+    assert_eq!(replayed.events[3].ignored.as_deref().unwrap(), "the same call as at a.json, Records[0]");
     let mut nameless = record.clone();
     nameless["detail"]["requestParameters"] = Value::Null;
     let log = json!({"Records": [nameless["detail"], addendum["detail"]]}).to_string().into_bytes();
@@ -105,7 +105,7 @@ async fn a_record_of_another_account_is_ignored_unless_any_is_taken_for_the_call
     assert!(ignored.scope.is_none() && ignored.lines[0].contains("--any-account"), "{ignored:?}");
     let taken = followed(&other(), true).await;
     assert_eq!(names(taken.scope.as_ref()), profiles(&["web-role"]));
-    assert_eq!(taken.events[0]["note"], "it is of account 444455556666, read as yours, 111122223333");
+    assert_eq!(taken.events[0].note.as_deref().unwrap(), "it is of account 444455556666, read as yours, 111122223333");
     let mut hidden = sample("delete-role");
     for path in ["/account", "/detail/recipientAccountId", "/detail/userIdentity/accountId"] {
         *hidden.pointer_mut(path).unwrap() = "000000000".into();
@@ -129,7 +129,7 @@ async fn each_record_is_in_the_json_with_its_place_and_where_it_leads() {
         ("schedule.json", sample("schedule").to_string().into_bytes()),
     ];
     let replayed = followed(&inputs, false).await;
-    insta::assert_snapshot!(reprofile_command_line::json::text(&replayed.events.into()), @r#"
+    insta::assert_snapshot!(reprofile_command_line::json::text(&replayed.events).unwrap(), @r#"
     [
       {
         "call": "UpdateAssumeRolePolicy",

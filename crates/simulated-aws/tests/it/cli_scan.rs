@@ -99,8 +99,8 @@ async fn every_case_is_found_and_said_in_words() {
 #[tokio::test(start_paused = true)]
 async fn the_json_says_the_same() {
     let findings = scan(&every_case().await).await;
-    let value = json::value(&findings);
-    insta::assert_snapshot!(reprofile_command_line::json::text(&value["summary"]), @r#"
+    let value = serde_json::to_value(json::report(&findings)).unwrap();
+    insta::assert_snapshot!(reprofile_command_line::json::text(&value["summary"]).unwrap(), @r#"
     {
       "broken": 5,
       "curable": 2,
@@ -114,7 +114,7 @@ async fn the_json_says_the_same() {
     }
     "#);
     let stale = value["profiles"].as_array().unwrap().iter().find(|profile| profile["profile"] == "web-role").unwrap();
-    insta::assert_snapshot!(reprofile_command_line::json::text(stale), @r#"
+    insta::assert_snapshot!(reprofile_command_line::json::text(stale).unwrap(), @r#"
     {
       "healthy": 0,
       "iam": null,
@@ -202,7 +202,10 @@ async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
 
     Nothing broken was found: 2 instances with an instance profile in 3 regions.
     ");
-    assert_eq!(json::value(&findings)["unsure_profiles"], serde_json::json!(["doubtful"]));
+    assert_eq!(
+        serde_json::to_value(json::report(&findings)).unwrap()["unsure_profiles"],
+        serde_json::json!(["doubtful"])
+    );
     let named = Scope::Profiles(
         [("doubtful", true), ("sure", true)]
             .map(|(name, gone)| (reprofile_core::domain::names::ProfileName::new(name).unwrap(), gone))

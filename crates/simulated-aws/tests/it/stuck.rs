@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find};
-use reprofile_command_line::heal::apply;
 use reprofile_command_line::heal::execute::execute;
 use reprofile_command_line::heal::interrupt::UnderWay;
 use reprofile_command_line::options::Format;
@@ -236,7 +235,7 @@ async fn scan_shows_it_and_heal_takes_it_off_and_puts_it_on_again() {
     1 of 2 instances with an instance profile in 3 regions is cut off from its role (1 instance profile); heal would put 1 back.
     Next: `reprofile heal` shows its plan and asks before it changes anything.
     ");
-    let value = json::value(&findings);
+    let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!(value["profiles"][0]["instances"][0]["case"], "stuck");
     assert_eq!(value["profiles"][0]["instances"][0]["heal"]["step"], "swap");
     assert_eq!(value["profiles"][0]["instances"][0]["broken_before"], "2026-11-21T12:00:00Z");
@@ -245,7 +244,7 @@ async fn scan_shows_it_and_heal_takes_it_off_and_puts_it_on_again() {
     assert!(!page.contains("do not let EC2 use it") && !page.contains("does not let EC2 use it"), "{page}");
     let context = context(&aws, &[]);
     let carried = execute(&context, &findings, &UnderWay::new(context.partition.clone()), |_| {}).await;
-    assert_eq!(apply::exit(&findings, &carried), Exit::Fine, "{carried:?}");
+    assert_eq!(carried.exit(&findings), Exit::Fine, "{carried:?}");
     assert!(aws.is_whole(&hangs));
 }
 
@@ -261,7 +260,7 @@ async fn what_is_not_in_force_yet_for_nobody_knows_how_long_is_shown_and_not_bro
 
     Nothing broken was found: 2 instances with an instance profile in 3 regions.
     ");
-    let value = json::value(&findings);
+    let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!((&value["summary"]["broken"], &value["summary"]["not_in_force"]), (&0.into(), &1.into()));
     assert_eq!(value["not_in_force"][0]["instance"], hangs.as_str());
     assert!(html::page(&findings).contains("Not in force yet"));

@@ -238,7 +238,7 @@ async fn heal_says_why_it_leaves_iam_alone_and_what_a_person_would_paste() {
     Nothing that can be done: 2 instances left alone.
     ");
     assert_eq!((findings.curable(), findings.exit()), (0, Exit::Broken));
-    let value = json::value(&findings);
+    let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!(value["profiles"][0]["iam"]["why_not"], "successor");
     assert_eq!(value["profiles"][0]["successor"], "new_profile_name");
     assert!(text::write(&findings, QUIET.stdout).contains("its role is in new_profile_name now"));

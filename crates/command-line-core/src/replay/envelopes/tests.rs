@@ -1,5 +1,7 @@
 //! What is found where, and what is said of what is none.
 
+use serde_json::json;
+
 use super::*;
 
 fn event() -> Value {

@@ -13,7 +13,7 @@ use reprofile_core::domain::model::Case;
 const HALF: usize = 19;
 const WHOLE: usize = 40;
 
-/// Draws a profile that instances are cut off from.
+/// Draws a profile with broken instances.
 pub(super) fn draw(profile: &BrokenProfile) -> Markup {
     let live = profile.live.as_ref();
     let role = live.and_then(|live| live.role.as_ref());

@@ -57,6 +57,18 @@ impl CallName {
         self.into()
     }
 
+    /// Whether the call can take an instance's role away.
+    #[must_use]
+    pub fn takes_away(self) -> bool {
+        matches!(
+            self,
+            Self::DeleteRole
+                | Self::DeleteInstanceProfile
+                | Self::RemoveRoleFromInstanceProfile
+                | Self::UpdateAssumeRolePolicy
+        )
+    }
+
     pub(super) fn names_a_profile(self) -> bool {
         matches!(
             self,

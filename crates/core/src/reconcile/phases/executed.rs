@@ -18,6 +18,7 @@ use crate::decide::plan::{Decision, PlannedInstance, Step};
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport};
 use crate::domain::model::Profile;
 use crate::ports::{Account, Clock, Iam};
+use crate::reconcile::verify::verified;
 use crate::reconcile::context::{Context, Invocation};
 use crate::reconcile::error::Error;
 use crate::reconcile::executor::run_steps;
@@ -181,12 +182,7 @@ impl Executed {
             let name = report.live.as_ref().map_or(&report.profile, Profile::name);
             let again = context.aws.iam().instance_profile(name).await;
             for one in &mut report.instances {
-                let Outcome::Healed { now } = &one.outcome else { continue };
-                match &again {
-                    Ok(Some(live)) if live.id == *now && live.role.is_some() => {}
-                    Ok(_) => one.outcome = Outcome::Failed(Failure::ProfileChangedAgain),
-                    Err(error) => one.outcome = Outcome::Failed(Failure::Unreadable(error.clone())),
-                }
+                one.outcome = verified(one.outcome.clone(), &again);
             }
             if let Ok(live) = again {
                 report.live = live;

@@ -1,0 +1,123 @@
+//! The results of a plan for people: a line for each write, and a sentence that sums them up.
+//!
+//! Invariant: an instance that has lost its profile gets the command that gives it back.
+
+use std::time::Duration;
+
+use super::execute::{Executed, ExecutedStep, Progressed};
+use super::preconditions::StepResult;
+use super::write_iam::{IamWrite, IamWriteResult};
+use crate::console::{TermStyle, Terminal};
+use crate::findings::Findings;
+use reprofile_core::alert::aws_cli::{self, Home};
+use reprofile_core::alert::plain::count;
+use reprofile_core::decide::iam_repair::IamRepair;
+use reprofile_core::decide::plan::Step;
+use reprofile_core::decide::report::{Failure, Outcome, Skipped};
+use reprofile_core::domain::names::ProfileName;
+use reprofile_core::reconcile::context::Context;
+
+/// A wait for a profile to be old enough.
+pub(super) fn waiting(profile: &ProfileName, left: Duration) -> String {
+    format!(
+        "Waiting {} s: {profile} is less than a minute old, and a region that does not know it yet could not attach it.",
+        left.as_secs() + 1
+    )
+}
+
+/// Work that was ended in the middle, with the commands that finish it.
+pub(super) fn broken_off(commands: &[String]) -> String {
+    if commands.is_empty() {
+        return "Ended. Nothing is half done; `reprofile scan` shows what is still cut off.".to_owned();
+    }
+    format!(
+        "Ended in the middle of it. These may lack what was to be put on them; each of these commands finishes one, and does \
+         no harm where it is not needed:\n  {}",
+        commands.join("\n  ")
+    )
+}
+
+/// `[2/3] web-role  i-…  us-east-1: re-associated, now AIPA…`.
+#[must_use]
+pub fn line<A>(progressed: Progressed<'_>, number: &str, context: &Context<A>, terminal: Terminal) -> String {
+    let (style, text) = match progressed {
+        Progressed::Waits(profile, left) => (TermStyle::Dim, waiting(profile, left)),
+        Progressed::IamWritten(one) => written(one, &Home::of(&context.partition, None)),
+        Progressed::StepDone(one) => done(one),
+    };
+    terminal.paint(style, &format!("{number} {text}"))
+}
+
+fn written(one: &IamWrite, home: &Home) -> (TermStyle, String) {
+    let IamWrite { profile, repair, result } = one;
+    let role = &repair.role().name;
+    match (result, repair) {
+        (IamWriteResult::Done(_), IamRepair::Relink(_)) => {
+            (TermStyle::Green, format!("{profile}: the role {role} is in it again"))
+        }
+        (IamWriteResult::Done(live), IamRepair::Restore { .. }) => {
+            (TermStyle::Green, format!("{profile}: created again, now {}, with the role {role} in it", live.id))
+        }
+        (IamWriteResult::Skipped(why), _) => (TermStyle::Yellow, format!("{profile}: skipped: {why}")),
+        (IamWriteResult::Failed(why), _) => {
+            let by_hand = home.add_role(profile, Some(role));
+            (TermStyle::Red, format!("{profile}: FAILED: {why}\n    to put the role in, once it is there: {by_hand}"))
+        }
+    }
+}
+
+fn done(one: &ExecutedStep) -> (TermStyle, String) {
+    let Step { region, instance, profile, .. } = &one.step;
+    let what = match &one.result {
+        StepResult::Skipped(why) => format!("skipped: {why}"),
+        StepResult::Taken(Outcome::Healed { now }) => format!("re-associated, now {now}"),
+        StepResult::Taken(outcome @ Outcome::Left(Skipped::AlreadyHealthy | Skipped::Ended)) => {
+            format!("not needed: {outcome}")
+        }
+        StepResult::Taken(outcome @ Outcome::Left(_)) => format!("left alone: {outcome}"),
+        StepResult::Taken(outcome @ Outcome::Failed(Failure::Detached(_) | Failure::NoAssociation)) => format!(
+            "FAILED: {outcome}\n    it has no instance profile now; to give it back: {}",
+            aws_cli::associate(region, instance, profile.name())
+        ),
+        StepResult::Taken(outcome @ Outcome::Failed(_)) => format!("FAILED: {outcome}"),
+        StepResult::Taken(outcome @ Outcome::Deferred(_)) => format!("not done: {outcome}"),
+    };
+    let style = match &one.result {
+        StepResult::Taken(Outcome::Failed(_)) => TermStyle::Red,
+        _ if one.is_well() => TermStyle::Green,
+        _ => TermStyle::Yellow,
+    };
+    (style, format!("{}  {instance}  {region}: {what}", profile.name()))
+}
+
+/// One sentence on all results, and what may still have to be done.
+pub(super) fn sum(findings: &Findings, executed: &Executed, terminal: Terminal) -> String {
+    let is_healed = |one: &&ExecutedStep| matches!(one.result, StepResult::Taken(Outcome::Healed { .. }));
+    let is_right = |one: &&IamWrite| matches!(one.result, IamWriteResult::Done(_));
+    let healed = executed.steps.iter().filter(is_healed).count();
+    let right = executed.written.iter().filter(is_right).count();
+    let failed = executed.failed();
+    let mut said = Vec::new();
+    if right > 0 {
+        said.push(format!("{} put right in IAM", count(right, "instance profile", "instance profiles")));
+    }
+    if healed > 0 || executed.written.is_empty() {
+        said.push(format!("{} re-associated", count(healed, "instance", "instances")));
+    }
+    if failed > 0 {
+        said.push(format!("{failed} failed"));
+    }
+    let still = findings.reported().count() - executed.well(findings);
+    let sum = format!("{}; {still} still cut off.", said.join(", "));
+    let mut sum = terminal.paint(TermStyle::Bold, &sum);
+    if healed > 0 {
+        sum.push_str(&terminal.wrap(0, "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."));
+    }
+    if executed.cured(findings) > 0 {
+        sum.push_str(&terminal.wrap(
+            0,
+            "\nInstances whose role was put back get credentials by themselves; that can take up to an hour.",
+        ));
+    }
+    sum
+}
