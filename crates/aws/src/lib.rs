@@ -86,13 +86,11 @@ impl AwsAccount {
         }
     }
 
-    /// The account's id.
     #[must_use]
     pub fn id(&self) -> &AccountId {
         &self.id
     }
 
-    /// The account's partition.
     #[must_use]
     pub fn partition(&self) -> &Partition {
         &self.partition

@@ -41,17 +41,13 @@ macro_rules! operations {
 /// The kind of a call, which decides its token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Reads IAM.
     IamRead,
-    /// Writes IAM.
     IamWrite,
-    /// Reads EC2.
     Describe,
     /// Writes EC2, from the bucket of all mutating calls without their own.
     Mutate,
     /// Writes EC2, from the larger bucket that Associate and Disassociate have.
     Attach,
-    /// Publishes to the topic.
     Publish,
     /// Reads or writes the table.
     Table,

@@ -24,14 +24,12 @@ pub struct Deed {
 pub enum Effect {
     /// The instance was taken off its profile.
     TakenOff {
-        /// The instance.
         instance: InstanceId,
         /// The profile that it held.
         held: Association,
     },
     /// The instance was given a profile.
     Given {
-        /// The instance.
         instance: InstanceId,
         /// The profile that it held last; `None` where it never held one.
         before: Option<Association>,

@@ -41,7 +41,6 @@ pub struct Pace {
     pub window: Duration,
     /// The most concurrent batches. Invocations of the schedule do not count.
     pub concurrency: usize,
-    /// The function's time limit.
     pub timeout: Duration,
     /// The time between two invocations of the schedule, and before the first one. `None`: there is no schedule.
     pub sweep_every: Option<Duration>,
@@ -284,7 +283,6 @@ impl<'a> Deployment<'a> {
     }
 }
 
-/// The schedule's event.
 fn scheduled(aws: &AwsModel) -> Value {
     json!({
         "version": "0", "id": aws.world.ids.uuid(), "detail-type": "Scheduled Event", "source": "aws.events",

@@ -25,7 +25,6 @@ pub struct Invocation {
     pub ended: Option<(Timestamp, Ending)>,
 }
 
-/// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
     /// The function returned this answer.

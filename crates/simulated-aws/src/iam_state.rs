@@ -82,7 +82,6 @@ impl IamState {
         self.profiles.get_mut(name).map(Rc::make_mut).ok_or_else(missing)
     }
 
-    /// Every profile.
     pub(super) fn profiles(&self) -> impl Iterator<Item = &ProfileRecord> {
         self.profiles.values().map(Rc::as_ref)
     }

@@ -83,7 +83,6 @@ impl Instances {
         self.rows.get(id)
     }
 
-    /// Every instance.
     pub(super) fn rows(&self) -> impl Iterator<Item = &InstanceRow> {
         self.rows.values()
     }

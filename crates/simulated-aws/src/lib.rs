@@ -191,7 +191,6 @@ impl AwsModel {
         Self { has_queue: false, ..self.clone() }
     }
 
-    /// The account's id.
     pub fn account(&self) -> AccountId {
         self.world.account.clone()
     }
