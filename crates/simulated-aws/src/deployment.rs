@@ -110,8 +110,14 @@ impl<'a> Deployment<'a> {
         self
     }
 
-    /// Lets time pass, and everything happen that is due. Invocations that are still under way continue in the next
-    /// run; no time should pass between two runs.
+    /// The schedule invokes the function from now on, first after that time.
+    pub fn schedule(&mut self, every: Duration) {
+        (self.started, self.sweeps) = (self.aws.now(), 0);
+        self.pace.sweep_every = Some(every);
+    }
+
+    /// Lets time pass, with all that is due in it. What is still under way then goes on in the next run; no time should
+    /// pass in between.
     pub async fn run_for(&mut self, time: Duration) {
         self.run_during(sleep(time)).await;
     }

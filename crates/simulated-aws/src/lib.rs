@@ -69,7 +69,7 @@ pub use calls::{Call, Operation};
 pub use clock::{EPOCH, LONG_AGO};
 pub use cloudtrail::Caller;
 pub use deeds::{Deed, Effect};
-pub use deployment::Deployment;
+pub use deployment::{Deployment, Pace};
 pub use faults::Fault;
 pub use function::{Ending, Invocation};
 pub use kills::Killed;

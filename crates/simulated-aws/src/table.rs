@@ -8,8 +8,10 @@
 //! there for days (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html>): it is filtered out, so
 //! that a page may be empty and not the last, and a first write may be made over it.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::rc::Rc;
 
 use reprofile_core::decide::profile_record::{AccountRecord, KEPT, ProfileRecord};
 use reprofile_core::domain::aws_error::AwsError;
@@ -53,15 +55,16 @@ impl Key {
 }
 
 struct Item {
-    json: String,
+    /// What the stored JSON reads as.
+    document: Rc<dyn Any>,
     version: Version,
     /// The time of expiry; `None`: never.
     expires: Option<Timestamp>,
 }
 
 impl Item {
-    fn read<T: DeserializeOwned>(&self) -> Stored<T> {
-        let document = serde_json::from_str(&self.json).expect("what is stored can be read");
+    fn read<T: Clone + 'static>(&self) -> Stored<T> {
+        let document = self.document.downcast_ref::<T>().expect("a key has documents of one type").clone();
         Stored { document, version: self.version }
     }
 
@@ -70,19 +73,28 @@ impl Item {
     }
 }
 
-/// Checks that version 0.1.0, deployed beside this one, could read the document.
-fn is_readable_by_the_version_before<T: DeserializeOwned>(document: &impl Serialize) {
-    let json = serde_json::to_string(document).expect("a document that is written can be stored");
-    let read = serde_json::from_str::<T>(&json);
-    assert!(read.is_ok(), "0.1.0 can't read it: {:?}: {json}", read.err());
+/// A document with the shape that version 0.1.0 reads it by.
+trait Document: Serialize + DeserializeOwned + PartialEq + Debug + Clone + 'static {
+    type OfTheVersionBefore: DeserializeOwned;
 }
 
-/// The stored form of a document, which must read back unchanged.
-fn stored<T: Serialize + DeserializeOwned + PartialEq + Debug>(document: &T) -> String {
+impl Document for ProfileRecord {
+    type OfTheVersionBefore = frozen::ProfileRecord;
+}
+
+impl Document for AccountRecord {
+    type OfTheVersionBefore = frozen::AccountRecord;
+}
+
+/// The document as it is read back, and how long its JSON is. It has to read back unchanged, and a function of 0.1.0,
+/// deployed beside this one, has to be able to read it.
+fn stored<T: Document>(document: &T) -> (Rc<T>, usize) {
     let json = serde_json::to_string(document).expect("a document that is written can be stored");
+    let by_the_version_before = serde_json::from_str::<T::OfTheVersionBefore>(&json);
+    assert!(by_the_version_before.is_ok(), "0.1.0 can't read it: {:?}: {json}", by_the_version_before.err());
     let read: T = serde_json::from_str(&json).expect("a document that is stored can be read");
     assert_eq!(read, *document, "a document is read as it was written");
-    json
+    (Rc::new(read), json.len())
 }
 
 impl AwsModel {
@@ -94,17 +106,17 @@ impl AwsModel {
         items.roles.retain(|_, expires| *expires > long_expired);
     }
 
-    async fn get<T: DeserializeOwned>(&self, key: Key) -> Result<Option<Stored<T>>, AwsError> {
+    async fn get<T: Document>(&self, key: Key) -> Result<Option<Stored<T>>, AwsError> {
         self.call(Operation::GetItem, None, key.subject(), || Ok(self.peek(&key))).await
     }
 
-    fn peek<T: DeserializeOwned>(&self, key: &Key) -> Option<Stored<T>> {
+    fn peek<T: Document>(&self, key: &Key) -> Option<Stored<T>> {
         self.clean();
         let now = self.now();
         self.world.table.borrow().documents.get(key).filter(|item| !item.has_expired(now)).map(Item::read)
     }
 
-    async fn put<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+    async fn put<T: Document>(
         &self,
         key: Key,
         document: &T,
@@ -113,9 +125,9 @@ impl AwsModel {
         now: Timestamp,
     ) -> Result<Version, WriteError> {
         let operation = Operation::PutItem;
+        let (document, size) = stored(document);
         let answer = self.call(operation, None, key.subject(), || {
-            let json = stored(document);
-            if json.len() + key.subject().len() + OVERHEAD > LARGEST {
+            if size + key.subject().len() + OVERHEAD > LARGEST {
                 let message = "Item size has exceeded the maximum allowed size";
                 return refused(operation, "ValidationException", message);
             }
@@ -129,7 +141,7 @@ impl AwsModel {
                 return refused(operation, CONFLICT, "The conditional request failed");
             }
             let version = Version(version.0 + 1);
-            documents.insert(key.clone(), Item { json, version, expires });
+            documents.insert(key.clone(), Item { document: document.clone(), version, expires });
             Ok(version)
         });
         answer.await.map_err(|error| if error.code == CONFLICT { WriteError::Conflict } else { error.into() })
@@ -159,7 +171,7 @@ impl AwsModel {
         let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
         let mut memory = before.map_or_else(AccountRecord::default, |stored| stored.document);
         change(&mut memory);
-        let item = Item { json: stored(&memory), version, expires: None };
+        let item = Item { document: stored(&memory).0, version, expires: None };
         self.world.table.borrow_mut().documents.insert(Key::Account, item);
     }
 
@@ -172,7 +184,7 @@ impl AwsModel {
         let version = before.as_ref().map_or(Version(1), |stored| Version(stored.version.0 + 1));
         let mut memory = before.map_or_else(|| ProfileRecord::blank(name), |stored| stored.document);
         change(&mut memory);
-        let item = Item { json: stored(&memory), version, expires: Some(self.now() + KEPT) };
+        let item = Item { document: stored(&memory).0, version, expires: Some(self.now() + KEPT) };
         self.world.table.borrow_mut().documents.insert(key, item);
     }
 }
@@ -205,7 +217,6 @@ impl Table for AwsModel {
     }
 
     async fn remember(&self, memory: &ProfileRecord, version: Version, now: Timestamp) -> Result<Version, WriteError> {
-        is_readable_by_the_version_before::<frozen::ProfileRecord>(memory);
         self.put(Key::Profile(memory.profile.clone()), memory, version, Some(now + KEPT), now).await
     }
 
@@ -227,7 +238,6 @@ impl Table for AwsModel {
     }
 
     async fn remember_account(&self, memory: &AccountRecord, version: Version) -> Result<Version, WriteError> {
-        is_readable_by_the_version_before::<frozen::AccountRecord>(memory);
         self.put(Key::Account, memory, version, None, self.now()).await
     }
 }

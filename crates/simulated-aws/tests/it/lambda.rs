@@ -24,16 +24,6 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// With the default configuration.
-    pub fn new(aws: &AwsModel) -> Self {
-        Self::with(aws, &[])
-    }
-
-    /// With some variables set, and without a memory.
-    pub fn with(aws: &AwsModel, variables: &[(&str, &str)]) -> Self {
-        Self::in_account(&aws.without_table().without_queue(), variables)
-    }
-
     /// With some variables set, and with what the account has: by default a table and a queue.
     pub fn in_account(aws: &AwsModel, variables: &[(&str, &str)]) -> Self {
         let look_up =
@@ -65,7 +55,7 @@ impl Lambda {
         (result.map(|answer| serde_json::to_value(answer).unwrap()), tally)
     }
 
-    /// What happened in IAM since the last time, as one SQS batch; the ids of the messages that failed.
+    /// Events as one SQS batch; the ids of the messages that failed.
     pub async fn deliver(&self, events: Vec<Value>) -> Vec<String> {
         let answer = self.invoke(&batch(events)).await.unwrap();
         let failures = answer["batchItemFailures"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! What is looked at, what is ignored, and what happens where something can't be read.
+//! Which payloads lead to a look, which are ignored, and what follows where AWS cannot be read.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use reprofile_core::domain::model::Trust;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use crate::lambda::{Lambda, batch, schedule};
-use reprofile_simulated_aws::{AwsModel, Fault, Operation};
+use crate::lambda::{batch, schedule};
+use crate::scenario::{Given, MINUTE};
+use reprofile_simulated_aws::{Fault, Operation};
 
 fn event(name: &str) -> Value {
     let file = format!("{}/events/{name}.json", crate::root());
@@ -16,20 +18,17 @@ fn event(name: &str) -> Value {
 }
 
 /// An account where the profile `web-role` is stale on one instance in each of two regions.
-async fn stale() -> AwsModel {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    aws.running("eu-west-1", "web-role", "a");
-    aws.running("us-east-1", "web-role", "b");
-    aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    aws.take_events();
-    aws.forget_calls();
-    aws
+async fn stale() -> Given {
+    let given = Given::role("web-role").running("eu-west-1", "a").running("us-east-1", "b").without_memory();
+    given.aws.recreate_profile("web-role").unwrap();
+    sleep(MINUTE).await;
+    given.aws.take_events();
+    given.aws.forget_calls();
+    given
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_handled_event_about_a_stale_profile_leads_to_its_healing() {
+async fn every_handled_event_about_a_stale_profile_heals_it() {
     for name in [
         "remove-role-from-instance-profile",
         "add-role-to-instance-profile",
@@ -39,15 +38,15 @@ async fn every_handled_event_about_a_stale_profile_leads_to_its_healing() {
         "create-role",
         "update-assume-role-policy",
     ] {
-        let aws = stale().await;
-        let report = Lambda::new(&aws).invoke(&event(name)).await.unwrap();
+        let scenario = stale().await.deployed();
+        let report = scenario.lambda.invoke(&event(name)).await.unwrap();
         assert_eq!(report["profiles"][0]["status"], "HEALED", "{name}: {report}");
-        assert_eq!(aws.writes().len(), 2, "{name}");
+        assert_eq!(scenario.aws.writes().len(), 2, "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn radio_silence_for_what_asks_for_nothing() {
+async fn radio_silence_for_events_of_no_concern() {
     for name in [
         "delete-role-failed",
         "remove-role-from-instance-profile-failed-without-code",
@@ -56,18 +55,18 @@ async fn radio_silence_for_what_asks_for_nothing() {
         "replace-association-other-service",
         "delete-role-without-parameters",
     ] {
-        let aws = stale().await;
-        let (answer, tally) = Lambda::new(&aws).invoke_counting(&event(name)).await;
+        let scenario = stale().await.deployed();
+        let (answer, tally) = scenario.lambda.invoke_counting(&event(name)).await;
         let answer = answer.unwrap();
         assert!(answer["ignored"].is_string(), "{name}: {answer}");
-        assert_eq!((aws.calls().len(), tally.ignored), (0, 1), "{name}");
-        let (answer, tally) = Lambda::new(&aws).invoke_counting(&batch(vec![event(name)])).await;
+        assert_eq!((scenario.aws.calls().len(), tally.ignored), (0, 1), "{name}");
+        let (answer, tally) = scenario.lambda.invoke_counting(&batch(vec![event(name)])).await;
         assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}), "{name}");
-        assert_eq!((aws.calls().len(), tally.ignored), (0, 1), "{name}");
+        assert_eq!((scenario.aws.calls().len(), tally.ignored), (0, 1), "{name}");
     }
 }
 
-/// What is logged while the payload is taken.
+/// The log of one invocation.
 async fn logged(payload: &Value) -> String {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -83,14 +82,14 @@ async fn logged(payload: &Value) -> String {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    Lambda::new(&stale().await).invoke(payload).await.unwrap();
+    stale().await.deployed().lambda.invoke(payload).await.unwrap();
     drop(guard);
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_does_not_say_what_it_changed_is_warned_of_by_its_event_id() {
+async fn a_call_without_its_names_is_logged_as_a_warning_with_its_event_id() {
     let nameless = event("delete-role-without-parameters");
     for payload in [nameless.clone(), batch(vec![nameless])] {
         let log = logged(&payload).await;
@@ -101,183 +100,174 @@ async fn a_call_that_does_not_say_what_it_changed_is_warned_of_by_its_event_id()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_in_an_sns_envelope_is_followed_and_fails_as_a_whole_without_a_queue() {
+async fn an_event_in_an_sns_envelope_is_handled_and_fails_as_a_whole() {
     for name in ["sns-event", "sqs-batch-sns"] {
-        let aws = stale().await;
-        Lambda::new(&aws).invoke(&event(name)).await.unwrap();
-        assert_eq!((aws.writes().len(), aws.published().len()), (2, 1), "{name}");
+        let scenario = stale().await.deployed();
+        scenario.lambda.invoke(&event(name)).await.unwrap();
+        assert_eq!((scenario.aws.writes().len(), scenario.aws.published().len()), (2, 1), "{name}");
     }
-    let aws = stale().await;
-    aws.fail_all(Operation::GetInstanceProfile, Fault::THROTTLED);
-    assert!(Lambda::new(&aws).invoke(&event("sns-event")).await.is_err());
+    let scenario = stale().await.deployed();
+    scenario.aws.fail_all(Operation::GetInstanceProfile, Fault::THROTTLED);
+    assert!(scenario.lambda.invoke(&event("sns-event")).await.is_err());
     let mut two = event("sns-event");
     let mut records = vec![two["Records"][0].clone(), two["Records"][0].clone()];
     records[1]["Sns"]["Message"] = event("delete-role-failed").to_string().into();
     two["Records"] = records.into();
-    let aws = stale().await;
-    let (answer, tally) = Lambda::new(&aws).invoke_counting(&two).await;
+    let scenario = stale().await.deployed();
+    let (answer, tally) = scenario.lambda.invoke_counting(&two).await;
     assert_eq!((answer.unwrap()["trigger"].as_str(), tally.ignored), (Some("DeleteInstanceProfile"), 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_addendum_is_not_listed_as_a_second_change() {
-    let aws = stale().await;
+    let scenario = stale().await.deployed();
     let events = ["delete-role", "delete-role-addendum", "delete-role"].map(event);
-    Lambda::new(&aws).invoke(&batch(events.into())).await.unwrap();
-    let alert = &aws.published()[0].message.body;
+    scenario.lambda.invoke(&batch(events.into())).await.unwrap();
+    let alert = &scenario.messages()[0].body;
     assert_eq!(alert.matches("0418c95b-2573-4115-972a-390580fff6c7").count(), 1, "{alert}");
     assert!(!alert.contains("9c3a6e20-4d1f-4083-9d75-1f2e8a4a0c09"), "{alert}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_event_is_invalid_without_a_call_and_the_next_one_is_served() {
-    let aws = stale().await;
-    let lambda = Lambda::new(&aws);
+async fn a_payload_that_is_no_event_is_invalid_and_costs_no_call() {
+    let scenario = stale().await.deployed();
     for payload in [event("delete-role-wrong-detail-type"), json!({}), json!({"Records": [{"Sns": {}}]}), json!("x")] {
-        assert_eq!(lambda.invoke(&payload).await.unwrap_err().name(), "InvalidEvent");
+        assert_eq!(scenario.lambda.invoke(&payload).await.unwrap_err().name(), "InvalidEvent");
     }
-    assert_eq!(aws.calls().len(), 0);
-    assert!(lambda.invoke(&event("delete-role")).await.is_ok());
+    assert_eq!(scenario.aws.calls().len(), 0);
+    assert!(scenario.lambda.invoke(&event("delete-role")).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_message_fails_alone() {
-    let aws = stale().await;
-    let answer = Lambda::new(&aws).invoke(&event("sqs-batch")).await.unwrap();
+    let scenario = stale().await.deployed();
+    let answer = scenario.lambda.invoke(&event("sqs-batch")).await.unwrap();
     let garbage = &event("sqs-batch")["Records"][2]["messageId"];
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": garbage}]}));
-    assert_eq!(aws.published().len(), 1);
+    assert_eq!(scenario.aws.published().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_events_of_a_batch_share_one_observation() {
-    let aws = stale().await;
+    let scenario = stale().await.deployed();
     assert_eq!(
-        Lambda::new(&aws).invoke(&event("sqs-batch-console-trap")).await.unwrap(),
+        scenario.lambda.invoke(&event("sqs-batch-console-trap")).await.unwrap(),
         json!({"batchItemFailures": []})
     );
-    // Before and after healing, once each, though six events are about it.
-    assert_eq!(aws.count(Operation::GetInstanceProfile), 2);
-    assert_eq!(aws.published().len(), 1);
+    // One read before healing and one after it, for all six events.
+    assert_eq!(scenario.aws.count(Operation::GetInstanceProfile), 2);
+    assert_eq!(scenario.aws.published().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_few() {
-    // A role, and no profile of its name: somebody may hold one that is gone, so IAM, the list of regions, a page of each.
-    let aws = AwsModel::new();
-    Lambda::new(&aws).invoke(&event("create-role")).await.unwrap();
-    assert_eq!(aws.calls().len(), 2 + 3);
-    // A profile that nobody uses: IAM, the list of regions, one page of each.
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    Lambda::new(&aws).invoke(&event("create-role")).await.unwrap();
-    assert_eq!(aws.calls().len(), 2 + 3);
-    // Two affected instances in two of three regions: twice IAM, the regions, three pages, two to see the instances, two
-    // Replaces, two to see them through, one alert.
-    let aws = stale().await;
-    aws.set(|settings| settings.associating = Duration::ZERO);
-    Lambda::new(&aws).invoke(&event("create-role")).await.unwrap();
-    assert_eq!(aws.calls().len(), 2 + 1 + 3 + 2 + 2 + 2 + 1);
+async fn each_situation_costs_the_fewest_calls() {
+    // A role without a profile of its name. Instances may hold a deleted one: IAM, the list of regions, a page of each.
+    let scenario = Given::account().without_memory().deployed();
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!(scenario.aws.calls().len(), 2 + 3);
+    // A profile without an instance: IAM, the list of regions, a page of each.
+    let scenario = Given::role("web-role").without_memory().deployed();
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!(scenario.aws.calls().len(), 2 + 3);
+    // Two affected instances in two of three regions: twice IAM, the regions, three pages, two for the instances, two
+    // Replaces, two to verify them, one alert.
+    let scenario = stale().await.deployed();
+    scenario.aws.set(|settings| settings.associating = Duration::ZERO);
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!(scenario.aws.calls().len(), 2 + 1 + 3 + 2 + 2 + 2 + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delete_without_re_creation_is_told_and_nothing_is_written() {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    aws.running("eu-west-1", "web-role", "a");
-    aws.console_delete_role("web-role").await.unwrap();
-    aws.forget_calls();
-    assert!(Lambda::new(&aws).deliver(aws.take_events()).await.is_empty());
-    assert_eq!(aws.writes().len(), 0);
-    let subject = &aws.published()[0].message.subject;
+async fn a_deletion_without_re_creation_is_reported_and_nothing_is_written() {
+    let scenario = Given::role("web-role").running("eu-west-1", "a").without_memory().deployed();
+    scenario.aws.console_delete_role("web-role").await.unwrap();
+    scenario.aws.forget_calls();
+    assert!(scenario.deliver().await.is_empty());
+    assert_eq!(scenario.aws.writes().len(), 0);
+    let subject = &scenario.subjects()[0];
     assert!(subject.contains("BROKEN") && subject.contains("web-role"), "{subject}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_role_that_was_taken_out_and_one_that_excludes_ec2_are_told() {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    aws.role_with_profile("db-role");
-    aws.running("eu-west-1", "web-role", "a");
-    aws.running("eu-west-1", "db-role", "b");
-    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
-    aws.update_assume_role_policy("db-role", Trust::No).unwrap();
-    assert!(Lambda::new(&aws).deliver(aws.take_events()).await.is_empty());
-    let mut cases: Vec<_> = aws
-        .published()
-        .iter()
-        .map(|published| published.message.attributes.iter().find(|(name, _)| *name == "case").unwrap().1.clone())
-        .collect();
+async fn a_removed_role_and_an_untrusted_role_are_reported() {
+    let given = Given::role("web-role").running("eu-west-1", "a").and_role("db-role").running("eu-west-1", "b");
+    let scenario = given.without_memory().deployed();
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.aws.update_assume_role_policy("db-role", Trust::No).unwrap();
+    assert!(scenario.deliver().await.is_empty());
+    let mut cases = scenario.attributes(["case"]);
     cases.sort();
     assert_eq!(cases, ["role-less", "untrusted"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn at_level_alert_no_write_call_is_made() {
-    let aws = stale().await;
-    Lambda::with(&aws, &[("REPROFILE_LEVEL", "alert")]).invoke(&event("create-role")).await.unwrap();
-    assert_eq!(aws.writes().len(), 0);
-    assert!(aws.published()[0].message.subject.contains("BROKEN"));
+    let scenario = stale().await.level("alert").deployed();
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!(scenario.aws.writes().len(), 0);
+    assert!(scenario.subjects()[0].contains("BROKEN"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_ignored_is_neither_touched_nor_told() {
-    let aws = stale().await;
-    let report = Lambda::with(&aws, &[("REPROFILE_IGNORE", "WEB-*")]).invoke(&event("create-role")).await.unwrap();
+async fn an_ignored_profile_is_neither_touched_nor_reported() {
+    let scenario = stale().await.variable("REPROFILE_IGNORE", "WEB-*").deployed();
+    let report = scenario.lambda.invoke(&event("create-role")).await.unwrap();
     assert_eq!(report["profiles"][0]["instances"][0]["outcome"], "left");
-    assert_eq!((aws.writes().len(), aws.published().len()), (0, 0));
+    assert_eq!((scenario.aws.writes().len(), scenario.aws.published().len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn outside_the_scope_is_told_and_not_touched() {
-    let aws = stale().await;
-    Lambda::with(&aws, &[("REPROFILE_SCOPE", "app-* /db/*")]).invoke(&event("create-role")).await.unwrap();
-    assert_eq!((aws.writes().len(), aws.published().len()), (0, 1));
+async fn a_profile_outside_the_scope_is_reported_and_not_touched() {
+    let scenario = stale().await.variable("REPROFILE_SCOPE", "app-* /db/*").deployed();
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!((scenario.aws.writes().len(), scenario.aws.published().len()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instances_tag_holds_back_for_that_instance_alone() {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    let [plain, ignored, told] = ["a", "b", "c"].map(|name| aws.running("eu-west-1", "web-role", name));
-    aws.tag(&ignored, "reprofile", "ignore");
-    aws.tag(&told, "reprofile", "alert");
-    aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    Lambda::new(&aws).deliver(aws.take_events()).await;
-    assert_eq!([&plain, &ignored, &told].map(|one| aws.held(one) == aws.live("web-role")), [true, false, false]);
-    let body = &aws.published()[0].message.body;
+async fn a_tag_holds_reprofile_back_for_its_own_instance_alone() {
+    let scenario = Given::role("web-role").without_memory().deployed();
+    let [plain, ignored, told] = ["a", "b", "c"].map(|name| scenario.aws.running("eu-west-1", "web-role", name));
+    scenario.aws.tag(&ignored, "reprofile", "ignore");
+    scenario.aws.tag(&told, "reprofile", "alert");
+    scenario.aws.recreate_profile("web-role").unwrap();
+    sleep(MINUTE).await;
+    scenario.deliver().await;
+    assert_eq!(
+        [&plain, &ignored, &told].map(|one| scenario.aws.held(one) == scenario.aws.live("web-role")),
+        [true, false, false]
+    );
+    let body = &scenario.messages()[0].body;
     assert!(body.contains(told.as_str()) && !body.contains(ignored.as_str()), "{body}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denied_region_is_said_and_holds_back_no_other() {
-    let aws = stale().await;
-    aws.break_region("us-east-1", Fault::DENIED);
-    let report = Lambda::new(&aws).invoke(&event("create-role")).await.unwrap();
+async fn a_denied_region_is_reported_and_holds_up_no_other() {
+    let scenario = stale().await.deployed();
+    scenario.aws.break_region("us-east-1", Fault::DENIED);
+    let report = scenario.lambda.invoke(&event("create-role")).await.unwrap();
     assert_eq!(report["unread_regions"], json!([{"region": "us-east-1", "reason": "denied"}]));
     assert_eq!(report["profiles"][0]["instances"].as_array().unwrap().len(), 1);
-    assert!(aws.published()[0].message.body.contains("us-east-1"));
+    assert!(scenario.messages()[0].body.contains("us-east-1"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_is_down_lets_the_others_be_healed_and_the_message_be_tried_again() {
-    let aws = stale().await;
-    aws.break_region("us-east-1", Fault::UNAVAILABLE);
-    assert_eq!(Lambda::new(&aws).deliver(vec![event("create-role")]).await, ["m0"]);
-    assert_eq!(aws.writes().len(), 1);
-    aws.mend();
-    assert!(Lambda::new(&aws).deliver(vec![event("create-role")]).await.is_empty());
-    assert_eq!(aws.writes().len(), 2);
+async fn a_region_that_is_down_fails_the_message_after_healing_the_others() {
+    let scenario = stale().await.deployed();
+    scenario.aws.break_region("us-east-1", Fault::UNAVAILABLE);
+    assert_eq!(scenario.lambda.deliver(vec![event("create-role")]).await, ["m0"]);
+    assert_eq!(scenario.aws.writes().len(), 1);
+    scenario.aws.mend();
+    assert!(scenario.lambda.deliver(vec![event("create-role")]).await.is_empty());
+    assert_eq!(scenario.aws.writes().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_every_region_is_closed_the_invocation_fails() {
-    let aws = stale().await;
+    let scenario = stale().await.deployed();
     for region in ["us-east-1", "eu-west-1", "ap-southeast-2"] {
-        aws.break_region(region, Fault::DENIED);
+        scenario.aws.break_region(region, Fault::DENIED);
     }
-    let error = Lambda::new(&aws).invoke(&event("create-role")).await.unwrap_err();
+    let error = scenario.lambda.invoke(&event("create-role")).await.unwrap_err();
     assert_eq!(error.name(), "StateUnread");
     assert!(error.to_string().contains("policy"), "{error}");
 }
@@ -285,92 +275,93 @@ async fn when_every_region_is_closed_the_invocation_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_read_of_iam_that_fails_is_unknown_and_never_gone() {
     for fault in [Fault::ACCESS_DENIED, Fault::UNAVAILABLE, Fault::Error("Throttling", "Rate exceeded")] {
-        let aws = stale().await;
-        aws.fail_all(Operation::GetInstanceProfile, fault.clone());
-        let error = Lambda::new(&aws).invoke(&event("delete-instance-profile")).await.unwrap_err();
+        let scenario = stale().await.deployed();
+        scenario.aws.fail_all(Operation::GetInstanceProfile, fault.clone());
+        let error = scenario.lambda.invoke(&event("delete-instance-profile")).await.unwrap_err();
         assert_eq!(error.name(), "StateUnread", "{fault:?}");
-        assert_eq!((aws.published().len(), aws.writes().len()), (0, 0), "{fault:?}");
+        assert_eq!((scenario.aws.published().len(), scenario.aws.writes().len()), (0, 0), "{fault:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_profile_that_cannot_be_read_fails_its_own_message_alone() {
-    let aws = stale().await;
-    aws.fail_next(1, Operation::GetInstanceProfile, Fault::UNAVAILABLE);
+    let scenario = stale().await.deployed();
+    scenario.aws.fail_next(1, Operation::GetInstanceProfile, Fault::UNAVAILABLE);
     let events = vec![event("delete-instance-profile-service"), event("create-instance-profile")];
-    assert_eq!(Lambda::new(&aws).deliver(events).await, ["m0"]);
-    assert_eq!(aws.published().len(), 1);
+    assert_eq!(scenario.lambda.deliver(events).await, ["m0"]);
+    assert_eq!(scenario.aws.published().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_is_not_delivered_fails_the_invocation() {
-    let aws = stale().await;
-    aws.fail_all(Operation::Publish, Fault::ACCESS_DENIED);
-    let error = Lambda::new(&aws).invoke(&event("create-role")).await.unwrap_err();
+    let scenario = stale().await.deployed();
+    scenario.aws.fail_all(Operation::Publish, Fault::ACCESS_DENIED);
+    let error = scenario.lambda.invoke(&event("create-role")).await.unwrap_err();
     assert_eq!(error.name(), "AlertNotDelivered");
-    assert_eq!(aws.writes().len(), 2, "telling comes after healing");
+    assert_eq!(scenario.aws.writes().len(), 2, "telling comes after healing");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_topic_everything_else_is_as_ever() {
-    let aws = stale().await;
-    let (result, tally) = Lambda::new(&aws.without_topic()).invoke_counting(&event("create-role")).await;
+async fn without_a_topic_instances_are_healed_and_counted_all_the_same() {
+    let scenario = stale().await.without_topic().deployed();
+    let (result, tally) = scenario.lambda.invoke_counting(&event("create-role")).await;
     assert_eq!(result.unwrap()["profiles"][0]["status"], "HEALED");
     assert_eq!((tally.affected(), tally.healed, tally.alerts), (2, 2, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_regions_asked_for_are_looked_at() {
-    let aws = stale().await;
-    let lambda = Lambda::with(&aws, &[("REPROFILE_REGIONS", "eu-west-1")]);
-    lambda.invoke(&event("create-role")).await.unwrap();
-    assert_eq!((aws.writes().len(), aws.count(Operation::DescribeRegions)), (1, 0));
+async fn only_the_configured_regions_are_read() {
+    let scenario = stale().await.variable("REPROFILE_REGIONS", "eu-west-1").deployed();
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!((scenario.aws.writes().len(), scenario.aws.count(Operation::DescribeRegions)), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_list_of_regions_is_remembered_for_an_hour() {
-    let aws = stale().await;
-    let lambda = Lambda::new(&aws);
+    let scenario = stale().await.deployed();
     for _ in 0..3 {
-        lambda.invoke(&event("create-role")).await.unwrap();
+        scenario.lambda.invoke(&event("create-role")).await.unwrap();
     }
-    assert_eq!(aws.count(Operation::DescribeRegions), 1);
-    tokio::time::sleep(Duration::from_hours(1)).await;
-    lambda.invoke(&event("create-role")).await.unwrap();
-    assert_eq!(aws.count(Operation::DescribeRegions), 2);
+    assert_eq!(scenario.aws.count(Operation::DescribeRegions), 1);
+    sleep(Duration::from_hours(1)).await;
+    scenario.lambda.invoke(&event("create-role")).await.unwrap();
+    assert_eq!(scenario.aws.count(Operation::DescribeRegions), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn small_and_empty_pages_hide_nothing() {
-    let aws = AwsModel::new();
-    aws.set(|settings| (settings.iam_page, settings.ec2_page, settings.pages_start_empty) = (1, 5, true));
-    aws.role_with_profile("web-role");
-    let instances = aws.running_many(230, "eu-west-1", "web-role", "web");
-    aws.recreate_profile("web-role").unwrap();
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    let mut events = aws.take_events();
+    let scenario = Given::account()
+        .settings(|settings| (settings.iam_page, settings.ec2_page, settings.pages_start_empty) = (1, 5, true))
+        .and_role("web-role")
+        .running_many(230, "eu-west-1", "web")
+        .without_memory()
+        .deployed();
+    scenario.aws.recreate_profile("web-role").unwrap();
+    sleep(MINUTE).await;
+    let mut events = scenario.aws.take_events();
     events.push(event("update-assume-role-policy"));
-    assert!(Lambda::new(&aws).deliver(events).await.is_empty());
-    assert!(instances.iter().all(|instance| aws.held(instance) == aws.live("web-role")));
+    assert!(scenario.lambda.deliver(events).await.is_empty());
+    assert!(scenario.all_are_re_associated());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_does_not_take_a_lagging_list_for_the_truth() {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    aws.running("eu-west-1", "web-role", "a");
-    aws.set(|settings| settings.pages_start_empty = true);
-    aws.fail_all(Operation::ListInstanceProfiles, Fault::ACCESS_DENIED);
-    let error = Lambda::new(&aws).invoke(&schedule()).await.unwrap_err();
+    let scenario = Given::role("web-role")
+        .running("eu-west-1", "a")
+        .settings(|settings| settings.pages_start_empty = true)
+        .without_memory()
+        .deployed();
+    scenario.aws.fail_all(Operation::ListInstanceProfiles, Fault::ACCESS_DENIED);
+    let error = scenario.lambda.invoke(&schedule()).await.unwrap_err();
     assert_eq!(error.name(), "StateUnread");
-    assert_eq!(aws.published().len(), 0);
+    assert_eq!(scenario.aws.published().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_batch_of_everything_is_served() {
-    let aws = stale().await;
+async fn one_batch_of_every_kind_of_payload_is_handled() {
+    let scenario = stale().await.deployed();
     let payload =
         batch(vec![schedule(), event("create-role"), event("delete-role-failed"), event("delete-role-other-account")]);
-    assert_eq!(Lambda::new(&aws).invoke(&payload).await.unwrap(), json!({"batchItemFailures": []}));
-    assert_eq!((aws.writes().len(), aws.published().len()), (2, 1));
+    assert_eq!(scenario.lambda.invoke(&payload).await.unwrap(), json!({"batchItemFailures": []}));
+    assert_eq!((scenario.aws.writes().len(), scenario.aws.published().len()), (2, 1));
 }

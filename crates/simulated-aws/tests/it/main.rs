@@ -1,6 +1,6 @@
-//! The tests on the model of AWS, in one binary: the model itself, and what is shown on it.
+//! The tests on the model of AWS, in one binary: the model itself, whole incidents, the commands, the sources.
 //!
-//! Invariant: nothing here reaches a network or waits in real time; every test runs in tokio's paused time.
+//! Invariant: no test reaches a network or waits in real time; every test runs in tokio's paused time.
 #![expect(
     unreachable_pub,
     reason = "what several test files use is written as a library is; the binary has no outside"
@@ -27,6 +27,7 @@ mod nobody;
 mod notice;
 mod random_people;
 mod replaced_role;
+mod scenario;
 mod spelling;
 mod stored;
 mod stuck;

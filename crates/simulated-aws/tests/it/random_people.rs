@@ -11,13 +11,11 @@ use std::time::Duration;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use reprofile_core::domain::glob::Globs;
-use serde_json::Value;
 
 use self::laws::{Trial, nothing_more_happens};
 use self::stage::Stage;
 use self::story::{Case, case};
-use crate::lambda::Lambda;
-use reprofile_simulated_aws::Deployment;
+use crate::scenario::{Given, MINUTE};
 
 const SEED: u64 = 1;
 const CASES: u32 = 60;
@@ -33,22 +31,10 @@ const IGNORE: &str = "/karpenter/*";
 /// Plays a case to its quiet end, and judges it.
 async fn play(case: &Case) -> Result<(), TestCaseError> {
     let stage = Stage::set(case);
-    let aws = stage.aws.clone();
     let scope = if case.is_scoped { SCOPE } else { "*" };
-    let lambda = Lambda::in_account(
-        &aws,
-        &[
-            ("REPROFILE_LEVEL", case.level.as_str()),
-            ("REPROFILE_TABLE", "reprofile"),
-            ("REPROFILE_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/reprofile"),
-            ("REPROFILE_SCOPE", scope),
-            ("REPROFILE_IGNORE", IGNORE),
-        ],
-    );
-    let lambda = &lambda;
-    let mut deployment = Deployment::new(&aws, move |payload: Value| async move { lambda.invoke(&payload).await });
-    deployment = deployment.at(|pace| {
-        pace.sweep_every = Some(SWEEPS);
+    let given = Given::in_account(stage.aws.clone()).level(case.level.as_str());
+    let given = given.variable("REPROFILE_SCOPE", scope).variable("REPROFILE_IGNORE", IGNORE);
+    let mut scenario = given.deployed().sweeping(SWEEPS).at(|pace| {
         pace.trail_delay = case.account.trail_delay;
         pace.trail_jitter = case.account.trail_jitter;
         pace.lose_one_in = case.account.lose_one_in;
@@ -56,31 +42,31 @@ async fn play(case: &Case) -> Result<(), TestCaseError> {
         pace.seed = case.account.seed;
     });
     if case.account.is_swept {
-        deployment.run_for(SWEEPS + Duration::from_mins(5)).await;
+        scenario.run_for(SWEEPS + 5 * MINUTE).await;
     }
     for step in &case.story {
-        stage.perform(&step.what, &mut deployment).await;
-        deployment.run_for(step.then).await;
+        stage.perform(&step.what, &mut scenario).await;
+        scenario.run_for(step.then).await;
     }
-    aws.mend();
-    aws.kill_nobody();
-    aws.nothing_more_just_before();
-    deployment.run_for(QUIET).await;
-    let (writes, told) = (aws.writes().len(), aws.published().len());
-    deployment.run_for(QUIET).await;
+    scenario.aws.mend();
+    scenario.aws.kill_nobody();
+    scenario.aws.nothing_more_just_before();
+    scenario.run_for(QUIET).await;
+    let (writes, told) = (scenario.aws.writes().len(), scenario.aws.published().len());
+    scenario.run_for(QUIET).await;
 
     let trial = Trial {
-        aws: &aws,
+        aws: &scenario.aws,
         stage: &stage,
         level: case.level,
         scope: Globs::parse(scope).unwrap(),
         ignore: Globs::parse(IGNORE).unwrap(),
-        invocations: deployment.invocations(),
+        invocations: scenario.invocations(),
     };
     trial.nothing_was_written_that_may_not_be()?;
     trial.what_is_broken_is_told_and_nothing_else()?;
     trial.what_is_published_has_a_status()?;
-    nothing_more_happens(&aws.writes()[writes..], &aws.published()[told..])
+    nothing_more_happens(&scenario.aws.writes()[writes..], &scenario.aws.published()[told..])
 }
 
 fn in_virtual_time(case: &Case) -> Result<(), TestCaseError> {

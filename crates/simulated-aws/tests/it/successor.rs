@@ -1,6 +1,4 @@
-//! A profile that was renamed: the one that took its place is named, and IAM is left alone.
-
-use std::time::Duration;
+//! A renamed profile: alerts and commands name its successor, and Reprofile leaves IAM alone.
 
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::{Findings, Scope, find, find_after};
@@ -15,73 +13,51 @@ use reprofile_command_line::scan::{json, text};
 use reprofile_core::domain::names::{InstanceId, ProfileName, RoleName};
 use reprofile_core::ports::Table;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::cli_explain::Ask;
 use crate::cli_scan::{QUIET, context};
-use crate::lambda::{Lambda, schedule};
-use reprofile_simulated_aws::{AwsModel, Caller, Deployment, Fault, Operation};
+use crate::scenario::{Given, HOUR, MINUTE, SECOND, Scenario};
+use reprofile_simulated_aws::{AwsModel, Caller, Fault, Operation};
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
-
-const RESTORE: &[(&str, &str)] = &[
-    ("REPROFILE_LEVEL", "restore"),
-    ("REPROFILE_TABLE", "reprofile"),
-    ("REPROFILE_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/111122223333/reprofile"),
-];
-const RESTORE_BY_HAND: &[(&str, &str)] = &[RESTORE[0]];
-const RESTORE_BY_TABLE: &[(&str, &str)] = &[RESTORE[0], RESTORE[1]];
-
-fn deploy<'a>(aws: &AwsModel, lambda: &'a Lambda) -> Deployment<'a> {
-    Deployment::new(aws, move |payload: Value| async move { lambda.invoke(&payload).await })
-}
-
-fn subjects(aws: &AwsModel) -> Vec<String> {
-    aws.published().into_iter().map(|one| one.message.subject).collect()
-}
-
-fn bodies(aws: &AwsModel) -> Vec<String> {
-    aws.published().into_iter().map(|one| one.message.body.replace('\n', " ")).collect()
-}
+/// The command line's variables: without the function's table, and with it.
+const RESTORE_BY_HAND: &[(&str, &str)] = &[("REPROFILE_LEVEL", "restore")];
+const RESTORE_BY_TABLE: &[(&str, &str)] = &[("REPROFILE_LEVEL", "restore"), ("REPROFILE_TABLE", "reprofile")];
 
 /// An account that a sweep has seen: a running and a stopped instance on `old_profile_name`, which holds `some_role`.
-async fn seen(variables: &[(&str, &str)]) -> (AwsModel, Lambda, [InstanceId; 2]) {
-    let aws = AwsModel::new();
-    aws.profile_with_role("/", "old_profile_name", "some_role");
-    let held =
-        [aws.running("eu-west-1", "old_profile_name", "runs"), aws.stopped("us-east-1", "old_profile_name", "rests")];
-    let lambda = Lambda::in_account(&aws, variables);
-    lambda.invoke(&schedule()).await.unwrap();
-    tokio::time::sleep(2 * HOUR).await;
-    aws.forget_calls();
-    (aws, lambda, held)
+async fn seen(level: &str) -> Scenario {
+    let given = Given::profile("/", "old_profile_name", "some_role").running("eu-west-1", "runs");
+    let scenario = given.stopped("us-east-1", "rests").level(level).swept().await;
+    sleep(2 * HOUR).await;
+    scenario.aws.forget_calls();
+    scenario
 }
 
-/// What Terraform does when the profile is renamed.
-async fn rename(aws: &AwsModel) {
+/// Terraform's calls when the profile is renamed.
+async fn rename(aws: AwsModel) {
     let people = aws.by(Caller::terraform());
     people.remove_role_from_instance_profile("old_profile_name", "some_role").unwrap();
-    tokio::time::sleep(SECOND).await;
+    sleep(SECOND).await;
     people.delete_instance_profile("old_profile_name").unwrap();
-    tokio::time::sleep(2 * SECOND).await;
+    sleep(2 * SECOND).await;
     people.create_instance_profile("new_profile_name").unwrap();
-    tokio::time::sleep(SECOND).await;
+    sleep(SECOND).await;
     people.add_role_to_instance_profile("new_profile_name", "some_role").unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renamed_profile_is_told_with_its_successor_and_iam_is_left_alone() {
-    let (aws, lambda, [runs, rests]) = seen(RESTORE).await;
-    let mut deployment = deploy(&aws, &lambda).at(|pace| pace.sweep_every = Some(HOUR));
-    deployment.run_during(rename(&aws)).await;
-    deployment.run_for(20 * HOUR).await;
-    assert_eq!(aws.writes().len(), 0, "{:?}", aws.writes());
-    assert_eq!(aws.count(Operation::ListInstanceProfilesForRole), 1, "once an incident");
-    assert_eq!(subjects(&aws), ["[Reprofile] BROKEN old_profile_name: 2 of 2 instances cut off (111122223333)"]);
-    let body = &bodies(&aws)[0];
+async fn a_renamed_profile_is_reported_with_its_successor_and_iam_is_left_alone() {
+    let mut scenario = seen("restore").await.sweeping(HOUR);
+    scenario.run_during(rename(scenario.aws.clone())).await;
+    scenario.run_for(20 * HOUR).await;
+    assert_eq!(scenario.aws.writes().len(), 0, "{:?}", scenario.aws.writes());
+    assert_eq!(scenario.aws.count(Operation::ListInstanceProfilesForRole), 1, "once an incident");
+    assert_eq!(scenario.subjects(), ["[Reprofile] BROKEN old_profile_name: 2 of 2 instances cut off (111122223333)"]);
+    let body = &scenario.bodies()[0];
     assert!(body.contains("The role some_role is in the instance profile new_profile_name now"), "{body}");
     assert!(body.contains("Reprofile left IAM as it is: another instance profile took the role up"), "{body}");
+    let (runs, rests) = (scenario.instance("runs"), scenario.instance("rests"));
+    let aws = scenario.aws.clone();
     let association = |id: &InstanceId| aws.association_of(id).unwrap().id;
     for command in [
         format!("replace-iam-instance-profile-association --region eu-west-1 --association-id {} ", association(&runs)),
@@ -92,120 +68,109 @@ async fn a_renamed_profile_is_told_with_its_successor_and_iam_is_left_alone() {
         assert!(body.contains(&command), "{command}: {body}");
     }
     assert!(!body.contains("aws iam create-instance-profile"), "{body}");
-    // The owner can go on: nothing of ours holds the role.
-    aws.remove_role_from_instance_profile("new_profile_name", "some_role").unwrap();
-    aws.delete_role("some_role").unwrap();
-    // A person moves the instances: it is over.
-    aws.create_role("some_role").unwrap();
-    aws.add_role_to_instance_profile("new_profile_name", "some_role").unwrap();
-    deployment.run_for(MINUTE).await;
-    aws.replace("eu-west-1", &association(&runs), "new_profile_name").unwrap();
-    aws.terminate(&rests).unwrap();
-    deployment.run_for(2 * HOUR).await;
-    assert!(subjects(&aws).last().unwrap().contains("RESOLVED"), "{:?}", subjects(&aws));
+    // The owner can delete the role, since Reprofile put it nowhere.
+    scenario.delete_role("new_profile_name", "some_role");
+    // A person moves the instances, which ends the incident.
+    scenario.aws.create_role("some_role").unwrap();
+    scenario.aws.add_role_to_instance_profile("new_profile_name", "some_role").unwrap();
+    scenario.run_for(MINUTE).await;
+    scenario.aws.replace("eu-west-1", &association(&runs), "new_profile_name").unwrap();
+    scenario.aws.terminate(&rests).unwrap();
+    scenario.run_for(2 * HOUR).await;
+    assert!(scenario.last_subject().contains("RESOLVED"), "{:?}", scenario.subjects());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_moved_to_a_new_profile_is_not_put_back_into_the_old_one() {
-    let (aws, lambda, _) = seen(RESTORE).await;
-    let mut deployment = deploy(&aws, &lambda);
-    let people = aws.by(Caller::terraform());
+    let mut scenario = seen("restore").await;
+    let people = scenario.aws.by(Caller::terraform());
     people.remove_role_from_instance_profile("old_profile_name", "some_role").unwrap();
     people.delete_role("some_role").unwrap();
     people.create_role("some_role").unwrap();
     people.create_instance_profile("new_profile_name").unwrap();
     people.add_role_to_instance_profile("new_profile_name", "some_role").unwrap();
-    deployment.run_for(3 * HOUR).await;
-    assert_eq!(aws.writes().len(), 0, "{:?}", aws.writes());
-    let body = &bodies(&aws)[0];
+    scenario.run_for(3 * HOUR).await;
+    assert_eq!(scenario.aws.writes().len(), 0, "{:?}", scenario.aws.writes());
+    let body = &scenario.bodies()[0];
     assert!(body.contains("case: role-less") && body.contains("Name=new_profile_name"), "{body}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_every_level_the_successor_is_named() {
+async fn the_successor_is_named_at_every_level() {
     for level in ["alert", "reassociate", "relink"] {
-        let (aws, lambda, _) = seen(&[("REPROFILE_LEVEL", level), RESTORE[1], RESTORE[2]]).await;
-        let mut deployment = deploy(&aws, &lambda);
-        deployment.run_during(rename(&aws)).await;
-        deployment.run_for(HOUR).await;
-        assert_eq!((aws.writes().len(), subjects(&aws).len()), (0, 1), "{level}");
-        assert!(bodies(&aws)[0].contains("Name=new_profile_name"), "{level}: {}", bodies(&aws)[0]);
+        let mut scenario = seen(level).await;
+        scenario.run_during(rename(scenario.aws.clone())).await;
+        scenario.run_for(HOUR).await;
+        assert_eq!((scenario.aws.writes().len(), scenario.subjects().len()), (0, 1), "{level}");
+        assert!(scenario.bodies()[0].contains("Name=new_profile_name"), "{level}: {}", scenario.bodies()[0]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_profile_that_takes_the_role_up_is_the_successor_by_its_event() {
+async fn an_older_profile_that_receives_the_role_by_an_event_is_the_successor() {
     for (pause, also) in [(SECOND, false), (30 * SECOND, false), (3 * MINUTE, true)] {
-        let (aws, lambda, _) = seen(RESTORE).await;
-        aws.long_ago().create_instance_profile("new_profile_name").unwrap();
-        let mut deployment = deploy(&aws, &lambda);
-        aws.remove_role_from_instance_profile("old_profile_name", "some_role").unwrap();
-        aws.delete_instance_profile("old_profile_name").unwrap();
-        deployment.run_for(pause).await;
-        aws.add_role_to_instance_profile("new_profile_name", "some_role").unwrap();
-        deployment.run_for(3 * HOUR).await;
-        assert_eq!(aws.writes().len(), 0, "{pause:?}: {:?}", aws.writes());
-        assert_eq!(aws.count(Operation::ListInstanceProfilesForRole), 1, "{pause:?}");
-        // Where the alert was out before, it is told as news.
-        assert_eq!(subjects(&aws).len(), 1 + usize::from(also), "{pause:?}: {:?}", subjects(&aws));
-        assert!(bodies(&aws).last().unwrap().contains("Name=new_profile_name"), "{pause:?}");
-        assert!(bodies(&aws).last().unwrap().contains("AddRoleToInstanceProfile new_profile_name"), "{pause:?}");
+        let mut scenario = seen("restore").await;
+        scenario.aws.long_ago().create_instance_profile("new_profile_name").unwrap();
+        scenario.delete_profile("old_profile_name", "some_role");
+        scenario.run_for(pause).await;
+        scenario.aws.add_role_to_instance_profile("new_profile_name", "some_role").unwrap();
+        scenario.run_for(3 * HOUR).await;
+        assert_eq!(scenario.aws.writes().len(), 0, "{pause:?}: {:?}", scenario.aws.writes());
+        assert_eq!(scenario.aws.count(Operation::ListInstanceProfilesForRole), 1, "{pause:?}");
+        // A successor that comes after the alert is reported as news.
+        assert_eq!(scenario.subjects().len(), 1 + usize::from(also), "{pause:?}: {:?}", scenario.subjects());
+        assert!(scenario.last_body().contains("Name=new_profile_name"), "{pause:?}");
+        assert!(scenario.last_body().contains("AddRoleToInstanceProfile new_profile_name"), "{pause:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_has_long_been_in_two_profiles_changes_nothing() {
     for put_in_again in [false, true] {
-        let aws = AwsModel::new();
-        aws.profile_with_role("/", "old_profile_name", "some_role");
-        aws.profile_with_role("/", "second", "some_role");
-        let held = aws.running("eu-west-1", "old_profile_name", "runs");
-        aws.running("eu-west-1", "second", "other");
-        let lambda = Lambda::in_account(&aws, RESTORE);
-        lambda.invoke(&schedule()).await.unwrap();
-        tokio::time::sleep(MINUTE).await;
-        aws.forget_calls();
-        let mut deployment = deploy(&aws, &lambda);
-        aws.remove_role_from_instance_profile("old_profile_name", "some_role").unwrap();
-        aws.delete_instance_profile("old_profile_name").unwrap();
+        let mut scenario = Given::profile("/", "old_profile_name", "some_role")
+            .and_profile("/", "second", "some_role")
+            .level("restore")
+            .deployed();
+        let held = scenario.aws.running("eu-west-1", "old_profile_name", "runs");
+        scenario.aws.running("eu-west-1", "second", "other");
+        scenario.sweep().await;
+        sleep(MINUTE).await;
+        scenario.aws.forget_calls();
+        scenario.delete_profile("old_profile_name", "some_role");
         if put_in_again {
-            aws.remove_role_from_instance_profile("second", "some_role").unwrap();
-            deployment.run_for(20 * SECOND).await;
-            aws.add_role_to_instance_profile("second", "some_role").unwrap();
+            scenario.aws.remove_role_from_instance_profile("second", "some_role").unwrap();
+            scenario.run_for(20 * SECOND).await;
+            scenario.aws.add_role_to_instance_profile("second", "some_role").unwrap();
         }
-        assert!(deployment.run_until_quiet(3 * HOUR).await);
-        assert!(aws.is_whole(&held), "{put_in_again}: {:?}", subjects(&aws));
-        assert_eq!(aws.count(Operation::CreateInstanceProfile), 1, "{put_in_again}");
-        for body in bodies(&aws) {
+        assert!(scenario.run_until_quiet(3 * HOUR).await);
+        assert!(scenario.aws.is_whole(&held), "{put_in_again}: {:?}", scenario.subjects());
+        assert_eq!(scenario.aws.count(Operation::CreateInstanceProfile), 1, "{put_in_again}");
+        for body in scenario.bodies() {
             assert!(!body.contains("Name=second") && !body.contains("renamed"), "{body}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_it_cannot_be_read_who_took_the_place_nothing_is_written_and_it_is_told() {
-    let (aws, lambda, held) = seen(RESTORE).await;
-    let mut deployment = deploy(&aws, &lambda);
-    aws.fail_all(Operation::ListInstanceProfilesForRole, Fault::ACCESS_DENIED);
-    aws.remove_role_from_instance_profile("old_profile_name", "some_role").unwrap();
-    aws.delete_instance_profile("old_profile_name").unwrap();
-    deployment.run_for(HOUR).await;
-    assert_eq!((aws.writes().len(), subjects(&aws).len()), (0, 1), "{:?}", subjects(&aws));
-    aws.mend();
-    deployment.run_for(HOUR).await;
-    assert!(held.iter().all(|one| aws.is_whole(one)), "{:?}", subjects(&aws));
+async fn an_unreadable_successor_is_reported_and_nothing_is_written() {
+    let mut scenario = seen("restore").await;
+    scenario.aws.fail_all(Operation::ListInstanceProfilesForRole, Fault::ACCESS_DENIED);
+    scenario.delete_profile("old_profile_name", "some_role");
+    scenario.run_for(HOUR).await;
+    assert_eq!((scenario.aws.writes().len(), scenario.subjects().len()), (0, 1), "{:?}", scenario.subjects());
+    scenario.aws.mend();
+    scenario.run_for(HOUR).await;
+    assert!(scenario.instances().iter().all(|one| scenario.aws.is_whole(one)), "{:?}", scenario.subjects());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_successor_that_is_gone_again_is_none_any_more() {
-    let (aws, lambda, held) = seen(RESTORE).await;
-    let mut deployment = deploy(&aws, &lambda);
-    deployment.run_during(rename(&aws)).await;
-    deployment.run_for(HOUR).await;
-    aws.remove_role_from_instance_profile("new_profile_name", "some_role").unwrap();
-    aws.delete_instance_profile("new_profile_name").unwrap();
-    deployment.run_for(HOUR).await;
-    assert!(held.iter().all(|one| aws.is_whole(one)), "{:?}", subjects(&aws));
+async fn a_deleted_successor_no_longer_counts() {
+    let mut scenario = seen("restore").await;
+    scenario.run_during(rename(scenario.aws.clone())).await;
+    scenario.run_for(HOUR).await;
+    scenario.delete_profile("new_profile_name", "some_role");
+    scenario.run_for(HOUR).await;
+    assert!(scenario.instances().iter().all(|one| scenario.aws.is_whole(one)), "{:?}", scenario.subjects());
 }
 
 async fn plan(aws: &AwsModel, variables: &[(&str, &str)], role: Option<&str>) -> Findings {
@@ -215,11 +180,11 @@ async fn plan(aws: &AwsModel, variables: &[(&str, &str)], role: Option<&str>) ->
 }
 
 #[tokio::test(start_paused = true)]
-async fn heal_says_why_it_leaves_iam_alone_and_what_a_person_would_paste() {
-    let (aws, lambda, _) = seen(RESTORE).await;
-    rename(&aws).await;
-    tokio::time::sleep(MINUTE).await;
-    let findings = plan(&aws, RESTORE_BY_HAND, Some("some_role")).await;
+async fn heal_says_why_it_leaves_iam_alone_and_lists_the_commands() {
+    let mut scenario = seen("restore").await;
+    rename(scenario.aws.clone()).await;
+    sleep(MINUTE).await;
+    let findings = plan(&scenario.aws, RESTORE_BY_HAND, Some("some_role")).await;
     insta::assert_snapshot!(plan_text::write(&findings, QUIET.stdout), @"
     Plan for account 111122223333 at level restore:
 
@@ -243,30 +208,29 @@ async fn heal_says_why_it_leaves_iam_alone_and_what_a_person_would_paste() {
     assert_eq!(value["profiles"][0]["successor"], "new_profile_name");
     assert!(text::write(&findings, QUIET.stdout).contains("its role is in new_profile_name now"));
     assert!(html::page(&findings).contains("new_profile_name"));
-    // Long after, the table's incident tells when it broke; without one nothing does.
-    let mut deployment = deploy(&aws, &lambda);
-    deployment.run_for(5 * HOUR).await;
+    // Hours later, only the incident in the table knows the time of the break.
+    scenario.run_for(5 * HOUR).await;
     assert_eq!(
-        plan(&aws, RESTORE_BY_TABLE, None).await.profiles[0].successor.as_ref().unwrap().as_str(),
+        plan(&scenario.aws, RESTORE_BY_TABLE, None).await.profiles[0].successor.as_ref().unwrap().as_str(),
         "new_profile_name"
     );
-    assert_eq!(plan(&aws, RESTORE_BY_HAND, Some("some_role")).await.profiles[0].successor, None);
-    // Where the profiles of the role may not be listed, nothing is written at a level that would.
-    aws.fail_all(Operation::ListInstanceProfilesForRole, Fault::ACCESS_DENIED);
-    let findings = plan(&aws, RESTORE_BY_HAND, Some("some_role")).await;
+    assert_eq!(plan(&scenario.aws, RESTORE_BY_HAND, Some("some_role")).await.profiles[0].successor, None);
+    // Where the role's profiles may not be listed, even level restore writes nothing.
+    scenario.aws.fail_all(Operation::ListInstanceProfilesForRole, Fault::ACCESS_DENIED);
+    let findings = plan(&scenario.aws, RESTORE_BY_HAND, Some("some_role")).await;
     assert_eq!(findings.profiles[0].why_not().unwrap().as_str(), "unread");
-    assert_eq!(plan(&aws, &[], Some("some_role")).await.profiles[0].why_not().unwrap().as_str(), "level");
+    assert_eq!(plan(&scenario.aws, &[], Some("some_role")).await.profiles[0].why_not().unwrap().as_str(), "level");
 }
 
 #[tokio::test(start_paused = true)]
 async fn replaying_the_events_of_a_renaming_names_the_successor() {
-    let (aws, ..) = seen(RESTORE).await;
-    aws.take_events();
-    rename(&aws).await;
-    tokio::time::sleep(5 * HOUR).await;
-    let records: Vec<Value> = aws.take_events().into_iter().map(|event| event["detail"].clone()).collect();
+    let scenario = seen("restore").await;
+    scenario.aws.take_events();
+    rename(scenario.aws.clone()).await;
+    sleep(5 * HOUR).await;
+    let records: Vec<Value> = scenario.aws.take_events().into_iter().map(|event| event["detail"].clone()).collect();
     let file = serde_json::json!({ "Records": records }).to_string();
-    let context = context(&aws, RESTORE_BY_HAND);
+    let context = context(&scenario.aws, RESTORE_BY_HAND);
     let replayed = follow(&context, &read("trail.json", file.as_bytes()), false).await.unwrap();
     let watch = Progress::on(&QUIET, None);
     let findings = find_after(&context, &replayed.scope.unwrap(), None, &watch, &replayed.changes).await.unwrap();
@@ -275,12 +239,11 @@ async fn replaying_the_events_of_a_renaming_names_the_successor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn explain_names_the_successor_and_what_restore_would_not_do() {
-    let (aws, lambda, _) = seen(RESTORE).await;
-    let mut deployment = deploy(&aws, &lambda);
-    deployment.run_during(rename(&aws)).await;
-    deployment.run_for(5 * HOUR).await;
-    let mut ask = Ask::of(&aws);
+async fn explain_names_the_successor_and_why_restore_would_leave_iam_alone() {
+    let mut scenario = seen("restore").await;
+    scenario.run_during(rename(scenario.aws.clone())).await;
+    scenario.run_for(5 * HOUR).await;
+    let mut ask = Ask::of(&scenario.aws);
     ask.variables = RESTORE_BY_TABLE.to_vec();
     let (said, exit) = ask.about("old_profile_name", Format::Table).await.unwrap();
     assert_eq!(exit, Exit::Broken);
@@ -292,12 +255,11 @@ async fn explain_names_the_successor_and_what_restore_would_not_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_found_is_kept_in_the_incident_and_read_back_as_it_was() {
-    let (aws, lambda, _) = seen(RESTORE).await;
-    let mut deployment = deploy(&aws, &lambda);
-    deployment.run_during(rename(&aws)).await;
-    deployment.run_for(HOUR).await;
-    let stored = aws.memory(&ProfileName::new("old_profile_name").unwrap()).await.unwrap().unwrap().document;
+async fn the_successor_is_stored_with_the_incident_and_read_back_unchanged() {
+    let mut scenario = seen("restore").await;
+    scenario.run_during(rename(scenario.aws.clone())).await;
+    scenario.run_for(HOUR).await;
+    let stored = scenario.aws.memory(&ProfileName::new("old_profile_name").unwrap()).await.unwrap().unwrap().document;
     let value = serde_json::to_value(&stored).unwrap();
     assert_eq!(value["incident"]["sought"]["successor"], "new_profile_name", "{value}");
     assert_eq!(value["incident"]["told"]["successor"], "new_profile_name", "{value}");

@@ -1,80 +1,60 @@
-//! Stopped instances are swapped: taken off the old profile, given the live one, and never left with none.
+//! Swaps of stopped instances: off the old profile, onto the live one, and never left without a profile.
 
 use std::time::Duration;
 
-use reprofile_core::domain::names::InstanceId;
-use serde_json::Value;
+use tokio::time::sleep;
 
-use crate::lambda::Lambda;
-use reprofile_simulated_aws::{AwsModel, Deployment, Fault, Operation};
+use crate::scenario::{Given, HOUR, MINUTE};
+use reprofile_simulated_aws::{Fault, Operation};
 
-const HOUR: Duration = Duration::from_hours(1);
-
-fn deploy<'a>(aws: &AwsModel, lambda: &'a Lambda) -> Deployment<'a> {
-    Deployment::new(aws, move |payload: Value| async move { lambda.invoke(&payload).await })
-}
-
-fn subjects(aws: &AwsModel) -> Vec<String> {
-    aws.published().into_iter().map(|one| one.message.subject).collect()
-}
-
-/// A stale account with one stopped and one running instance.
-fn stale() -> (AwsModel, InstanceId, InstanceId) {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    let stopped = aws.stopped("eu-west-1", "web-role", "stopped");
-    let running = aws.running("eu-west-1", "web-role", "running");
-    aws.recreate_profile("web-role").unwrap();
-    (aws, stopped, running)
+/// An account with one stopped and one running instance, whose profile has just been created again.
+fn stale() -> Given {
+    let given = Given::role("web-role").stopped("eu-west-1", "stopped").running("eu-west-1", "running");
+    given.aws.recreate_profile("web-role").unwrap();
+    given
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_instance_is_swapped_and_healed_once_the_profile_is_a_minute_old() {
-    let (aws, stopped, running) = stale();
-    aws.set(|settings| settings.disassociating = Duration::ZERO);
-    let lambda = Lambda::in_account(&aws, &[]);
-    let mut deployment = deploy(&aws, &lambda);
-    deployment.run_for(Duration::from_secs(50)).await;
-    assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 0);
-    assert!(deployment.run_until_quiet(4 * HOUR).await);
-    assert_eq!([&stopped, &running].map(|one| aws.held(one)), [aws.live("web-role"), aws.live("web-role")]);
-    assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 1);
-    assert_eq!(aws.count(Operation::AssociateIamInstanceProfile), 1);
-    insta::assert_snapshot!(subjects(&aws).join("\n"), @"[Reprofile] HEALED web-role: 2 of 2 instances re-associated (111122223333)");
+    let mut scenario = stale().deployed();
+    scenario.aws.set(|settings| settings.disassociating = Duration::ZERO);
+    scenario.run_for(Duration::from_secs(50)).await;
+    assert_eq!(scenario.aws.count(Operation::DisassociateIamInstanceProfile), 0);
+    assert!(scenario.run_until_quiet(4 * HOUR).await);
+    assert!(scenario.all_are_re_associated());
+    assert_eq!(scenario.aws.count(Operation::DisassociateIamInstanceProfile), 1);
+    assert_eq!(scenario.aws.count(Operation::AssociateIamInstanceProfile), 1);
+    insta::assert_snapshot!(scenario.subjects().join("\n"), @"[Reprofile] HEALED web-role: 2 of 2 instances re-associated (111122223333)");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_that_has_been_taken_off_is_not_kept_waiting_for_long_between_tries() {
-    let (aws, stopped, _) = stale();
-    aws.set(|settings| settings.disassociating = Duration::ZERO);
-    tokio::time::sleep(Duration::from_mins(2)).await;
-    aws.fail_next(12, Operation::AssociateIamInstanceProfile, Fault::THROTTLED);
-    let lambda = Lambda::in_account(&aws, &[]);
-    let mut deployment = deploy(&aws, &lambda);
+async fn a_detached_instance_waits_less_than_a_minute_between_tries() {
+    let mut scenario = stale().deployed();
+    scenario.aws.set(|settings| settings.disassociating = Duration::ZERO);
+    sleep(2 * MINUTE).await;
+    scenario.aws.fail_next(12, Operation::AssociateIamInstanceProfile, Fault::THROTTLED);
     let bare_since = tokio::time::Instant::now();
-    while aws.held(&stopped) != aws.live("web-role") {
-        deployment.run_for(Duration::from_secs(1)).await;
-        assert!(bare_since.elapsed() < Duration::from_mins(1));
+    while !scenario.is_re_associated("stopped") {
+        scenario.run_for(Duration::from_secs(1)).await;
+        assert!(bare_since.elapsed() < MINUTE);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn wherever_the_function_is_killed_the_swap_is_finished_and_told() {
+async fn wherever_the_function_is_killed_the_swap_is_finished_and_reported() {
     let mut kills = 0;
     loop {
-        let (aws, stopped, _) = stale();
-        let lambda = Lambda::in_account(&aws, &[]);
-        let mut deployment = deploy(&aws, &lambda);
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        aws.kill_at(kills);
-        assert!(deployment.run_until_quiet(12 * HOUR).await, "kill {kills}");
-        assert_eq!(aws.held(&stopped), aws.live("web-role"), "kill {kills}");
-        let subjects = subjects(&aws);
+        let mut scenario = stale().deployed();
+        sleep(MINUTE).await;
+        scenario.aws.kill_at(kills);
+        assert!(scenario.run_until_quiet(12 * HOUR).await, "kill {kills}");
+        assert!(scenario.is_re_associated("stopped"), "kill {kills}");
+        let subjects = scenario.subjects();
         assert!(
             !subjects.is_empty() && subjects.iter().all(|one| one.contains("HEALED")),
             "kill {kills}: {subjects:?}"
         );
-        if !deployment.was_killed() {
+        if !scenario.was_killed() {
             break;
         }
         kills += 1;
@@ -83,74 +63,66 @@ async fn wherever_the_function_is_killed_the_swap_is_finished_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wherever_it_is_killed_twice_in_a_row_the_instance_is_not_left_bare() {
+async fn wherever_it_is_killed_twice_the_instance_keeps_a_profile() {
     for first in 0..40 {
-        let (aws, stopped, _) = stale();
-        let lambda = Lambda::in_account(&aws, &[]);
-        let mut deployment = deploy(&aws, &lambda);
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        aws.kill_at(first);
-        deployment.run_for(Duration::from_secs(100)).await;
-        aws.kill_at(first % 13);
-        assert!(deployment.run_until_quiet(12 * HOUR).await, "kill {first}");
-        assert_eq!(aws.held(&stopped), aws.live("web-role"), "kill {first}");
+        let mut scenario = stale().deployed();
+        sleep(MINUTE).await;
+        scenario.aws.kill_at(first);
+        scenario.run_for(Duration::from_secs(100)).await;
+        scenario.aws.kill_at(first % 13);
+        assert!(scenario.run_until_quiet(12 * HOUR).await, "kill {first}");
+        assert!(scenario.is_re_associated("stopped"), "kill {first}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_that_cannot_be_given_the_profile_back_is_told_and_tried_again() {
-    let (aws, stopped, _) = stale();
-    let lambda = Lambda::in_account(&aws, &[]);
-    let mut deployment = deploy(&aws, &lambda);
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    aws.fail_next(2, Operation::AssociateIamInstanceProfile, Fault::DENIED);
-    deployment.run_for(Duration::from_mins(5)).await;
-    assert!(subjects(&aws)[0].contains("FAILED"), "{:?}", subjects(&aws));
-    assert!(aws.published()[0].message.body.contains("was taken off"), "{}", aws.published()[0].message.body);
-    assert!(deployment.run_until_quiet(4 * HOUR).await);
-    assert_eq!(aws.held(&stopped), aws.live("web-role"));
-    assert!(subjects(&aws).last().unwrap().contains("HEALED"));
+async fn an_instance_that_stays_detached_is_reported_and_retried() {
+    let mut scenario = stale().deployed();
+    sleep(MINUTE).await;
+    scenario.aws.fail_next(2, Operation::AssociateIamInstanceProfile, Fault::DENIED);
+    scenario.run_for(5 * MINUTE).await;
+    assert!(scenario.subjects()[0].contains("FAILED"), "{:?}", scenario.subjects());
+    assert!(scenario.messages()[0].body.contains("was taken off"), "{}", scenario.messages()[0].body);
+    assert!(scenario.run_until_quiet(4 * HOUR).await);
+    assert!(scenario.is_re_associated("stopped"));
+    assert!(scenario.last_subject().contains("HEALED"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_detached_profile_is_given_back_though_the_instance_is_tagged_meanwhile() {
     for tag in ["ignore", "alert"] {
-        let (aws, stopped, _) = stale();
-        let lambda = Lambda::in_account(&aws, &[]);
-        let mut deployment = deploy(&aws, &lambda);
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        aws.fail_next(1, Operation::AssociateIamInstanceProfile, Fault::DENIED);
-        let mine = stopped.clone();
-        aws.just_before(Operation::AssociateIamInstanceProfile, move |aws| aws.tag(&mine, "reprofile", tag));
-        assert!(deployment.run_until_quiet(30 * HOUR).await, "{tag}");
-        assert_eq!(aws.held(&stopped), aws.live("web-role"), "{tag}: {:?}", subjects(&aws));
+        let mut scenario = stale().deployed();
+        sleep(MINUTE).await;
+        scenario.aws.fail_next(1, Operation::AssociateIamInstanceProfile, Fault::DENIED);
+        let mine = scenario.instance("stopped");
+        scenario.aws.just_before(Operation::AssociateIamInstanceProfile, move |aws| aws.tag(&mine, "reprofile", tag));
+        assert!(scenario.run_until_quiet(30 * HOUR).await, "{tag}");
+        assert!(scenario.is_re_associated("stopped"), "{tag}: {:?}", scenario.subjects());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_attaches_in_between_stays() {
-    let (aws, stopped, _) = stale();
-    aws.role_with_profile("other-role");
-    let lambda = Lambda::in_account(&aws, &[]);
-    let mut deployment = deploy(&aws, &lambda);
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    aws.set(|settings| settings.disassociating = Duration::ZERO);
-    let mine = stopped.clone();
-    aws.just_before(Operation::AssociateIamInstanceProfile, move |aws| {
+async fn a_profile_attached_by_somebody_in_between_stays() {
+    let mut scenario = stale().deployed();
+    scenario.aws.role_with_profile("other-role");
+    sleep(MINUTE).await;
+    scenario.aws.set(|settings| settings.disassociating = Duration::ZERO);
+    let mine = scenario.instance("stopped");
+    scenario.aws.just_before(Operation::AssociateIamInstanceProfile, move |aws| {
         aws.associate("eu-west-1", &mine, "other-role").unwrap();
     });
-    assert!(deployment.run_until_quiet(4 * HOUR).await);
-    assert_eq!(aws.held(&stopped), aws.live("other-role"));
+    assert!(scenario.run_until_quiet(4 * HOUR).await);
+    assert_eq!(scenario.aws.held(&scenario.instance("stopped")), scenario.aws.live("other-role"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_table_or_a_queue_a_stopped_instance_is_told_and_not_touched() {
-    for (aws, stopped, _) in [stale(), stale()].map(|(aws, stopped, running)| (aws.without_queue(), stopped, running)) {
-        let lambda = Lambda::in_account(&aws, &[]);
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        lambda.deliver(aws.take_events()).await;
-        assert_eq!(aws.count(Operation::DisassociateIamInstanceProfile), 0);
-        assert_ne!(aws.held(&stopped), aws.live("web-role"));
-        assert!(subjects(&aws)[0].contains("BROKEN"));
+async fn without_a_table_or_a_queue_a_stopped_instance_is_only_reported() {
+    for given in [stale().without_table(), stale().without_queue()] {
+        let scenario = given.deployed();
+        sleep(MINUTE).await;
+        scenario.deliver().await;
+        assert_eq!(scenario.aws.count(Operation::DisassociateIamInstanceProfile), 0);
+        assert!(!scenario.is_re_associated("stopped"));
+        assert!(scenario.subjects()[0].contains("BROKEN"));
     }
 }

@@ -10,7 +10,8 @@ use reprofile_core::domain::names::{InstanceId, ProfileName, RoleName};
 use reprofile_core::ports::Clock;
 
 use super::story::{Account, Case, Given, PROFILES, REGIONS, What};
-use reprofile_simulated_aws::{AwsModel, Caller, Deployment};
+use crate::scenario::Scenario;
+use reprofile_simulated_aws::{AwsModel, Caller};
 
 /// The account while the story goes on; clones share it.
 #[derive(Clone)]
@@ -75,11 +76,11 @@ impl Stage {
     }
 
     /// Does it; what AWS refuses, people leave.
-    pub async fn perform(&self, what: &What, deployment: &mut Deployment<'_>) {
+    pub async fn perform(&self, what: &What, scenario: &mut Scenario) {
         let aws = &self.aws;
         match *what {
-            What::ConsoleDeletesRole(role) => drop(deployment.run_during(aws.console_delete_role(role)).await),
-            What::ConsoleCreatesRole(role) => drop(deployment.run_during(aws.console_create_role(role)).await),
+            What::ConsoleDeletesRole(role) => drop(scenario.run_during(aws.console_delete_role(role)).await),
+            What::ConsoleCreatesRole(role) => drop(scenario.run_during(aws.console_create_role(role)).await),
             _ => self.perform_at_once(what),
         }
     }

@@ -1,7 +1,5 @@
 //! How large a document gets: 20,000 instances fit, whatever becomes of them.
 
-use std::time::Duration;
-
 use reprofile_core::decide::incident::{History, Next, Occasion, Timing, advance};
 use reprofile_core::decide::plan::{Action, Blocker, Guardrails, Level, plan};
 use reprofile_core::decide::profile_record::{
@@ -21,8 +19,8 @@ use reprofile_core::domain::names::{
 use reprofile_core::reconcile::intents::{intents, next_turn, postpone};
 use time::macros::datetime;
 
-use crate::lambda::Lambda;
-use reprofile_simulated_aws::{AwsModel, Deployment, Operation};
+use crate::scenario::{Given, HOUR, MINUTE};
+use reprofile_simulated_aws::Operation;
 
 const MANY: u32 = 20_000;
 /// DynamoDB takes 400 KB.
@@ -219,26 +217,16 @@ fn an_instance_that_there_is_no_room_to_remember_is_not_made_to_take_up_a_role()
 
 #[tokio::test(start_paused = true)]
 async fn an_account_with_3000_broken_instances_is_reported_and_healed() {
-    let aws = AwsModel::new();
-    aws.role_with_profile("web-role");
-    let instances = aws.running_many(3000, "eu-west-1", "web-role", "web");
-    let lambda = Lambda::in_account(&aws, &[]);
-    let mut deployment = Deployment::new(&aws, |payload: serde_json::Value| {
-        let lambda = &lambda;
-        async move { lambda.invoke(&payload).await }
-    });
-    aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
-    aws.delete_instance_profile("web-role").unwrap();
-    deployment.run_for(Duration::from_mins(5)).await;
-    assert!(size(&aws.remembered("web-role").unwrap()) < LARGEST);
-    aws.create_instance_profile_with("/", "web-role", &[]).unwrap();
-    aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
-    assert!(deployment.run_until_quiet(Duration::from_hours(4)).await);
-    assert!(instances.iter().all(|instance| aws.held(instance) == aws.live("web-role")));
-    assert_eq!(aws.count(Operation::ReplaceIamInstanceProfileAssociation), 3000);
-    let subjects: Vec<String> = aws.published().into_iter().map(|one| one.message.subject).collect();
+    let mut scenario = Given::role("web-role").running_many(3000, "eu-west-1", "web").deployed();
+    scenario.delete_profile("web-role", "web-role");
+    scenario.run_for(5 * MINUTE).await;
+    assert!(size(&scenario.aws.remembered("web-role").unwrap()) < LARGEST);
+    scenario.create_profile("/", "web-role", "web-role");
+    assert!(scenario.run_until_quiet(4 * HOUR).await);
+    assert!(scenario.all_are_re_associated());
+    assert_eq!(scenario.aws.count(Operation::ReplaceIamInstanceProfileAssociation), 3000);
     assert_eq!(
-        subjects,
+        scenario.subjects(),
         [
             "[Reprofile] BROKEN web-role: 3000 of 3000 instances cut off (111122223333)",
             "[Reprofile] HEALED web-role: 3000 of 3000 instances re-associated (111122223333)"
