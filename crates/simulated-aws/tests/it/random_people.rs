@@ -4,21 +4,24 @@
 //! play other ones, change `SEED` and `CASES`.
 
 mod laws;
+mod reports;
 mod stage;
 mod story;
 
 use std::time::Duration;
 
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use reprofile_core::domain::glob::Globs;
 
 use self::laws::{Trial, nothing_more_happens};
 use self::stage::Stage;
-use self::story::{Case, case};
+use self::story::{Case, calm_case, case};
 use crate::scenario::{Given, MINUTE};
 
 const SEED: u64 = 1;
 const CASES: u32 = 60;
+const CALM_CASES: u32 = 12;
 const STEPS: usize = 16;
 
 const SWEEPS: Duration = Duration::from_hours(2);
@@ -66,6 +69,7 @@ async fn play(case: &Case) -> Result<(), TestCaseError> {
     trial.nothing_was_written_that_may_not_be()?;
     trial.what_is_broken_is_told_and_nothing_else()?;
     trial.what_is_published_has_a_status()?;
+    trial.what_was_reported_adds_up_to_what_was_done(case.is_calm())?;
     nothing_more_happens(&scenario.aws.writes()[writes..], &scenario.aws.published()[told..])
 }
 
@@ -74,14 +78,24 @@ fn in_virtual_time(case: &Case) -> Result<(), TestCaseError> {
     runtime.block_on(play(case))
 }
 
-#[test]
-fn whatever_people_do_nothing_wrong_is_written_and_no_break_is_missed() {
+/// Plays so many cases.
+fn hold(cases: u32, of: &impl Strategy<Value = Case>) {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&SEED.to_le_bytes());
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let outcome = runner.run(&case(STEPS), |case| in_virtual_time(&case));
+    let outcome = runner.run(of, |case| in_virtual_time(&case));
     if let Err(failure) = outcome {
         panic!("seed {SEED}: {failure}");
     }
+}
+
+#[test]
+fn whatever_people_do_nothing_wrong_is_written_and_no_break_is_missed() {
+    hold(CASES, &case(STEPS));
+}
+
+#[test]
+fn where_nothing_fails_alerts_call_exactly_the_healed_instances_healed() {
+    hold(CALM_CASES, &calm_case(STEPS));
 }

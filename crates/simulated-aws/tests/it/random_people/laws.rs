@@ -16,6 +16,7 @@ use reprofile_core::ports::Message;
 use time::Duration;
 
 use super::stage::Stage;
+use crate::scenario::attribute;
 use reprofile_simulated_aws::{AwsModel, Call, Deed, Effect, Invocation, Operation, Published};
 
 type Judgement = Result<(), TestCaseError>;
@@ -117,8 +118,8 @@ impl Trial<'_> {
             }
         }
         for profile in &profiles {
-            let broken: Vec<&(InstanceId, Association)> =
-                broken.iter().filter(|(_, last)| last.arn.name() == profile).collect();
+            let broken: Vec<(InstanceId, Association)> =
+                broken.iter().filter(|(_, last)| last.arn.name() == profile).cloned().collect();
             let told = self.told_of(profile);
             let said = || format!("{:#?}", told.iter().map(|one| (one.at, &one.message.subject)).collect::<Vec<_>>());
             let is_told_broken = told.last().is_some_and(|one| is_broken(one, profile));
@@ -135,6 +136,7 @@ impl Trial<'_> {
                 continue;
             }
             prop_assert!(is_told_broken, "{profile} is broken ({broken:?}), and that was not told last: {}", said());
+            self.a_person_who_has_to_act_is_asked_to(&broken, told.last().unwrap())?;
             let body = &told.last().unwrap().message.body;
             for (instance, _) in broken {
                 prop_assert!(body.contains(instance.as_str()), "{instance} is not in what was told: {body}");
@@ -266,10 +268,6 @@ fn is_in_iam(operation: Operation) -> bool {
 
 fn made_by_us(profile: &Profile, before: &[Deed]) -> bool {
     before.iter().any(|deed| matches!(&deed.effect, Effect::Created(made) if made.id == profile.id))
-}
-
-fn attribute<'a>(message: &'a Message, wanted: &str) -> &'a str {
-    message.attributes.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value)
 }
 
 /// Whether it is a digest that lists the profile.

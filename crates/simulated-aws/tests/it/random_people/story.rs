@@ -109,6 +109,20 @@ pub enum What {
     JustBefore(Operation, Box<What>),
 }
 
+impl Case {
+    /// Whether nothing fails and nobody acts between a look and its steps.
+    pub fn is_calm(&self) -> bool {
+        !self.story.iter().any(|step| step.what.is_trouble())
+    }
+}
+
+impl What {
+    fn is_trouble(&self) -> bool {
+        use What::{Fails, FailsFromNowOn, FunctionIsKilledAt, JustBefore, RegionFails};
+        matches!(self, Fails(..) | FailsFromNowOn(..) | RegionFails(..) | FunctionIsKilledAt(_) | JustBefore(..))
+    }
+}
+
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "level {:?}, scoped: {}, {:?}", self.level, self.is_scoped, self.account)?;
@@ -126,6 +140,14 @@ pub fn case(steps: usize) -> impl Strategy<Value = Case> {
     let level = prop_oneof![1 => Just(Level::Alert), 3 => Just(Level::Reassociate), 3 => Just(Level::Relink), 3 => Just(Level::Restore)];
     (level, prop::bool::weighted(0.2), vec(given(), 1..5), account(), vec(step(), 2..steps))
         .prop_map(|(level, is_scoped, instances, account, story)| Case { level, is_scoped, instances, account, story })
+}
+
+/// The same without what goes wrong.
+pub fn calm_case(steps: usize) -> impl Strategy<Value = Case> {
+    case(steps).prop_map(|mut case| {
+        case.story.retain(|step| !step.what.is_trouble());
+        case
+    })
 }
 
 fn profile() -> impl Strategy<Value = &'static str> {
