@@ -13,7 +13,7 @@ use reprofile_core::domain::model::{Profile, Trust};
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::ports::{Account, Clock, Iam};
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::iam_writer::put_right;
+use reprofile_core::reconcile::iam_writer::apply_repair;
 
 /// The pauses before IAM is read again after a write: its reads lag behind its writes, mostly by seconds.
 const PAUSES: [Duration; 7] = [
@@ -62,7 +62,7 @@ pub async fn write_iam<A: Account>(
         Err(error) => IamWriteResult::Skipped(format!("what it stands on could not be read again: {error}")),
         Ok(None) => {
             under_way.writing_iam(Some((name.clone(), repair.clone())));
-            let answer = put_right(iam, name, repair, context.aws.clock().now()).await;
+            let answer = apply_repair(iam, name, repair, context.aws.clock().now()).await;
             let result = confirm(iam, profile, repair, answer.err()).await;
             under_way.writing_iam(None);
             result

@@ -17,7 +17,7 @@ use reprofile_core::domain::event::{CallName, Change, Ignored, Subject, What};
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::ports::Account;
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::targets::{Reach, reach};
+use reprofile_core::reconcile::targets::{Targets, targets};
 
 /// A reason is shown to this length, in characters.
 const REASON: usize = 400;
@@ -151,10 +151,10 @@ impl<'a, A: Account> Following<'a, A> {
         let scope = if let Some(scope) = self.asked.get(&key) {
             scope.clone()
         } else {
-            let scope = match reach(&self.context.aws, &What::Change(change.clone())).await? {
-                Reach::Everything => Some(Scope::Everything),
-                Reach::Profiles(names) if names.is_empty() => None,
-                Reach::Profiles(names) => Some(Scope::Profiles(names)),
+            let scope = match targets(&self.context.aws, &What::Change(change.clone())).await? {
+                Targets::Everything => Some(Scope::Everything),
+                Targets::Profiles(names) if names.is_empty() => None,
+                Targets::Profiles(names) => Some(Scope::Profiles(names)),
             };
             self.asked.insert(key, scope.clone());
             scope

@@ -28,7 +28,7 @@ pub const IN_FORCE_WITHIN: Duration = Duration::minutes(15);
 /// `known` were seen in it.
 ///
 /// `live` is `None` only where IAM said that no profile of that name exists. A stale instance is `Stale` whatever the
-/// role's trust is, since no credentials reach it before it is re-associated; [`also_untrusted`] tells of the rest.
+/// role's trust is, since no credentials reach it before it is re-associated; [`also_untrusted`] covers the rest.
 ///
 /// The rule behind it: "compare the `InstanceProfileId` from IAM with the one that EC2 shows; if they differ, attach a
 /// valid instance profile".
@@ -54,7 +54,7 @@ fn was_replaced(profile: &Profile, role: &Role, known: &[KnownRole]) -> bool {
     known.iter().any(|known| known.profile == profile.id && known.name == role.name && known.id != role.id)
 }
 
-/// Whether a running instance waits in vain for its association: EC2 says, or it was `seen`, that the association has been
+/// Whether the association of a running instance is stuck: EC2 says, or it was `seen`, that the association has been
 /// on its way for [`IN_FORCE_WITHIN`]. Only where nothing else is wrong this is what is wrong.
 #[must_use]
 pub fn is_stuck(association: &Association, state: InstanceState, seen: Option<Timestamp>, now: Timestamp) -> bool {
@@ -63,7 +63,7 @@ pub fn is_stuck(association: &Association, state: InstanceState, seen: Option<Ti
         && association.since.or(seen).is_some_and(|since| now - since >= IN_FORCE_WITHIN)
 }
 
-/// Whether the association may be stuck, as far as its row alone tells: it is old, or does not say how old it is.
+/// Whether the association may be stuck, by its row alone: it is old, or of unknown age.
 #[must_use]
 pub fn may_be_stuck(association: &Association, now: Timestamp) -> bool {
     association.state == AssociationState::Associating

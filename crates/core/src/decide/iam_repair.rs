@@ -1,8 +1,7 @@
-//! Whether IAM may be repaired, and by what: a role of the remembered name back into its profile, a deleted profile back
-//! under its name. Pure.
+//! Whether IAM may be repaired, and how: put the role back into its profile, or create a deleted profile again. Pure.
 //!
-//! Invariant: only a role of the remembered name that exists and surely trusts EC2 is chosen; a person at a terminal may
-//! vouch for one that perhaps does. No role is ever created, and nothing is ever deleted.
+//! Invariant: chooses only an existing role of the recorded name that surely trusts EC2. A person at a terminal may vouch
+//! for one that perhaps does. Never creates a role; never deletes anything.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,10 +13,10 @@ use crate::decide::plan::Level;
 use crate::domain::model::{Profile, Role, Timestamp, Trust};
 use crate::domain::names::{Path, ProfileId, RoleId, RoleName};
 
-/// The tag that a restored profile bears, with the time of its restoring: whoever owns it by code has to import it.
+/// The tag of a restored profile, with the time. A tool that owns the profile by code has to import it.
 pub const RESTORED: &str = "reprofile:restored";
 
-/// What is put right in IAM.
+/// A repair of IAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IamRepair {
     /// `AddRoleToInstanceProfile`.
@@ -52,7 +51,7 @@ pub struct ChosenRole {
     pub id: RoleId,
 }
 
-/// What a profile was, as far as it is known: remembered, or said by somebody who knows.
+/// What a profile was: from its record, or by the word of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
     /// The name of its role.
@@ -63,11 +62,11 @@ pub struct Former {
     pub path: Path,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Whether a person says that EC2 can use the role, where its trust policy leaves that open. Nothing remembered is.
+    /// Whether a person vouches that EC2 can use the role, where its trust policy leaves that open. A record never does.
     pub is_vouched_for: bool,
 }
 
-/// What was put right in IAM, for telling.
+/// A repair of IAM that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IamRepaired {
     /// The role that was put into the profile.
@@ -86,7 +85,7 @@ pub enum RepairBlocked {
     Level,
     /// No role was ever seen in the profile.
     NothingRemembered,
-    /// There is no role of the remembered name.
+    /// There is no role of the recorded name.
     NoRole,
     /// The role is the one that was in it: somebody took it out.
     TakenOut,
@@ -120,7 +119,7 @@ impl fmt::Display for RepairBlocked {
     }
 }
 
-/// What was read when IAM lacked something: the same again, later, means that nobody is at work on it.
+/// The state of IAM when it lacked something. The same state later means that nobody is changing it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// The profile's id, if there is one.
@@ -140,19 +139,19 @@ impl Reading {
     }
 }
 
-/// Whether the profile lacks something that a write to IAM could put right.
+/// Whether the profile lacks something that a write to IAM could repair.
 #[must_use]
 pub fn lacks_something(live: Option<&Profile>) -> bool {
     live.is_none_or(|live| live.role.is_none())
 }
 
-/// The level that putting right what the profile lacks needs.
+/// The level that the repair of the profile needs.
 #[must_use]
 pub fn needed(live: Option<&Profile>) -> Level {
     if live.is_some() { Level::Relink } else { Level::Restore }
 }
 
-/// What may be put right, by what the profile was and the role of that name, as IAM has it. Pure.
+/// Decides on the repair, by the profile as it was and the role of that name as IAM has it. Pure.
 ///
 /// # Errors
 /// Why not.

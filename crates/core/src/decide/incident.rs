@@ -25,9 +25,9 @@ pub use advance::{CONTINUE, History, Next, advance};
 /// The times that an incident's life is set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a break may settle before it is told; `None`: there is no queue to come back by, so it is told at once.
+    /// How long a break settles before people are alerted; `None`: without a queue they are alerted at once.
     pub settle: Option<Duration>,
-    /// How often an open incident is told again; zero: never.
+    /// How often people are reminded of an open incident; zero: never.
     pub remind: Duration,
     /// How long lies at least between the two readings before IAM is written.
     pub confirm: Duration,
@@ -41,7 +41,7 @@ pub struct Incident {
     /// When it was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: Timestamp,
-    /// How many alerts were told.
+    /// How many alerts were published.
     pub revision: u32,
     /// The recheck that counts; an older one is a redelivery.
     pub sequence: u64,
@@ -49,15 +49,17 @@ pub struct Incident {
     pub rechecks: u32,
     /// The changes that led to it.
     pub changes: Vec<Change>,
-    /// What was healed and not yet told, one by one as far as an alert lists them.
+    /// The healed instances that no alert reported yet, as many as an alert lists.
     pub healed: Vec<Healed>,
     /// How many more were.
     pub more_healed: usize,
-    /// What was told last.
-    pub told: Option<Told>,
-    /// What was put right in IAM and not yet told.
-    pub mended: Vec<IamRepaired>,
-    /// What was read when IAM lacked something.
+    /// The last alert.
+    #[serde(rename = "told")]
+    pub last_alert: Option<LastAlert>,
+    /// The repairs of IAM that no alert reported yet.
+    #[serde(rename = "mended")]
+    pub iam_repairs: Vec<IamRepaired>,
+    /// The state of IAM when it lacked something.
     pub reading: Option<Reading>,
     /// Whether IAM's list was searched for the profile, without regard to case, and did not have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -65,13 +67,13 @@ pub struct Incident {
     /// Whether it was found by the account's first sweep, whose digest gave notice: nothing is repaired before the next one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_on_notice: bool,
-    /// What came of looking for a profile that took this one's place.
+    /// The result of looking for a profile that took this one's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sought: Option<Sought>,
-    /// The instances that were cut off, over its whole life.
+    /// The instances that lost their role, over the whole incident.
     #[serde(default, skip_serializing_if = "Losses::is_empty")]
     pub losses: Losses,
-    /// Whether Reprofile changed anything in EC2 or IAM for it, told or not.
+    /// Whether Reprofile changed anything in EC2 or IAM for it, reported or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_changed: bool,
 }
@@ -89,8 +91,8 @@ pub struct Healed {
 
 /// The last alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "stored::Told", into = "stored::Told")]
-pub struct Told {
+#[serde(from = "stored::LastAlert", into = "stored::LastAlert")]
+pub struct LastAlert {
     /// When.
     pub at: Timestamp,
     /// The status.
@@ -143,8 +145,8 @@ impl Occasion {
     }
 }
 
-/// What the first sweep's notice means for a look. What the first sweep finds is not repaired before a person could read
-/// of it.
+/// What the first sweep's notice means for a look. Findings of the first sweep are repaired only after a person could read
+/// about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// This is the first sweep, which gives notice.
@@ -161,10 +163,9 @@ impl Notice {
     pub fn holds_back(self, occasion: Occasion, incident: Option<&Incident>) -> bool {
         let was_on_notice = incident.is_some_and(|open| open.is_on_notice);
         match (occasion, self) {
-            (Occasion::Change { .. }, _) => false,
+            (Occasion::Change { .. }, _) | (Occasion::Sweep | Occasion::FirstSweep, Self::Over) => false,
             (Occasion::Recheck, _) | (_, Self::Unchanged) => was_on_notice,
             (Occasion::Sweep | Occasion::FirstSweep, Self::Given) => incident.is_none() || was_on_notice,
-            (Occasion::Sweep | Occasion::FirstSweep, Self::Over) => false,
         }
     }
 }
@@ -182,8 +183,8 @@ impl Incident {
             changes: Vec::new(),
             healed: Vec::new(),
             more_healed: 0,
-            told: None,
-            mended: Vec::new(),
+            last_alert: None,
+            iam_repairs: Vec::new(),
             reading: None,
             is_missing_from_list: false,
             is_on_notice: false,
@@ -193,10 +194,10 @@ impl Incident {
         }
     }
 
-    /// Whether a first sweep found it, and nobody was told of it by itself yet.
+    /// Whether a first sweep found it, and no alert of its own was published yet.
     #[must_use]
     pub fn is_only_noticed(&self) -> bool {
-        self.is_on_notice && self.told.is_none()
+        self.is_on_notice && self.last_alert.is_none()
     }
 }
 

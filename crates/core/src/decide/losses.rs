@@ -1,8 +1,9 @@
-//! The instances that an incident cut off, over its whole life: which, what they held, since when, until when. Pure.
+//! The instances that lost their role in an incident, over its whole life: which, their profile, since when, until when.
+//! Pure.
 //!
 //! Invariant: as many as an alert lists are kept one by one, and the rest is counted by region and case, so that what is
-//! stored stays small however many there are. "Since" only ever moves back: it is the time of the event that cut the
-//! instance off, or that of the first look that saw it so, and never the age of anything.
+//! stored stays small however many there are. "Since" only ever moves back: it is the time of the event that took
+//! the role away, or of the first look that saw the instance without it. It is never the age of anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,24 +27,24 @@ pub struct Since {
     /// The moment.
     #[serde(with = "time::serde::rfc3339")]
     pub at: Timestamp,
-    /// Whether no event tells of it, and this is when it was seen first.
+    /// Whether no event gives the time, and this is the time of the first look.
     pub is_first_seen: bool,
 }
 
-/// One instance that was cut off.
+/// One instance that lost its role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Where it runs.
     pub region: Region,
     /// The instance.
     pub instance: InstanceId,
-    /// Its state, when it was last seen cut off.
+    /// Its state, when it was last seen without its role.
     pub state: InstanceState,
     /// The beginning of its `Name` tag.
     pub name: Option<String>,
     /// The profile id that it held.
     pub held: ProfileId,
-    /// What was wrong, when it was last seen cut off.
+    /// Its case, when it was last seen without its role.
     pub case: Case,
     /// Since when.
     pub since: Since,
@@ -51,7 +52,7 @@ pub struct Loss {
     pub end: Option<End>,
 }
 
-/// How it ended that an instance was cut off.
+/// How the loss of an instance ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// When that was seen.
@@ -61,7 +62,7 @@ pub struct End {
     pub how: Ending,
 }
 
-/// What put an end to it.
+/// What ended it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
@@ -71,7 +72,7 @@ pub enum Ending {
     Terminated,
     /// Somebody gave it another instance profile, or took this one off.
     ChangedByOther,
-    /// It was seen well, or not seen any more: IAM was put right, somebody re-associated it, or it has ended.
+    /// It was seen well, or not seen any more: IAM was repaired, somebody re-associated it, or it has ended.
     Over,
 }
 
@@ -80,7 +81,7 @@ pub enum Ending {
 pub struct Count {
     /// Where they run.
     pub region: Region,
-    /// What is wrong with them.
+    /// Their case.
     pub case: Case,
     /// How many there are.
     pub number: usize,
@@ -105,13 +106,13 @@ pub fn by_region(counts: &[Count]) -> BTreeMap<&Region, usize> {
     regions
 }
 
-/// All that were cut off since the incident was opened.
+/// All instances that lost their role since the incident was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Losses {
     /// Since when the first of them was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
-    /// Those that are told one by one.
+    /// Those that an alert lists.
     pub listed: Vec<Loss>,
     /// Which others are counted in `counted`, so that none is counted twice.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -119,7 +120,7 @@ pub struct Losses {
     /// How many those are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<Count>,
-    /// How many there were beyond them: the most that one look saw in each region, for they are not told apart.
+    /// How many there were beyond them: the most that one look saw in each region, because they cannot be told apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beyond: Vec<Count>,
     /// How many of those that are not listed Reprofile healed.
@@ -133,7 +134,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Losses {
-    /// Whether no instance was cut off.
+    /// Whether no instance lost its role.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
@@ -186,7 +187,7 @@ impl Loss {
         }
     }
 
-    /// It was seen cut off again, or for the last time.
+    /// It was seen without its role again, or for the last time.
     fn see(&mut self, found: &Affected, since: Since, end: Option<End>) {
         *self = Self::new(found, self.since.min(since), end);
     }

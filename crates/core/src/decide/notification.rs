@@ -1,4 +1,4 @@
-//! What people are told of one profile: the report of a look, and what its incident adds.
+//! The content of an alert on one profile: the report of a look, and what its incident adds.
 //!
 //! Invariant: `status` is final. The incident decided it, and nothing that writes an alert computes another one.
 
@@ -8,7 +8,7 @@ use crate::decide::report::{InstanceReport, ReconcileReport, Status};
 use crate::domain::event::Change;
 use crate::domain::model::Case;
 
-/// What one alert says.
+/// The content of one alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The last look at the profile. Its `changes` and `iam_repaired` are of that look alone: alerts use the fields here.
@@ -31,7 +31,7 @@ pub struct Notification {
     pub recreated: usize,
 }
 
-/// What identifies an alert on an incident.
+/// The id of an alert on an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentReference {
     /// The incident's id, the same in all its alerts.

@@ -34,7 +34,7 @@ pub enum Level {
     Alert,
     /// Repairs EC2 associations to the profile of the same name.
     Reassociate,
-    /// Also puts a role of the remembered name back into a profile that lost it.
+    /// Also puts a role of the recorded name back into a profile that lost it.
     Relink,
     /// Also creates a deleted profile again.
     Restore,
@@ -48,7 +48,7 @@ impl Level {
     }
 }
 
-/// What a step does.
+/// The calls of a step.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -100,7 +100,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// What is decided for one affected instance.
+/// The decision on one affected instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Decision {
@@ -111,14 +111,14 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Whether only IAM's being put right could help the instance, and nobody holds it back.
+    /// Whether only a repair of IAM could help the instance, and nobody holds it back.
     #[must_use]
     pub fn waits_for_iam(&self) -> bool {
         matches!(self, Self::Skip(Blocker::NoRole | Blocker::NoProfile))
     }
 }
 
-/// What bounds a plan: the part of the configuration that planning needs.
+/// The bounds of a plan: the part of the configuration that planning needs.
 #[derive(Debug, Clone)]
 pub struct Guardrails {
     /// How far to go.
@@ -127,7 +127,7 @@ pub struct Guardrails {
     pub ignore: Globs,
     /// Profiles that may be written.
     pub scope: Globs,
-    /// Whether a swap that was begun would be remembered, and come back: there is a table and a queue.
+    /// Whether swaps are allowed: a table records them, and a queue brings them back.
     pub may_swap: bool,
 }
 
@@ -165,7 +165,7 @@ impl PlannedInstance {
     }
 }
 
-/// What is decided for the affected instances of one profile.
+/// The decisions on the affected instances of one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// The profile.
@@ -175,7 +175,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Takes no step now, for this reason. A swap that was begun is finished all the same: its instance holds no profile.
+    /// Takes no step now, for this reason. Only swaps that we began are finished: their instances hold no profile.
     pub fn hold_back(&mut self, why: Blocker) {
         for one in &mut self.instances {
             if one.step().is_some_and(|step| step.action != Action::Associate) {
@@ -194,10 +194,10 @@ impl Plan {
         self.instances.iter().map(|one| &one.decision)
     }
 
-    /// Leaves alone the instances that were swapped before because their association was stuck: what did not help once is
-    /// for a person to look at.
+    /// Leaves alone the instances that were swapped before because their association was stuck. A person has to look where
+    /// one swap did not help.
     ///
-    /// At most `most` are swapped: what was swapped has to be remembered, so that it is not swapped again.
+    /// Swaps at most `most`: each has to be recorded, so that it is not repeated.
     pub fn leave_swapped(&mut self, swapped: &[InstanceId], most: usize) {
         let mut room = most.saturating_sub(swapped.len());
         for one in &mut self.instances {
@@ -272,7 +272,7 @@ fn blocker(live: Option<&Profile>, one: &Affected, bounds: &Guardrails, now: Tim
     rows.into_iter().find_map(|(holds, blocker)| holds.then_some(blocker))
 }
 
-/// What re-associates the instance, as it stands.
+/// The action that re-associates the instance in its present state.
 fn action(one: &Affected) -> Action {
     match (one.association.state, one.instance.state, one.case) {
         (AssociationState::Ending, ..) => Action::Associate,

@@ -1,4 +1,4 @@
-//! What came of a run: the values that the answer, the alert, the log and the metrics are all made from.
+//! The result of a look at one profile: the answer, the log, the metrics and the notification are made from it.
 //!
 //! Invariant: every affected instance is in the report of its profile exactly once, with one outcome.
 
@@ -16,7 +16,7 @@ use crate::domain::model::Sought;
 use crate::domain::model::{Affected, Case, Profile, Timestamp};
 use crate::domain::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
 
-/// What became of one affected instance.
+/// The outcome of one affected instance.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Outcome {
@@ -70,7 +70,7 @@ pub enum Deferral {
     InTransition(Blocker),
     /// The invocation's time was over.
     OutOfTime,
-    /// IAM was just put right; what follows from it is seen to next.
+    /// IAM was just repaired; the next look sees the effect.
     IamRepaired,
 }
 
@@ -81,7 +81,7 @@ impl Outcome {
         self.into()
     }
 
-    /// What the profile's status is at least, for an instance with this outcome.
+    /// The least status of the profile that this outcome allows.
     fn status(&self) -> Status {
         match self {
             Self::Failed(_) => Status::Failed,
@@ -93,7 +93,7 @@ impl Outcome {
         }
     }
 
-    /// What came of an instance that the plan gave no step.
+    /// The outcome of an instance that the plan gave no step.
     #[must_use]
     pub fn of_blocked(blocker: Blocker) -> Self {
         if blocker.passes() {
@@ -103,7 +103,7 @@ impl Outcome {
         }
     }
 
-    /// Whether somebody asked not to hear of it.
+    /// Whether somebody asked for silence.
     #[must_use]
     pub fn is_muted(&self) -> bool {
         matches!(self, Self::Left(Skipped::Hindered(hindrance)) if hindrance.is_muted())
@@ -141,14 +141,14 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// One affected instance, what was tried, and what came of it.
+/// One affected instance with its step and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceReport {
     /// The instance as it was found.
     pub found: Affected,
-    /// What was tried, if anything.
+    /// The action that was tried, if any.
     pub step: Option<Action>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -188,9 +188,9 @@ pub enum Status {
     Unused,
     /// Instances use it, and nothing is wrong with any.
     Healthy,
-    /// What was told as broken was mended by somebody else.
+    /// Somebody else repaired a break that people were alerted to.
     Resolved,
-    /// What was broken is healed.
+    /// Reprofile healed the break.
     Healed,
     /// An instance is broken, and nothing was tried or could be.
     Broken,
@@ -206,7 +206,7 @@ impl Status {
     }
 }
 
-/// What one look at a profile found, and what came of its steps.
+/// The result of one look at a profile and of its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReconcileReport {
     /// The partition of the account.
@@ -225,13 +225,13 @@ pub struct ReconcileReport {
     pub healthy: usize,
     /// When the run ended.
     pub at: Timestamp,
-    /// What this look repaired in IAM.
+    /// The repair of IAM that this look made.
     pub iam_repaired: Option<IamRepaired>,
     /// Why IAM was not repaired, where it lacks something.
     pub repair_blocked: Option<RepairBlocked>,
     /// The role that the profile was last seen with, where the table has one.
     pub remembered: Option<RoleName>,
-    /// What was read when IAM lacked something.
+    /// The state of IAM when it lacked something.
     pub reading: Option<Reading>,
     /// How its instances were found.
     pub search: Search,
@@ -241,12 +241,12 @@ pub struct ReconcileReport {
     pub is_missing_from_list: bool,
     /// Whether nothing is repaired yet, for the first sweep gives notice first.
     pub is_on_notice: bool,
-    /// What came of looking for a profile that took this one's place.
+    /// The result of looking for a profile that took this one's place.
     pub sought: Option<Sought>,
 }
 
 impl ReconcileReport {
-    /// A report of a profile that nothing more is known of yet.
+    /// A report without instances.
     #[must_use]
     pub fn new(
         partition: Partition,
@@ -289,15 +289,15 @@ impl ReconcileReport {
     }
 
     /// How the profile is after this run: FAILED if any attempted step failed; else BROKEN if any instance is; else HEALED
-    /// if we healed one. What is published of an incident has the status that `incident` decided.
+    /// if we healed one. An alert on an incident has the incident's status instead.
     #[must_use]
     pub fn status(&self) -> Status {
         let least = if self.healthy > 0 { Status::Healthy } else { Status::Unused };
         self.instances.iter().map(|one| self.status_of(one)).fold(least, Status::max)
     }
 
-    /// What the profile's status is at least, for one of its instances. One that was re-associated with a role that
-    /// does not let EC2 assume it is as broken as before.
+    /// The least status of the profile that one of its instances allows. An instance that was re-associated with a role
+    /// that does not let EC2 assume it is as broken as before.
     #[must_use]
     pub fn status_of(&self, one: &InstanceReport) -> Status {
         match one.outcome.status() {
@@ -306,7 +306,7 @@ impl ReconcileReport {
         }
     }
 
-    /// The case to tell: the gravest of its instances' (`gone` before `role-less` before `stale` …).
+    /// The gravest case of its instances (`gone` before `role-less` before `stale` …).
     #[must_use]
     pub fn case(&self) -> Case {
         self.reported().map(|one| one.found.case).max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy)
@@ -332,7 +332,7 @@ impl ReconcileReport {
         broken.peek().is_some() && broken.all(passes)
     }
 
-    /// The instances that people are told of: all but the muted.
+    /// The instances to report: all but the muted.
     pub fn reported(&self) -> impl Iterator<Item = &InstanceReport> {
         self.instances.iter().filter(|one| !one.outcome.is_muted())
     }

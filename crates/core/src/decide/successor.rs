@@ -1,7 +1,7 @@
 //! Whether another instance profile took the place of one that is gone or has lost its role: a rename.
 //!
-//! Invariant: a successor holds the role now, took it up with this break, and was not known with it before. Whatever is
-//! less sure is no successor, and nothing is said of it. Nothing here writes.
+//! Invariant: a successor holds the role now, took it up with this break, and was not known with it before. A profile that is
+//! less sure is no successor.
 
 use time::Duration;
 
@@ -13,7 +13,7 @@ use crate::domain::names::{ProfileName, RoleName};
 /// A profile that was created so long before the break, or later, was created for it: tools that replace create first.
 const CREATED_WITHIN: Duration = Duration::hours(1);
 
-/// What the table learned so long before the break, or later, it learned from the same replacement.
+/// A record that was made so long before the break, or later, comes from the same replacement.
 const LEARNED_WITHIN: Duration = Duration::minutes(10);
 
 /// A profile that broke, as far as that matters for who took its place.
@@ -48,14 +48,14 @@ impl Break<'_> {
     }
 
     /// Whether the profile was known with the role before it took it up with this break.
-    fn knew(&self, memory: &ProfileRecord, taken_up: Timestamp) -> bool {
+    fn knew(&self, record: &ProfileRecord, taken_up: Timestamp) -> bool {
         let before = taken_up.max(self.first() - LEARNED_WITHIN);
         let is_it = |name: &RoleName| name == self.role;
-        let held = memory.binding.as_ref().is_some_and(|known| {
+        let held = record.binding.as_ref().is_some_and(|known| {
             known.former_role.as_ref().is_some_and(|role| is_it(&role.name))
                 || (known.role.as_ref().is_some_and(|role| is_it(&role.name)) && known.seen < before)
         });
-        held || memory.indexed.iter().any(|one| is_it(&one.role) && one.at < before)
+        held || record.indexed.iter().any(|one| is_it(&one.role) && one.at < before)
     }
 }
 
@@ -79,26 +79,26 @@ pub fn put_into(changes: &[Change], role: &RoleName, broken: &ProfileName) -> Ve
     names
 }
 
-/// The successor among the profiles that hold the role now, each with what is remembered of it; of several, the one that
+/// The successor among the profiles that hold the role now, each with its record; of several, the one that
 /// took the role up last. Pure.
 #[must_use]
 pub fn successor(of: Break<'_>, holders: &[(Profile, Option<ProfileRecord>)]) -> Option<ProfileName> {
-    let taken_up = |(profile, memory): &(Profile, Option<ProfileRecord>)| {
+    let taken_up = |(profile, record): &(Profile, Option<ProfileRecord>)| {
         let at = of.taken_up(profile)?;
-        let was_known = memory.as_ref().is_some_and(|memory| of.knew(memory, at));
+        let was_known = record.as_ref().is_some_and(|record| of.knew(record, at));
         (!was_known).then(|| (at, profile.name().clone()))
     };
     holders.iter().filter_map(taken_up).max().map(|(_, name)| name)
 }
 
-/// The role that the profile held: the one that is remembered, or that the changes name.
+/// The role that the profile held: from its record, or from the changes.
 #[must_use]
-pub fn role_of<'a>(profile: &ProfileName, memory: &'a ProfileRecord, changes: &'a [Change]) -> Option<&'a RoleName> {
+pub fn role_of<'a>(profile: &ProfileName, record: &'a ProfileRecord, changes: &'a [Change]) -> Option<&'a RoleName> {
     let named = changes.iter().rev().find_map(|change| match &change.subject {
         Subject::Profile(name, role) if name == profile => role.as_ref(),
         _ => None,
     });
-    memory.last_role().or(named)
+    record.last_role().or(named)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::reconcile::error::Error;
 use crate::reconcile::pipeline::reconcile;
 use crate::reconcile::summary::ReconcileSummary;
 
-/// What is answered to an invocation.
+/// The answer to an invocation.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
@@ -151,18 +151,17 @@ fn of_this_account<A>(context: &Context<A>, event: Event) -> Event {
     }
 }
 
-/// Says of an event that it asks for nothing. One of the seven calls that does not say what it changed may be a break that
-/// only the sweep will see: it is told so that its record can be looked for.
+/// Logs that an event asks for nothing. One of the seven calls whose record does not name what it changed may be a break
+/// that only the sweep will see: the log warns of it.
 fn ignore(message_id: Option<&str>, why: &Ignored) {
     if let Ignored::Nameless { event_id, .. } = why {
-        tracing::warn!(message_id, event_id, %why, "an event was ignored, though it may be about a break");
+        tracing::warn!(message_id, event_id, %why, "Ignored an event that may be about a break: its record does not name what changed.");
     } else {
-        tracing::info!(message_id, %why, "an event was ignored");
+        tracing::info!(message_id, %why, "Ignored an event.");
     }
 }
 
-/// What was handed over without a queue is one invocation: it fails as a whole, for there is no answer that gives a part
-/// of it back.
+/// Events that were handed over without a queue fail as a whole, for no answer gives a part of them back.
 async fn direct<A: Account>(
     context: &Context<A>,
     events: Vec<Event>,
@@ -183,7 +182,8 @@ async fn direct<A: Account>(
         let why = ignored.first().map_or_else(|| "there is no event in it".to_owned(), Ignored::to_string);
         return (Ok(Answer::Ignored { ignored: why }), Tally { ignored: ignored.len(), ..Tally::default() });
     };
-    let summary = reconcile(context, &triggers, invocation).await;
+    // On the heap: the phases hold every profile of an invocation by value.
+    let summary = Box::pin(reconcile(context, &triggers, invocation)).await;
     let report = Report::new(first, &summary);
     log(&report);
     let failure = (0..triggers.len()).find_map(|index| summary.failure(index));
@@ -203,7 +203,7 @@ async fn batch<A: Account>(
     for QueuedMessage { id, event } in messages {
         match event.map(|event| of_this_account(context, event)) {
             Err(error) => {
-                tracing::error!(message_id = id, error = %error, "a message is no event and goes to the dead-letter queue");
+                tracing::error!(message_id = id, error = %error, "A message holds no event; it goes to the dead-letter queue.");
                 failed.push(id);
             }
             Ok(Event::Ignored(why)) => {
@@ -216,13 +216,13 @@ async fn batch<A: Account>(
             }
         }
     }
-    let summary = reconcile(context, &triggers, invocation).await;
+    let summary = Box::pin(reconcile(context, &triggers, invocation)).await;
     if let Some(first) = triggers.first() {
         log(&Report::new(first, &summary));
     }
     for (index, id) in ids.into_iter().enumerate() {
         if let Some(error) = summary.failure(index) {
-            tracing::error!(message_id = id, kind = error.name(), error = %error, "a message failed and is tried again");
+            tracing::error!(message_id = id, kind = error.name(), error = %error, "A message failed; it is tried again.");
             failed.push(id);
         }
     }
@@ -239,7 +239,7 @@ fn failure(id: String) -> BatchItemFailure {
 
 fn log(report: &Report) {
     match serde_json::to_string(report) {
-        Ok(report) => tracing::info!(report, "a run is over"),
-        Err(error) => tracing::error!(%error, "the report could not be written"),
+        Ok(report) => tracing::info!(report, "Reconciled the profiles of an invocation."),
+        Err(error) => tracing::error!(%error, "The report of an invocation could not be serialised."),
     }
 }

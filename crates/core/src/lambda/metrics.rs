@@ -1,4 +1,4 @@
-//! What a run counts, as one line of CloudWatch's embedded metric format. Pure.
+//! The counts of an invocation, as one line of CloudWatch's embedded metric format. Pure.
 //!
 //! Invariant: `Affected = Healed + Left + Failed + Deferred`; there is one line an invocation, also when it fails.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
@@ -9,7 +9,7 @@ use crate::decide::report::Outcome;
 use crate::domain::model::Timestamp;
 use crate::reconcile::summary::ReconcileSummary;
 
-/// What is counted.
+/// The counts of an invocation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Instances healed.
@@ -44,7 +44,7 @@ impl Tally {
         tally
     }
 
-    /// Instances that were found cut off.
+    /// Instances that were found without their role.
     #[must_use]
     pub fn affected(&self) -> usize {
         self.healed + self.left + self.failed + self.deferred

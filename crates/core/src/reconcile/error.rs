@@ -1,7 +1,7 @@
 //! Why an invocation or a message fails, so that it is tried again and then kept.
 //!
-//! Invariant: a failure here is one that nobody was told of, or that trying again can mend. A step that failed and was
-//! told is no failure of the invocation.
+//! Invariant: an error is a failure that no alert reported, or that a retry can cure. A failed step that an alert reported
+//! is no failure of the invocation.
 
 use crate::config::InvalidConfig;
 use crate::decide::report::UnreadRegion;
@@ -32,7 +32,7 @@ pub enum Error {
     /// The profiles of a role, all profiles, or the enabled regions could not be listed.
     #[error("where to look could not be found out: {0}{advice}", advice = without_the_list(.0))]
     ScopeUnread(AwsError),
-    /// What is remembered of a profile could not be read.
+    /// The record of a profile could not be read.
     #[error("what is remembered of {profile} could not be read: {cause}")]
     MemoryUnread {
         /// The profile.
@@ -40,10 +40,10 @@ pub enum Error {
         /// Why it was not.
         cause: AwsError,
     },
-    /// What is remembered of the account, or of every profile, could not be read or written.
+    /// The record of the account, or of every profile, could not be read or written.
     #[error("what is remembered of the account could not be read or written: {0}")]
     AccountRecord(AwsError),
-    /// What is to be remembered could not be written.
+    /// The record of a profile could not be written.
     #[error("what is to be remembered of {profile} could not be written: {cause}")]
     MemoryUnwritten {
         /// The profile.
@@ -54,7 +54,7 @@ pub enum Error {
     /// Others wrote to the same document all the time.
     #[error("too many invocations at once remember something of {0}; it is tried again")]
     Contended(ProfileName),
-    /// Somebody else is at work on the profile, and there is no queue to come back by.
+    /// Another invocation works on the profile, and there is no queue to come back by.
     #[error("another invocation is at work on {0}; it is tried again")]
     Busy(ProfileName),
     /// A recheck could not be sent.
@@ -84,7 +84,7 @@ pub enum Error {
         /// Why it was not.
         cause: AwsError,
     },
-    /// What a sweep tells of the account as a whole was not delivered.
+    /// The digest of a sweep was not delivered.
     #[error("what the sweep found was not delivered: {0}")]
     OverviewNotDelivered(AwsError),
     /// The invocation's time was over before every step was done.
@@ -118,7 +118,7 @@ impl Error {
         errors
     }
 
-    /// The stable name of it, for `errorType`.
+    /// Its stable name, for `errorType`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -137,7 +137,7 @@ impl Error {
         }
     }
 
-    /// The profile it concerns alone; `None`: all that the invocation looked at.
+    /// The profile that it concerns alone; `None`: it concerns every profile of the invocation.
     #[must_use]
     pub fn profile(&self) -> Option<&ProfileName> {
         match self {

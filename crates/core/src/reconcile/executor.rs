@@ -40,11 +40,11 @@ const PAUSES: [StdDuration; 6] = [
 ];
 
 /// The longest pause while an instance is off its profile.
-const LONGEST_WHILE_BARE: StdDuration = StdDuration::from_secs(4);
+const LONGEST_WHILE_DETACHED: StdDuration = StdDuration::from_secs(4);
 
 /// Runs the steps, all regions at the same time, and answers with an outcome for each instance.
 ///
-/// Nothing is begun after `deadline`; what is open then is [`Deferral::OutOfTime`](crate::decide::report::Deferral).
+/// Begins nothing after `deadline`. A step that is open then is [`Deferral::OutOfTime`](crate::decide::report::Deferral).
 pub async fn run_steps<A: Account>(
     context: &Context<A>,
     deadline: Option<Timestamp>,
@@ -79,8 +79,8 @@ impl<A: Account> RegionExecutor<'_, A> {
             if !runs.iter().any(StepRun::is_open) {
                 break;
             }
-            let is_bare = runs.iter().any(|run| run.detached && run.is_open());
-            let pause = if is_bare { pause.min(LONGEST_WHILE_BARE) } else { pause };
+            let is_detached = runs.iter().any(|run| run.detached && run.is_open());
+            let pause = if is_detached { pause.min(LONGEST_WHILE_DETACHED) } else { pause };
             tokio::time::sleep(self.within_deadline(pause)).await;
             self.read_back(&mut runs).await;
             self.give_up_late(&mut runs);
@@ -137,7 +137,7 @@ impl<A: Account> RegionExecutor<'_, A> {
             Ok(rows) => rows,
             Err(error) => {
                 for run in open {
-                    // What was not seen is not sent again: it may have been carried out.
+                    // A call whose effect was not read is not sent again: it may have been carried out.
                     if run.since.is_some() {
                         run.next = Next::Confirm;
                         run.last_error = Some(error.clone());

@@ -24,7 +24,7 @@ pub type Names = BTreeMap<ProfileName, Look>;
 /// What IAM has under each name.
 pub(super) type Lives = BTreeMap<ProfileName, Result<Option<Profile>, AwsError>>;
 
-/// What was found to be held, before the instances of all of it were looked at.
+/// The associations that were found, before their instances were read.
 #[derive(Default)]
 pub(super) struct Found {
     /// The associations that are not surely healthy, by region; each with its instance where that was read with it.
@@ -114,7 +114,7 @@ pub(super) async fn held_by_arn<A: Account>(
     let (read, unread) = in_regions(regions, |region| async move {
         match holders_of(account, &region, arns, names, lives).await {
             Err(error) if !error.reason.passes() => {
-                tracing::warn!(%error, %region, "EC2 refused to look for instances by profile ARN; reading all associations.");
+                tracing::warn!(%error, region.name = %region, "EC2 refused to look for instances by profile ARN; reading all associations.");
                 pages_of(account, &region, names, lives).await
             }
             read => read,

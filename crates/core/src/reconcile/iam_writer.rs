@@ -23,7 +23,7 @@ use crate::ports::{Account, Clock, Iam};
 ///
 /// # Errors
 /// The call that failed. A profile that was created by then stays, without its role.
-pub async fn put_right<I: Iam>(
+pub async fn apply_repair<I: Iam>(
     iam: &I,
     profile: &ProfileName,
     repair: &IamRepair,
@@ -110,13 +110,13 @@ pub(super) async fn repair<A: Account>(
     let attempt = match blocked {
         Some(why) => RepairAttempt::blocked(why),
         // By IAM's own spelling, where it has the profile.
-        None => write(context, lease, live.map_or(&profile, Profile::name), &repair).await?,
+        None => record_and_write(context, lease, live.map_or(&profile, Profile::name), &repair).await?,
     };
     Ok(RepairAttempt { reading: Some(same.unwrap_or(reading)), ..attempt })
 }
 
 /// Records that it writes, then writes.
-async fn write<A: Account>(
+async fn record_and_write<A: Account>(
     context: &Context<A>,
     lease: &mut Lease,
     profile: &ProfileName,
@@ -128,8 +128,8 @@ async fn write<A: Account>(
     // Should this invocation end before it can say what came of it, the incident was not ended by others alone.
     let was_changed = lease.record.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
     lease.renew(context).await?;
-    tracing::warn!(%profile, mend = ?repair, "writing IAM");
-    match put_right(context.aws.iam(), profile, repair, now).await {
+    tracing::warn!(profile.name = %profile, ?repair, "Writing IAM for an instance profile.");
+    match apply_repair(context.aws.iam(), profile, repair, now).await {
         Ok(created) => {
             let repaired = Some(IamRepaired { role: repair.role().clone(), created, at: now });
             Ok(RepairAttempt { repaired, ..RepairAttempt::default() })
@@ -138,7 +138,7 @@ async fn write<A: Account>(
         Err(error)
             if matches!(error.reason, ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound) =>
         {
-            tracing::warn!(%profile, %error, "IAM was not written as planned");
+            tracing::warn!(profile.name = %profile, %error, "A write to IAM did not go as planned; a recheck reads the state again.");
             Ok(RepairAttempt::blocked(RepairBlocked::NotYetSure))
         }
         Err(error) => {

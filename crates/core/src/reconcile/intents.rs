@@ -1,13 +1,13 @@
-//! What an invocation began, so that another can finish it, or tell of it.
+//! Steps that an invocation began, so that another can finish or report them.
 //!
-//! Invariant: a step is remembered before its first call is made, and until it is known what came of it. An instance that
-//! was taken off its profile by us is remembered until it has one again, or has ended: no list of associations shows it.
+//! Invariant: a step is recorded before its first call, and until its outcome is known. An instance that we took off its
+//! profile stays recorded until it has one again, or has ended: no list of associations shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::plan::{Action, Blocker, Decision, Plan, PlannedInstance, Step};
 use crate::decide::profile_record::{
-    Begun, MOST_DETACHING, MOST_FORCED, MOST_REPLACING, ProfileRecord, Replacing, Turn,
+    Intent, MOST_DETACHING, MOST_FORCED, MOST_REPLACING, ProfileRecord, Replacing, Turn,
 };
 use crate::decide::report::{Deferral, InstanceReport, Outcome, Skipped};
 use crate::domain::aws_error::AwsError;
@@ -29,9 +29,9 @@ fn place(step: &Step) -> Place {
 ///
 /// An instance takes up a replaced role by force once, and that has to be recorded as well. Where there is no room, it
 /// takes the role up by itself.
-pub fn postpone(plan: &mut Plan, live: Option<&Profile>, memory: &ProfileRecord) {
+pub fn postpone(plan: &mut Plan, live: Option<&Profile>, record: &ProfileRecord) {
     let role = live.and_then(|live| live.role.as_ref()).map(|role| &role.id);
-    let mut forced = memory.forced.iter().filter(|(_, of)| Some(of) == role).count();
+    let mut forced = record.forced.iter().filter(|(_, of)| Some(of) == role).count();
     for one in &mut plan.instances {
         if one.step().is_some_and(|step| step.case == Case::RoleReplaced) {
             forced += 1;
@@ -42,10 +42,10 @@ pub fn postpone(plan: &mut Plan, live: Option<&Profile>, memory: &ProfileRecord)
     }
     let planned: BTreeSet<Place> = plan.steps().map(place).collect();
     let is_kept =
-        |old: &&Begun| old.action.detaches() && !planned.contains(&(old.region.clone(), old.instance.clone()));
-    let kept = memory.begun.iter().filter(is_kept).count();
+        |old: &&Intent| old.action.detaches() && !planned.contains(&(old.region.clone(), old.instance.clone()));
+    let kept = record.intents.iter().filter(is_kept).count();
     let beyond = |detaches: bool, room: usize| {
-        let last = if detaches { &memory.turn.swapped } else { &memory.turn.replaced };
+        let last = if detaches { &record.turn.swapped } else { &record.turn.replaced };
         let was_tried = |step: &Step| last.as_ref().is_some_and(|last| place(step) <= *last);
         let mut steps: Vec<&Step> = plan.steps().filter(|step| step.action.detaches() == detaches).collect();
         steps.sort_by_cached_key(|step| (step.action != Action::Associate, was_tried(step), place(step)));
@@ -73,10 +73,10 @@ pub fn next_turn(plan: &Plan, before: &Turn) -> Turn {
     Turn { swapped: last(true, &before.swapped), replaced: last(false, &before.replaced) }
 }
 
-/// What is to be recorded before the plan's steps are taken.
+/// The intents to record before the plan's steps are taken.
 #[must_use]
-pub fn intents(plan: &Plan) -> Vec<Begun> {
-    let begun = |step: &Step| Begun {
+pub fn intents(plan: &Plan) -> Vec<Intent> {
+    let begun = |step: &Step| Intent {
         region: step.region.clone(),
         instance: step.instance.clone(),
         action: step.action,
@@ -90,23 +90,23 @@ pub fn intents(plan: &Plan) -> Vec<Begun> {
 /// What is still to be remembered after them: the instances that may be without a profile, and the steps that time did not
 /// allow to be seen done.
 #[must_use]
-pub fn unfinished(instances: &[InstanceReport]) -> Vec<Begun> {
+pub fn unfinished(instances: &[InstanceReport]) -> Vec<Intent> {
     let is_over = |outcome: &Outcome| {
         matches!(
             outcome,
             Outcome::Healed { .. } | Outcome::Left(Skipped::Ended | Skipped::AlreadyHealthy | Skipped::ChangedByOther)
         )
     };
-    let may_be_bare = |one: &&InstanceReport| {
+    let may_be_detached = |one: &&InstanceReport| {
         one.found.association.state == AssociationState::Ending || one.step.is_some_and(Action::detaches)
     };
     let may_be_done = |one: &InstanceReport| one.step.filter(|_| one.outcome == Outcome::Deferred(Deferral::OutOfTime));
-    let left = |one: &InstanceReport| if may_be_bare(&one) { Some(Action::Swap) } else { may_be_done(one) };
+    let left = |one: &InstanceReport| if may_be_detached(&one) { Some(Action::Swap) } else { may_be_done(one) };
     instances
         .iter()
         .filter(|one| !is_over(&one.outcome))
         .filter_map(|one| left(one).map(|action| (one, action)))
-        .map(|(one, action)| Begun {
+        .map(|(one, action)| Intent {
             region: one.found.region.clone(),
             instance: one.found.instance.id.clone(),
             action,
@@ -117,19 +117,19 @@ pub fn unfinished(instances: &[InstanceReport]) -> Vec<Begun> {
         .collect()
 }
 
-/// What became of what was begun.
+/// The steps that an earlier invocation began, as they stand now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Instances that have no profile, and are to get theirs back.
-    pub bare: Vec<Affected>,
-    /// Instances that hold the live profile: it was done, and nobody was told, or EC2 is still about it.
+    pub detached: Vec<Affected>,
+    /// Instances that hold the live profile: the step was done and not reported, or EC2 is still working on it.
     pub done: Vec<InstanceReport>,
-    /// The regions that cannot be read now: what was begun there stays remembered.
+    /// The regions that cannot be read now. Their intents stay recorded.
     pub unseen: Vec<Region>,
 }
 
-/// What is known of a step that was begun.
-struct Intent<'a> {
+/// What is known of a step that an earlier invocation began.
+struct BegunStep<'a> {
     instance: &'a InstanceId,
     action: Action,
     /// The association that it had; of a Replace it is not kept.
@@ -138,22 +138,23 @@ struct Intent<'a> {
     is_stuck: bool,
 }
 
-/// What is remembered to have been begun, by region.
-fn remembered(memory: &ProfileRecord) -> BTreeMap<&Region, Vec<Intent<'_>>> {
-    let mut regions: BTreeMap<&Region, Vec<Intent>> = BTreeMap::new();
-    for Begun { region, instance, action, association, from, is_stuck } in &memory.begun {
+/// The recorded steps, by region.
+fn remembered(record: &ProfileRecord) -> BTreeMap<&Region, Vec<BegunStep<'_>>> {
+    let mut regions: BTreeMap<&Region, Vec<BegunStep>> = BTreeMap::new();
+    for Intent { region, instance, action, association, from, is_stuck } in &record.intents {
         let association = Some(association);
-        let intent = Intent { instance, action: *action, association, from, is_stuck: *is_stuck };
+        let intent = BegunStep { instance, action: *action, association, from, is_stuck: *is_stuck };
         regions.entry(region).or_default().push(intent);
     }
-    for Replacing { region, from, instances } in &memory.replacing {
-        let intent = |instance| Intent { instance, action: Action::Replace, association: None, from, is_stuck: false };
+    for Replacing { region, from, instances } in &record.replacing {
+        let intent =
+            |instance| BegunStep { instance, action: Action::Replace, association: None, from, is_stuck: false };
         regions.entry(region).or_default().extend(instances.iter().map(intent));
     }
     regions
 }
 
-/// Looks up what became of the steps that were begun on a profile.
+/// Looks up the recorded steps of a profile in EC2.
 ///
 /// One that holds the old id still is found by the observation; one that holds another profile is somebody else's now. The
 /// regions in `unread` are not asked.
@@ -164,11 +165,11 @@ pub async fn recover<A: Account>(
     account: &A,
     profile: &ProfileArn,
     live: Option<&Profile>,
-    memory: &ProfileRecord,
+    record: &ProfileRecord,
     unread: &[Region],
 ) -> Result<Recovered, AwsError> {
     let mut recovered = Recovered::default();
-    for (region, begun) in remembered(memory) {
+    for (region, begun) in remembered(record) {
         let ids: Vec<InstanceId> = begun.iter().map(|one| one.instance.clone()).collect();
         let is_unread = unread.contains(region);
         let read = match if is_unread { None } else { Some(read(account, region, &ids).await) } {
@@ -186,7 +187,7 @@ pub async fn recover<A: Account>(
             let row = held.get(one.instance).and_then(|rows| rows.iter().find(|row| row.is_held()));
             match (row, one.association) {
                 (None, Some(association)) if one.action.detaches() => {
-                    recovered.bare.push(affected(region, instance, &one, association, profile, live));
+                    recovered.detached.push(affected(region, instance, &one, association, profile, live));
                 }
                 (Some(row), association) if is_new(row, association, one.from) && is_live(row, live) => {
                     let found = affected(region, instance, &one, association.unwrap_or(&row.id), profile, live);
@@ -203,7 +204,7 @@ pub async fn recover<A: Account>(
     Ok(recovered)
 }
 
-/// What the instances hold, and what they are.
+/// The associations of the instances, and the instances.
 async fn read<A: Account>(
     account: &A,
     region: &Region,
@@ -222,11 +223,11 @@ fn is_live(row: &Association, live: Option<&Profile>) -> bool {
     live.is_some_and(|live| live.name() == row.arn.name() && live.id == row.held)
 }
 
-/// The instance as it was when the step was begun.
+/// The instance as it was when the step began.
 fn affected(
     region: &Region,
     instance: Instance,
-    begun: &Intent<'_>,
+    begun: &BegunStep<'_>,
     association: &AssociationId,
     profile: &ProfileArn,
     live: Option<&Profile>,

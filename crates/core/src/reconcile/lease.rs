@@ -95,7 +95,7 @@ impl Lease {
             }
             let counts = record.has_unfinished() || work.rechecks.iter().any(|one| record.counts(one));
             if changes.is_empty() && !work.swept && !counts {
-                tracing::info!(profile = %name, "a recheck that does not count any more");
+                tracing::info!(profile.name = %name, "Ignored an outdated recheck of an instance profile.");
                 return Ok(None);
             }
             let mut all = std::mem::take(&mut record.waiting);
@@ -142,8 +142,7 @@ impl Lease {
     pub async fn commit<A: Account>(mut self, context: &Context<A>) -> Result<(), Error> {
         self.record.lease = None;
         if !self.store(context).await? {
-            let profile = &self.record.profile;
-            tracing::warn!(%profile, "the lease ran out before the work was done, and somebody took over");
+            tracing::warn!(profile.name = %self.record.profile, "The lease of an instance profile ran out, and another invocation took over.");
         }
         Ok(())
     }
@@ -221,6 +220,6 @@ async fn come_back<A: Account>(context: &Context<A>, record: &ProfileRecord, wor
     if !is_sent {
         return Err(Error::Busy(profile.clone()));
     }
-    tracing::info!(%profile, "somebody else is at work on it; left for later");
+    tracing::info!(profile.name = %profile, wait_seconds = COME_BACK.as_secs(), "Another invocation works on the instance profile; a recheck comes back to it.");
     Ok(())
 }

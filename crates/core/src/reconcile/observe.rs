@@ -25,7 +25,7 @@ const PROFILES_AT_ONCE: usize = 8;
 pub struct ProfileState {
     /// What IAM has under the name: `None` if nothing. An error if that could not be read.
     pub live: Result<Option<Profile>, AwsError>,
-    /// The instances that are cut off.
+    /// The instances that lost their role.
     pub affected: Vec<Affected>,
     /// How many instances are well.
     pub healthy: usize,
@@ -43,7 +43,7 @@ impl ProfileState {
     }
 }
 
-/// What was read.
+/// The profiles as they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The profiles looked at.
@@ -81,7 +81,7 @@ pub async fn observe<A: Account>(
             Some(arns) => found = held_by_arn(account, &regions, &arns, names, &lives).await,
             None => search = Search::Paged,
         }
-        // What the table knows as held, and the filter does not find, may be held under an ARN that nobody knows.
+        // A profile that the table knows as used, and the filter does not find, may be held under an unknown ARN.
         if lives.keys().any(|name| names[name].is_known_used && !found.held.contains(name)) {
             search = Search::Paged;
         }

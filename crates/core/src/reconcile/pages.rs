@@ -69,7 +69,7 @@ pub async fn each_association<A: Account>(
     each_page(read, held).await
 }
 
-/// What EC2 says of these instances, [`MAX_FILTER_VALUES`] a call.
+/// These instances as EC2 has them, [`MAX_FILTER_VALUES`] a call.
 ///
 /// # Errors
 /// The read that failed.
@@ -86,7 +86,7 @@ pub async fn instances<A: Account>(
     Ok(instances)
 }
 
-/// What EC2 holds for these instances, [`MAX_FILTER_VALUES`] a call.
+/// The associations of these instances, [`MAX_FILTER_VALUES`] a call.
 ///
 /// # Errors
 /// The read that failed.
@@ -103,7 +103,7 @@ pub async fn associations<A: Account>(
     Ok(held)
 }
 
-/// What the table remembers of every profile.
+/// The records of all profiles.
 ///
 /// # Errors
 /// The read that failed.

@@ -12,7 +12,7 @@ use super::phases::looked::Looked;
 use super::phases::observed::observe_all;
 use super::phases::planned::plan_all;
 use super::summary::ReconcileSummary;
-use super::targets::{Reach, reach, work_items};
+use super::targets::{Targets, targets, work_items};
 use crate::decide::incident::Notice;
 use crate::domain::event::Trigger;
 use crate::domain::names::Region;
@@ -28,14 +28,14 @@ pub async fn reconcile<A: Account>(
 ) -> ReconcileSummary {
     let mut summary = ReconcileSummary::default();
     for trigger in triggers {
-        summary.reach.push(reach(&context.aws, &trigger.what).await);
+        summary.targets.push(targets(&context.aws, &trigger.what).await);
     }
-    let mut work = work_items(triggers, &summary.reach);
+    let mut work = work_items(triggers, &summary.targets);
     let account = account_record(context).await;
     let swept = account.as_ref().ok().and_then(Option::as_ref).map(|account| &account.document);
     let last_seen: Vec<Region> = swept.map(|account| account.regions.iter().cloned().collect()).unwrap_or_default();
 
-    let is_sweep = summary.reach.contains(&Ok(Reach::Everything));
+    let is_sweep = summary.targets.contains(&Ok(Targets::Everything));
     let mut sweep = None;
     if is_sweep {
         sweep = AccountSweep::run(context, account.as_ref(), &last_seen, &mut work, &mut summary).await;
@@ -49,10 +49,8 @@ pub async fn reconcile<A: Account>(
         && !is_sweep
         && swept.is_some_and(|account| account.is_swept_whole(context.aws.clock().now()));
 
-    let looked = match is_vouched_for {
-        true => Looked::used(context, work, &last_seen, &mut summary).await,
-        false => Looked::every(work),
-    };
+    let looked =
+        if is_vouched_for { Looked::used(context, work, &last_seen, &mut summary).await } else { Looked::every(work) };
     let leased = lease_all(context, invocation, looked, &mut summary).await;
     let observed = observe_all(context, leased, &last_seen, &mut summary).await;
     let notice = sweep.as_ref().map_or(Notice::Unchanged, AccountSweep::notice);

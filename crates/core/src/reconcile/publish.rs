@@ -15,10 +15,10 @@ pub(super) async fn publish<A: Account>(
     on: &impl Display,
 ) -> Result<(), AwsError> {
     let Some(topic) = context.aws.topic() else {
-        tracing::warn!(%on, subject = message.subject, body = message.body, "no topic is set: an alert");
+        tracing::warn!(%on, subject = message.subject, body = message.body, "No topic is set; this is the alert.");
         return Ok(());
     };
     let id = topic.publish(message).await?;
-    tracing::info!(%on, subject = message.subject, message_id = id, "an alert was published");
+    tracing::info!(%on, subject = message.subject, message_id = id, "Published an alert.");
     Ok(())
 }

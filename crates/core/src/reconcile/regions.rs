@@ -22,7 +22,7 @@ const REGIONS_AT_ONCE: usize = 32;
 pub struct Where<'a> {
     /// The regions asked for.
     pub wanted: &'a Regions,
-    /// The enabled regions, remembered for an hour.
+    /// The enabled regions, cached for an hour.
     pub cache: &'a RegionCache,
     /// The enabled regions as they were listed last, for when the list can't be had; empty: not known.
     pub last_seen: &'a [Region],
@@ -42,7 +42,7 @@ impl<'a> Where<'a> {
     pub async fn regions<A: Account>(&self, account: &A) -> Result<Vec<Region>, AwsError> {
         match self.cache.regions(account, self.wanted).await {
             Err(error) if error.reason.passes() && !self.last_seen.is_empty() => {
-                tracing::warn!(%error, regions = self.last_seen.len(), "The regions can't be listed; reading those of the last list.");
+                tracing::warn!(%error, regions.count = self.last_seen.len(), "The regions can't be listed; reading those of the last list.");
                 Ok(self.last_seen.to_vec())
             }
             regions => regions,
@@ -50,9 +50,9 @@ impl<'a> Where<'a> {
     }
 }
 
-/// The enabled regions, remembered for an hour.
+/// The enabled regions, cached for an hour.
 ///
-/// What it can miss: a region enabled within the last hour, by an account that already has broken instances there.
+/// It can miss a region that was enabled within the last hour and has broken instances already.
 #[derive(Debug, Default)]
 pub struct RegionCache(Mutex<Option<(Timestamp, Vec<Region>)>>);
 
@@ -80,7 +80,7 @@ impl RegionCache {
     }
 }
 
-/// Runs a read in every region, bounded, and tells those that failed apart.
+/// Runs a read in every region, a bounded number at once. Returns the regions that failed apart.
 pub async fn in_regions<T, F>(regions: &[Region], read: impl Fn(Region) -> F) -> (Vec<(Region, T)>, Vec<UnreadRegion>)
 where
     F: Future<Output = Result<T, AwsError>>,

@@ -37,11 +37,11 @@ pub async fn seek_among<A: Account>(
 async fn among<A: Account>(account: &A, of: Break<'_>, holders: Vec<Profile>) -> Result<Option<ProfileName>, AwsError> {
     let mut remembered = Vec::new();
     for holder in holders.into_iter().filter(|holder| of.taken_up(holder).is_some()) {
-        let memory = match account.table() {
+        let record = match account.table() {
             Some(table) => table.memory(holder.name()).await?.map(|stored| stored.document),
             None => None,
         };
-        remembered.push((holder, memory));
+        remembered.push((holder, record));
     }
     Ok(successor(of, &remembered))
 }

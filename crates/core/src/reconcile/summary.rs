@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::error::Error;
 use super::observe::Observation;
-use super::targets::Reach;
+use super::targets::Targets;
 use crate::decide::report::{ReconcileReport, UnreadRegion};
 use crate::domain::names::ProfileName;
 use crate::ports::Account;
@@ -28,19 +28,19 @@ pub struct ReconcileSummary {
     /// The incident of each profile that has one.
     pub incidents: BTreeMap<ProfileName, String>,
     /// Where each trigger led, in their order.
-    pub reach: Vec<Result<Reach, Error>>,
+    pub targets: Vec<Result<Targets, Error>>,
 }
 
 impl ReconcileSummary {
     /// Why the trigger at `index` is to be tried again; `None` if all of it is done, reported, or in a recheck.
     #[must_use]
     pub fn failure(&self, index: usize) -> Option<&Error> {
-        let reach = match self.reach.get(index)? {
-            Ok(reach) => reach,
+        let targets = match self.targets.get(index)? {
+            Ok(targets) => targets,
             Err(error) => return Some(error),
         };
-        let of_sweep = self.sweep_errors.iter().filter(|_| *reach == Reach::Everything);
-        let concerns = |error: &&Error| error.profile().is_none_or(|profile| reach.includes(profile));
+        let of_sweep = self.sweep_errors.iter().filter(|_| *targets == Targets::Everything);
+        let concerns = |error: &&Error| error.profile().is_none_or(|profile| targets.includes(profile));
         self.errors.iter().filter(concerns).chain(of_sweep).next()
     }
 

@@ -1,7 +1,7 @@
-//! The sweep: which profiles are broken anywhere, whatever told of it, or nothing did.
+//! The sweep: finds the profiles that are broken anywhere, with or without an event.
 //!
 //! Invariant: one pass of profiles and one of associations in each region; memory is bounded by the profiles, the broken
-//! and a page, not by the fleet. It only finds names: what is done about them goes the same way as for an event.
+//! and a page, not by the fleet. It only finds names: what is done about them is the same as for an event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +20,10 @@ use crate::reconcile::pages::{every_profile, every_record};
 use crate::reconcile::regions::Where;
 use crate::reconcile::regions::in_regions;
 
-/// How many profiles are remembered at the same time.
+/// How many records are written at the same time.
 const WRITES_AT_ONCE: usize = 8;
 
-/// What a sweep found.
+/// The findings of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swept {
     /// The profiles that some instance holds and that are not surely healthy. One that is missing from IAM's list is
@@ -84,17 +84,16 @@ pub async fn sweep<A: Account>(account: &A, places: Where<'_>) -> Result<Swept, 
     Ok(Swept { suspects, used, profiles, unread, regions })
 }
 
-/// Remembers the healthy profiles that a sweep saw, as far as that is news, or was remembered long ago; and which
-/// remembered profiles nothing holds any more, where the sweep was whole. Answers with the
-/// profiles of which something is open: an incident that ended without an event, or an instance that has no association
-/// to be seen by.
+/// Records the healthy profiles that a sweep saw, where that is news or the record is old. After a whole sweep, also records
+/// which profiles are no longer in use. Returns the profiles with something open: an incident that ended without an event,
+/// or an instance that no association shows.
 ///
 /// # Errors
 /// Where the table failed.
 pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet<ProfileName>, Error> {
     let Some(table) = account.table() else { return Ok(BTreeSet::new()) };
     let mut known = every_record(table).await.map_err(Error::AccountRecord)?;
-    let is_open = |memory: &ProfileRecord| memory.incident.is_some() || memory.has_unfinished();
+    let is_open = |record: &ProfileRecord| record.incident.is_some() || record.has_unfinished();
     let open = known.values().filter(|one| is_open(&one.document)).map(|one| one.document.profile.clone()).collect();
     let now = account.clock().now();
     let healthy = swept.profiles.iter().filter(|(name, _)| !swept.suspects.contains(*name));
@@ -107,12 +106,12 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet
     written.into_iter().collect::<Result<(), _>>().map_err(Error::AccountRecord)?;
     if swept.is_whole() {
         let is_news =
-            |memory: &ProfileRecord| !memory.is_unused && memory.is_idle(now) && !swept.used.contains(&memory.profile);
+            |record: &ProfileRecord| !record.is_unused && record.is_idle(now) && !swept.used.contains(&record.profile);
         let unused = known.into_values().filter(|one| is_news(&one.document)).collect::<Vec<_>>();
         let written = stream::iter(unused)
             .map(|Stored { document, version }| async move {
-                let memory = ProfileRecord { is_unused: true, ..document };
-                write(table, &memory, version, now).await
+                let record = ProfileRecord { is_unused: true, ..document };
+                write(table, &record, version, now).await
             })
             .buffer_unordered(WRITES_AT_ONCE)
             .collect::<Vec<Result<(), AwsError>>>()
@@ -122,9 +121,9 @@ pub async fn remember<A: Account>(account: &A, swept: &Swept) -> Result<BTreeSet
     Ok(open)
 }
 
-/// Writes a document; where somebody else wrote it meanwhile, they are at work on it, and learn what there is to learn.
-async fn write<T: Table>(table: &T, memory: &ProfileRecord, version: Version, now: Timestamp) -> Result<(), AwsError> {
-    match table.remember(memory, version, now).await {
+/// Writes a record. On a conflict another invocation works on the profile, and its record is the newer one.
+async fn write<T: Table>(table: &T, record: &ProfileRecord, version: Version, now: Timestamp) -> Result<(), AwsError> {
+    match table.remember(record, version, now).await {
         Ok(_) | Err(WriteError::Conflict) => Ok(()),
         Err(WriteError::Aws(error)) => Err(error),
     }
@@ -138,21 +137,21 @@ async fn remember_one<A: Account>(
     now: Timestamp,
 ) -> Result<(), AwsError> {
     let blank = || (ProfileRecord::blank(listed.name().clone()), Version::default());
-    let (mut memory, version) = known.map_or_else(blank, |one| (one.document, one.version));
+    let (mut record, version) = known.map_or_else(blank, |one| (one.document, one.version));
     // The list gives no tags: one that was never seen before is read by itself, once.
-    let read = if memory.binding.is_none() { account.iam().instance_profile(listed.name()).await? } else { None };
+    let read = if record.binding.is_none() { account.iam().instance_profile(listed.name()).await? } else { None };
     let is_news = match &read {
-        Some(live) => memory.learn(Some(live), Tags::Read, now),
-        None => memory.learn(Some(listed), Tags::Unread, now),
+        Some(live) => record.see_profile(Some(live), Tags::Read, now),
+        None => record.see_profile(Some(listed), Tags::Unread, now),
     };
-    let roles: Vec<RoleName> = memory.roles().cloned().collect();
-    let roles: Vec<RoleName> = roles.into_iter().filter(|role| memory.has_to_index(role, now)).collect();
-    if !is_news && roles.is_empty() && !memory.is_unused {
+    let roles: Vec<RoleName> = record.roles().cloned().collect();
+    let roles: Vec<RoleName> = roles.into_iter().filter(|role| record.has_to_index(role, now)).collect();
+    if !is_news && roles.is_empty() && !record.is_unused {
         return Ok(());
     }
-    memory.is_unused = false;
+    record.is_unused = false;
     for role in &roles {
-        table.remember_role(role, &memory.profile, now).await?;
+        table.remember_role(role, &record.profile, now).await?;
     }
-    write(table, &memory, version, now).await
+    write(table, &record, version, now).await
 }

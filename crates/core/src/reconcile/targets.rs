@@ -1,6 +1,6 @@
-//! Where a trigger leads: which profiles may be cut off, or put right, by what happened.
+//! Which profiles a trigger leads to: those that it may have broken or repaired.
 //!
-//! Invariant: names only. What led to a profile is kept for telling; planning never sees it.
+//! Invariant: names only. The changes are kept for alerts; planning never sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::reconcile::pages::profiles_of_role;
 
 /// The profiles that one trigger leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum Targets {
     /// Every profile that an instance holds.
     Everything,
     /// These; with `true` where something names the profile itself. A profile that merely has the name of a role may never
@@ -23,7 +23,7 @@ pub enum Reach {
     Profiles(BTreeMap<ProfileName, bool>),
 }
 
-impl Reach {
+impl Targets {
     /// Whether it leads to the profile.
     #[must_use]
     pub fn includes(&self, profile: &ProfileName) -> bool {
@@ -38,9 +38,9 @@ impl Reach {
 ///
 /// # Errors
 /// A read that failed: where to look is unknown then, and not "nowhere".
-pub async fn reach<A: Account>(account: &A, what: &What) -> Result<Reach, Error> {
+pub async fn targets<A: Account>(account: &A, what: &What) -> Result<Targets, Error> {
     let names = match what {
-        What::Sweep => return Ok(Reach::Everything),
+        What::Sweep => return Ok(Targets::Everything),
         What::Recheck(recheck) => BTreeMap::from([(recheck.profile.clone(), true)]),
         What::Change(Change {
             subject: Subject::Profile(name, Some(role)),
@@ -58,14 +58,13 @@ pub async fn reach<A: Account>(account: &A, what: &What) -> Result<Reach, Error>
         }
         What::Change(Change { subject: Subject::Role(role), .. }) => of_role_that_changed(account, role).await?,
     };
-    Ok(Reach::Profiles(names))
+    Ok(Targets::Profiles(names))
 }
 
 /// How many of the profiles that were seen with a role are asked for an open incident.
 const LEFT_BY: usize = 10;
 
-/// The profiles of which an incident is open, and that were seen with the role which another profile takes up now: perhaps
-/// that one is to take their place.
+/// The profiles with an open incident that held the role before. Another profile takes it up now, perhaps in their place.
 async fn left_by<A: Account>(
     account: &A,
     role: &RoleName,
@@ -94,7 +93,7 @@ async fn of_role_that_changed<A: Account>(account: &A, role: &RoleName) -> Resul
     Ok(names)
 }
 
-/// What leads to one profile.
+/// The work on one profile: the triggers that led to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkItem {
     /// Whether something names the profile itself, and not a role of the same name alone.
@@ -105,7 +104,7 @@ pub struct WorkItem {
     pub arns: Vec<ProfileArn>,
     /// Whether the sweep has searched IAM's list for it, and not found it.
     pub is_missing_from_list: bool,
-    /// What changed, oldest first.
+    /// The changes, oldest first.
     pub changes: BTreeSet<Change>,
     /// The rechecks that came back.
     pub rechecks: Vec<Recheck>,
@@ -114,10 +113,10 @@ pub struct WorkItem {
 }
 
 impl WorkItem {
-    /// How to look at the profile: by what is remembered of it, and by what leads to it.
+    /// How to look at the profile: by its record, and by the triggers.
     #[must_use]
-    pub fn look(&self, memory: &ProfileRecord, even_if_gone: bool) -> Look {
-        let mut look = memory.look(even_if_gone);
+    pub fn look(&self, record: &ProfileRecord, even_if_gone: bool) -> Look {
+        let mut look = record.look(even_if_gone);
         look.also_spelt(self.spellings.iter().cloned());
         look.arns.extend(self.arns.iter().cloned());
         look.is_missing_from_list |= self.is_missing_from_list;
@@ -125,12 +124,12 @@ impl WorkItem {
     }
 }
 
-/// The work for each profile that the triggers lead to. What a sweep finds is not in it.
+/// The work for each profile that the triggers lead to. It does not include the findings of a sweep.
 #[must_use]
-pub fn work_items(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTreeMap<ProfileName, WorkItem> {
+pub fn work_items(triggers: &[Trigger], targets: &[Result<Targets, Error>]) -> BTreeMap<ProfileName, WorkItem> {
     let mut all: BTreeMap<ProfileName, WorkItem> = BTreeMap::new();
-    for (trigger, reach) in triggers.iter().zip(reach) {
-        let Ok(Reach::Profiles(names)) = reach else { continue };
+    for (trigger, targets) in triggers.iter().zip(targets) {
+        let Ok(Targets::Profiles(names)) = targets else { continue };
         for (name, is_named) in names {
             let item = all.entry(name.clone()).or_default();
             item.is_named |= is_named;
@@ -151,7 +150,7 @@ pub fn work_items(triggers: &[Trigger], reach: &[Result<Reach, Error>]) -> BTree
     all
 }
 
-/// Where one batch tells that a profile lost a role, and that another took it up, the first is told of the second.
+/// Where one batch says that a profile lost a role and another took it up, adds that change to the first profile.
 fn take_in_successions(all: &mut BTreeMap<ProfileName, WorkItem>, triggers: &[Trigger]) {
     for trigger in triggers {
         let What::Change(change) = &trigger.what else { continue };

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use reprofile_core::decide::iam_repair::{ChosenRole, IamRepaired, Reading};
-use reprofile_core::decide::incident::{Healed, Incident, Told};
+use reprofile_core::decide::incident::{Healed, Incident, LastAlert};
 use reprofile_core::decide::losses::{Count, End, Ending, Loss, Losses, Since};
 use reprofile_core::decide::plan::Action;
 use reprofile_core::decide::profile_record::{
-    AccountRecord, Begun, Binding, Indexed, LeaseEntry, ProfileRecord, Replacing, SHAPE, Turn,
+    AccountRecord, Binding, Indexed, Intent, LeaseEntry, ProfileRecord, Replacing, SHAPE, Turn,
 };
 use reprofile_core::decide::report::Status;
 use reprofile_core::domain::actor::Actor;
@@ -225,7 +225,7 @@ fn with_everything() -> ProfileRecord {
             changes: CallName::ALL.iter().copied().map(change).collect(),
             healed: vec![Healed { found: found(Case::Stuck), step: Action::Swap, now: profile_id() }],
             more_healed: 5,
-            told: Some(Told {
+            last_alert: Some(LastAlert {
                 at: AT,
                 status: Status::Failed,
                 case: Case::Stuck,
@@ -233,7 +233,7 @@ fn with_everything() -> ProfileRecord {
                 more_broken: vec![count()],
                 successor: Some(ProfileName::new("new-profile").unwrap()),
             }),
-            mended: vec![IamRepaired {
+            iam_repairs: vec![IamRepaired {
                 role: ChosenRole { name: RoleName::new("web-role").unwrap(), id: role_id() },
                 created: Some(profile_id()),
                 at: AT,
@@ -261,7 +261,7 @@ fn with_everything() -> ProfileRecord {
             sought: Some(Sought { at: AT, successor: Some(ProfileName::new("new-profile").unwrap()) }),
         }),
         lease: Some(LeaseEntry { owner: "somebody".to_owned(), until: AT }),
-        begun: vec![Begun {
+        intents: vec![Intent {
             region: region(),
             instance: instance_id(),
             action: Action::Swap,

@@ -6,7 +6,7 @@
 use time::Duration;
 
 use super::broken::Broken;
-use super::{Healed, Incident, Occasion, Timing, Told};
+use super::{Healed, Incident, LastAlert, Occasion, Timing};
 use crate::decide::losses::LISTED;
 use crate::decide::notification::{IncidentReference, Notification};
 use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Status};
@@ -28,7 +28,7 @@ const AFTER_IAM_REPAIR: Duration = Duration::seconds(10);
 const IN_TRANSITION: Duration = Duration::seconds(30);
 const TRANSITIONS_TAKE: Duration = Duration::minutes(10);
 
-/// What the table knew of the profile before this look, besides the incident.
+/// The profile's history in the table before this look, besides the incident.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
     /// Whether a role was ever seen in the profile; `None`: there is no table to know it from.
@@ -37,12 +37,12 @@ pub struct History {
     pub recreated: usize,
 }
 
-/// What follows from a look.
+/// What to do after a look.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Next {
     /// The incident from now on; `None`: there is none (any more).
     pub incident: Option<Incident>,
-    /// What to tell people, if anything.
+    /// The alert to publish, if any.
     pub notification: Option<Notification>,
     /// When to look again, by a recheck with the incident's sequence.
     pub requeue: Option<Duration>,
@@ -51,14 +51,14 @@ pub struct Next {
 }
 
 impl Next {
-    /// What follows where the notification could not be published. The trigger fails and is tried again, so that no
+    /// What to do where the notification could not be published. The trigger fails and is tried again, so that no
     /// recheck is needed.
     #[must_use]
     pub fn without_publishing(self) -> Self {
         Self { incident: self.unpublished, ..Self::default() }
     }
 
-    /// What follows where the recheck could not be sent: the one before it counts still.
+    /// What to do where the recheck could not be sent: the one before it counts still.
     #[must_use]
     pub fn without_requeueing(mut self) -> Self {
         if let (Some(incident), Some(_)) = (&mut self.incident, self.requeue.take()) {
@@ -82,7 +82,7 @@ impl Incident {
         self.losses.see(report, &self.changes, now);
         self.was_changed |=
             report.iam_repaired.is_some() || report.instances.iter().any(InstanceReport::may_have_changed);
-        self.mended.extend(report.iam_repaired.iter().cloned());
+        self.iam_repairs.extend(report.iam_repaired.iter().cloned());
         self.reading.clone_from(&report.reading);
         self.sought.clone_from(&report.sought);
         for one in report.instances.iter().filter_map(Healed::of) {
@@ -102,7 +102,7 @@ impl Incident {
 
     /// Whether an alert has something to say besides which instances are broken.
     fn has_unreported(&self) -> bool {
-        !self.healed.is_empty() || !self.mended.is_empty()
+        !self.healed.is_empty() || !self.iam_repairs.is_empty()
     }
 
     fn notification(
@@ -121,7 +121,7 @@ impl Incident {
             healed_before: before.listed.into_iter().map(InstanceReport::from).collect(),
             more_healed_before: before.more,
             losses: self.losses.clone(),
-            iam_repairs: self.mended.clone(),
+            iam_repairs: self.iam_repairs.clone(),
             recreated: history.recreated,
         }
     }
@@ -235,7 +235,7 @@ impl Look<'_> {
         // A document of the version before only says what was healed and not reported yet.
         incident.was_changed |= incident.has_unreported();
         let status = if incident.was_changed { Status::Healed } else { Status::Resolved };
-        if self.is_in_digest() || !incident.was_changed && incident.told.is_none() {
+        if self.is_in_digest() || !incident.was_changed && incident.last_alert.is_none() {
             return Next::default();
         }
         let notification = incident.notification(self.report, self.before, status, false, self.history);
@@ -247,11 +247,11 @@ impl Look<'_> {
     fn go_on(self, mut incident: Incident, broken: Broken<'_>, now: Timestamp, timing: Timing) -> Next {
         let report = self.report;
         let status = report.status().max(Status::Broken);
-        let (is_news, is_reminder) = match &incident.told {
+        let (is_news, is_reminder) = match &incident.last_alert {
             None => (!broken.is_empty() || incident.has_unreported(), false),
-            Some(told) => {
-                let is_worse = is_worse(told, report, &broken, status);
-                let is_due = !timing.remind.is_zero() && now - told.at >= timing.remind;
+            Some(last) => {
+                let is_worse = is_worse(last, report, &broken, status);
+                let is_due = !timing.remind.is_zero() && now - last.at >= timing.remind;
                 (is_worse || is_due, !is_worse)
             }
         };
@@ -264,10 +264,11 @@ impl Look<'_> {
             }
             incident.healed.clear();
             incident.more_healed = 0;
-            incident.mended.clear();
+            incident.iam_repairs.clear();
             let (broken, more_broken) = broken.bounded();
             let successor = report.successor().cloned();
-            incident.told = Some(Told { at: now, status, case: report.case(), broken, more_broken, successor });
+            incident.last_alert =
+                Some(LastAlert { at: now, status, case: report.case(), broken, more_broken, successor });
         }
         if next.requeue.is_some() {
             incident.sequence += 1;
@@ -283,11 +284,11 @@ impl Look<'_> {
 }
 
 /// Whether it is worse than the last alert said.
-fn is_worse(told: &Told, report: &ReconcileReport, broken: &Broken<'_>, status: Status) -> bool {
-    broken.are_more_than(told)
-        || status > told.status
-        || report.case().severity_rank() > told.case.severity_rank()
-        || report.successor().is_some_and(|by| told.successor.as_ref() != Some(by))
+fn is_worse(last: &LastAlert, report: &ReconcileReport, broken: &Broken<'_>, status: Status) -> bool {
+    broken.are_more_than(last)
+        || status > last.status
+        || report.case().severity_rank() > last.case.severity_rank()
+        || report.successor().is_some_and(|by| last.successor.as_ref() != Some(by))
 }
 
 /// When to look again at what is broken still.

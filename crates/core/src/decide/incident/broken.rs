@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Told;
+use super::LastAlert;
 use crate::decide::losses::{Count, Counts, MOST_IDS, by_region, stored};
 use crate::decide::report::{InstanceReport, ReconcileReport, Status};
 use crate::domain::model::Case;
@@ -36,12 +36,12 @@ impl<'a> Broken<'a> {
 
     /// Whether other instances are broken than the last alert reported: by their ids, and beyond those by the number in
     /// each region.
-    pub(super) fn are_more_than(&self, told: &Told) -> bool {
+    pub(super) fn are_more_than(&self, last: &LastAlert) -> bool {
         let mut others: BTreeMap<&Region, usize> = BTreeMap::new();
-        for (region, _) in self.0.iter().filter(|(id, _)| !told.broken.contains(id)).map(|(_, place)| place) {
+        for (region, _) in self.0.iter().filter(|(id, _)| !last.broken.contains(id)).map(|(_, place)| place) {
             *others.entry(region).or_default() += 1;
         }
-        let told = by_region(&told.more_broken);
-        others.into_iter().any(|(region, number)| number > told.get(region).copied().unwrap_or_default())
+        let last = by_region(&last.more_broken);
+        others.into_iter().any(|(region, number)| number > last.get(region).copied().unwrap_or_default())
     }
 }

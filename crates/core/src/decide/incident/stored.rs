@@ -1,4 +1,4 @@
-//! How what was told is stored.
+//! How the last alert of an incident is stored.
 //!
 //! Invariant: `case` holds only words that the first version knew. A newer case stands beside it, where an older version
 //! does not look.
@@ -12,9 +12,9 @@ use crate::decide::report::Status;
 use crate::domain::model::{Case, Timestamp};
 use crate::domain::names::{InstanceId, ProfileName};
 
-/// The stored form of [`super::Told`].
+/// The stored form of [`super::LastAlert`].
 #[derive(Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct LastAlert {
     #[serde(with = "time::serde::rfc3339")]
     at: Timestamp,
     status: Status,
@@ -28,16 +28,16 @@ pub(super) struct Told {
     successor: Option<ProfileName>,
 }
 
-impl From<Told> for super::Told {
-    fn from(stored: Told) -> Self {
-        let Told { at, status, case, broken, newer_case, more_broken, successor } = stored;
+impl From<LastAlert> for super::LastAlert {
+    fn from(stored: LastAlert) -> Self {
+        let LastAlert { at, status, case, broken, newer_case, more_broken, successor } = stored;
         Self { at, status, case: newer_case.unwrap_or(case), broken, more_broken, successor }
     }
 }
 
-impl From<super::Told> for Told {
-    fn from(told: super::Told) -> Self {
-        let super::Told { at, status, case, broken, more_broken, successor } = told;
+impl From<super::LastAlert> for LastAlert {
+    fn from(alert: super::LastAlert) -> Self {
+        let super::LastAlert { at, status, case, broken, more_broken, successor } = alert;
         let (case, newer_case) = case.to_stored();
         Self { at, status, case, broken, newer_case, more_broken, successor }
     }

@@ -1,6 +1,6 @@
 //! How a look at the instances changes what is known of the losses.
 //!
-//! Invariant: an instance is listed or counted once, and since when it was cut off never moves forward.
+//! Invariant: an instance is listed or counted once, and the start of its loss never moves forward.
 
 use crate::decide::losses::Count;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::domain::model::{Affected, Case, Timestamp};
 use crate::domain::names::{ProfileName, Region};
 
 impl Losses {
-    /// What one report alone tells.
+    /// The losses of one report alone.
     #[must_use]
     pub fn of(report: &ReconcileReport) -> Self {
         let mut losses = Self::default();
@@ -87,7 +87,7 @@ fn end(report: &ReconcileReport, one: &InstanceReport, now: Timestamp) -> Option
     Some(End { at: now, how })
 }
 
-/// Since when an instance that is seen so now has been cut off.
+/// Since when an affected instance has been without its role.
 fn since(report: &ReconcileReport, found: &Affected, changes: &[Change], now: Timestamp) -> Since {
     // EC2 itself may say since when an association has been on its way.
     let on_its_way = found.association.since.filter(|_| found.case == Case::Stuck);
@@ -97,8 +97,8 @@ fn since(report: &ReconcileReport, found: &Affected, changes: &[Change], now: Ti
     }
 }
 
-/// When the case came about, as far as events tell: the first event of this look that takes something away; where this
-/// look came of none, the last one that the incident knows.
+/// When the case began, by events: the first event of this look that takes something away; without one, the last one that
+/// the incident knows.
 fn broken_at(report: &ReconcileReport, case: Case, changes: &[Change]) -> Option<Timestamp> {
     let calls: &[CallName] = match case {
         Case::Gone | Case::RoleLess | Case::Stale => {

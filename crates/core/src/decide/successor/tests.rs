@@ -73,10 +73,10 @@ fn seen(with: Option<&str>, former: Option<&str>, at: Timestamp) -> ProfileRecor
     ProfileRecord { binding: Some(binding), ..ProfileRecord::blank(name("new")) }
 }
 
-fn found(changes: &[Change], holder: Profile, memory: Option<ProfileRecord>) -> Option<ProfileName> {
+fn found(changes: &[Change], holder: Profile, record: Option<ProfileRecord>) -> Option<ProfileName> {
     let (profile, role) = (name("old"), role("some-role"));
     let at_latest = FIRST + Duration::minutes(1);
-    successor(Break { profile: &profile, role: &role, changes, at_latest }, &[(holder, memory)])
+    successor(Break { profile: &profile, role: &role, changes, at_latest }, &[(holder, record)])
 }
 
 #[test]
@@ -137,22 +137,22 @@ fn a_profile_that_the_table_knew_with_the_role_is_none() {
         (indexed(after), true, "led to by the role since"),
         (ProfileRecord::blank(name("new")), true, "nothing is remembered of it"),
     ];
-    for (memory, expected, what) in rows {
+    for (record, expected, what) in rows {
         let changes: Vec<Change> = renamed().into_iter().chain([put_in.clone()]).collect();
         let holder = profile("new", LONG_AGO, with);
-        assert_eq!(found(&changes, holder, Some(memory)).is_some(), expected, "{what}");
+        assert_eq!(found(&changes, holder, Some(record)).is_some(), expected, "{what}");
     }
 }
 
 #[test]
 fn a_tool_that_creates_first_makes_a_successor_though_the_table_saw_it_at_once() {
     let created = FIRST - Duration::seconds(40);
-    let memory = seen(Some("some-role"), None, FIRST - Duration::seconds(20));
-    assert_eq!(found(&renamed(), profile("new", created, Some("some-role")), Some(memory)), Some(name("new")));
+    let record = seen(Some("some-role"), None, FIRST - Duration::seconds(20));
+    assert_eq!(found(&renamed(), profile("new", created, Some("some-role")), Some(record)), Some(name("new")));
     // One that was there, and known, for a while before is another profile with the same role.
     let created = FIRST - Duration::minutes(40);
-    let memory = seen(Some("some-role"), None, FIRST - Duration::minutes(30));
-    assert_eq!(found(&renamed(), profile("new", created, Some("some-role")), Some(memory)), None);
+    let record = seen(Some("some-role"), None, FIRST - Duration::minutes(30));
+    assert_eq!(found(&renamed(), profile("new", created, Some("some-role")), Some(record)), None);
 }
 
 #[test]

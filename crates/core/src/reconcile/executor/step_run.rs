@@ -26,7 +26,7 @@ pub(super) struct StepRun {
     pub(super) detached: bool,
     pub(super) next: Next,
     pub(super) last_error: Option<AwsError>,
-    /// How often EC2 answered that something else is the case than we think.
+    /// How often EC2 contradicted what we know.
     contradicted: u32,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Next {
     Attach,
     /// It was accepted: wait until EC2 shows it.
     Confirm,
-    /// EC2 says that something else is the case than we think, or shows no association: look, and send nothing.
+    /// EC2 contradicts what we know, or shows no association: look, and send nothing.
     Look,
     /// Over.
     Done(Outcome),
@@ -173,7 +173,7 @@ impl StepRun {
     /// The outcome of a task that was not brought to its end.
     pub(super) fn give_up(&mut self, out_of_time: bool) {
         let outcome = match self.last_error.take() {
-            // What EC2 keeps contradicting is no matter of time: it is told, and tried again by rechecks that grow apart.
+            // A lasting contradiction is no matter of time: report it, and try again by rechecks that grow apart.
             Some(error) if out_of_time && self.contradicted > 0 && self.next != Next::Attach => self.failure(error),
             _ if out_of_time => Outcome::Deferred(Deferral::OutOfTime),
             _ if self.next == Next::Look => Outcome::Failed(Failure::NoAssociation),

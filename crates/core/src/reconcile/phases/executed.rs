@@ -1,6 +1,6 @@
 //! Executed: a profile whose steps were taken, with the report of what came of them.
 //!
-//! Invariant: IAM first, then the intents, then the steps. What cannot be recorded is not begun. An affected instance is in
+//! Invariant: IAM first, then the intents, then the steps. A step that cannot be recorded is not begun. An affected instance is in
 //! the report exactly once, and a healed one counts only if IAM still has what it was healed to.
 
 use std::collections::BTreeMap;
@@ -28,10 +28,10 @@ use crate::reconcile::lease::Lease;
 use crate::reconcile::requeue::requeue;
 use crate::reconcile::summary::ReconcileSummary;
 
-/// What is kept back of an invocation's time for reading IAM again, alerting and recording.
+/// The time of an invocation that is kept back for reading IAM again, alerting and recording.
 const RESERVE: Duration = Duration::seconds(15);
 
-/// When to look after swaps that were begun, should this invocation not end them.
+/// When to come back to swaps, should this invocation not finish them.
 const FINISH_SWAPS: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// A profile after its steps.
@@ -70,7 +70,7 @@ pub(in crate::reconcile) async fn execute_all<A: Account>(
     }
     let steps: Vec<Step> = recorded.iter().flat_map(|one| one.planned.plan.steps()).cloned().collect();
     for step in &steps {
-        tracing::info!(step = %step, "taking a step");
+        tracing::info!(step = %step, "Taking a step on an instance.");
     }
     let deadline = invocation.deadline.map(|deadline| deadline - RESERVE);
     let mut outcomes = run_steps(context, deadline, steps).await;

@@ -1,8 +1,8 @@
 //! Finished: people are alerted, a recheck is sent, and the record is stored with the end of the lease.
 //!
 //! Invariant: in this order. A crash in between leaves the lease to run out and the trigger to be tried again. Then the
-//! same incident and revision are published once more, and no recheck is lost. What was not published is not recorded as
-//! reported.
+//! same incident and revision are published once more, and no recheck is lost. An alert that was not published is
+//! not recorded.
 
 use std::collections::BTreeSet;
 use std::time::Duration as StdDuration;
@@ -61,7 +61,7 @@ pub(in crate::reconcile) async fn finish_all<A: Account>(
 }
 
 impl Executed {
-    /// The notification that a first sweep's digest makes of it; `None` where it is told by itself.
+    /// The notification for a first sweep's digest; `None` where the profile gets an alert of its own.
     pub(in crate::reconcile) fn for_digest(&self) -> Option<Notification> {
         let open = self.lease.record.incident.as_ref();
         let is_old = open.is_none_or(Incident::is_only_noticed) && self.report.reported().next().is_some();
@@ -72,7 +72,7 @@ impl Executed {
         let Self { mut lease, occasion, report } = self;
         let now = context.aws.clock().now();
         let before = lease.record.incident.clone();
-        lease.record.learn(report.live.as_ref(), Tags::Read, now);
+        lease.record.see_profile(report.live.as_ref(), Tags::Read, now);
         let occasion = match digest {
             Digest::CoversFindings => occasion.with_digest(before.as_ref()),
             Digest::CoversNothing => occasion,
@@ -165,11 +165,11 @@ impl Lease {
         record.incident = incident;
         record.note_forced(report.live.as_ref(), &report.instances);
         record.note_swapped(&report.instances);
-        record.note_begun(unfinished(&report.instances), &report.unseen);
+        record.set_intents(unfinished(&report.instances), &report.unseen);
         if report.is_held() {
             record.is_unused = false;
         } else if report.search == Search::Paged && report.unseen.is_empty() {
-            record.is_unused = !record.has_begun();
+            record.is_unused = !record.has_intents();
         }
         if let Some(incident) = &mut record.incident {
             incident.is_on_notice = report.is_on_notice;

@@ -122,10 +122,10 @@ fn report_unused<A: Account>(
     match observation.profiles.get(&name).map(|state| state.live.clone()) {
         Some(Err(cause)) => summary.errors.push(Error::ProfileUnread { profile: name, cause }),
         Some(Ok(live)) => {
-            tracing::info!(profile = %name, "No instance holds the instance profile; there is nothing to do.");
+            tracing::info!(profile.name = %name, "No instance holds the instance profile; there is nothing to do.");
             let (partition, account) = (context.partition.clone(), context.account.clone());
             summary.profiles.push(ReconcileReport::new(partition, account, name, live, context.aws.clock().now()));
         }
-        None => tracing::info!(profile = %name, "IAM has no instance profile of the role's name."),
+        None => tracing::info!(profile.name = %name, "IAM has no instance profile of the role's name."),
     }
 }

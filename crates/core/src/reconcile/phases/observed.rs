@@ -25,7 +25,7 @@ pub(in crate::reconcile) struct Observed {
     pub(super) affected: Vec<Affected>,
 }
 
-/// What was seen of a profile, besides its affected instances.
+/// A profile as it was seen, without its affected instances.
 pub(super) struct Seen {
     pub(super) name: ProfileName,
     /// The profile as IAM has it; `None`: there is none.
@@ -108,10 +108,10 @@ impl Leased {
         let may_be_held = is_held || look.is_known_used || lease.record.incident.is_some();
         let mut unseen = if may_be_held { unread.to_vec() } else { Vec::new() };
         unseen.extend(recovered.unseen.into_iter().filter(|region| !may_be_held || !unread.contains(region)));
-        // An instance that was seen to be broken still is not healed, whatever its step came to.
+        // An instance that is still seen broken is not healed, whatever the outcome of its step.
         let is_seen = |one: &InstanceReport| affected.iter().any(|seen| seen.instance.id == one.found.instance.id);
         let healed_earlier = recovered.done.into_iter().filter(|one| !is_seen(one)).collect();
-        affected.extend(recovered.bare);
+        affected.extend(recovered.detached);
         let seen = Seen { name: name.clone(), live, healthy, is_missing_from_list, search, unseen, healed_earlier };
         Ok(Observed { lease, occasion, seen, affected })
     }
@@ -125,7 +125,7 @@ async fn recovered<A: Account>(
     live: Option<&Profile>,
     unread: &[Region],
 ) -> Result<Recovered, AwsError> {
-    if !lease.record.has_begun() {
+    if !lease.record.has_intents() {
         return Ok(Recovered::default());
     }
     let known = live.map(|live| &live.arn).or(lease.record.binding.as_ref().map(|known| &known.arn));

@@ -36,7 +36,7 @@ pub(in crate::reconcile) struct Planned {
 
 /// Whether another profile took the place of one that is gone or has lost its role.
 pub(super) struct Succession {
-    /// What came of looking, now or before.
+    /// The result of looking, now or before.
     pub(super) sought: Option<Sought>,
     /// Whether it could not be read. Then IAM is not written.
     pub(super) is_unread: bool,
@@ -93,7 +93,7 @@ async fn succession<A: Account>(
     match find_successor(context, lease, occasion, seen, before.clone()).await {
         Ok(sought) => Succession { sought, is_unread: false },
         Err(error) => {
-            tracing::warn!(profile = %seen.name, %error, "whether another profile took its place could not be read");
+            tracing::warn!(profile.name = %seen.name, %error, "Could not read whether another profile took this one's place; IAM is not written.");
             Succession { sought: before, is_unread: true }
         }
     }

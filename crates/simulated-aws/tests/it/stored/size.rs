@@ -126,7 +126,7 @@ fn size(memory: &ProfileRecord) -> usize {
 #[test]
 fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
     let mut memory = ProfileRecord::blank(ProfileName::new("web-role").unwrap());
-    memory.learn(Some(&live()), Tags::Read, NOW);
+    memory.see_profile(Some(&live()), Tags::Read, NOW);
     memory.waiting = changes();
     let on_its_way = |number| {
         let mut found = found(number, Case::Stuck);
@@ -151,10 +151,10 @@ fn a_document_of_twenty_thousand_instances_stays_under_300_kb_at_every_look() {
         let mut plan = plan(&memory.profile, Some(&live()), affected.clone(), &bounds(), NOW);
         postpone(&mut plan, Some(&live()), &memory);
         memory.turn = next_turn(&plan, &memory.turn);
-        memory.note_begun(intents(&plan), &[]);
+        memory.set_intents(intents(&plan), &[]);
         if *case == Case::Stale {
             let replacing: usize = memory.replacing.iter().map(|one| one.instances.len()).sum();
-            assert_eq!((memory.begun.len(), replacing), (MOST_DETACHING, MOST_REPLACING), "look {number}");
+            assert_eq!((memory.intents.len(), replacing), (MOST_DETACHING, MOST_REPLACING), "look {number}");
         }
         assert!(size(&memory) < LARGEST, "look {number}, before its steps: {} bytes", size(&memory));
 
