@@ -59,8 +59,8 @@ fn bounds(level: Level) -> Guardrails {
     }
 }
 
-fn decide_one(live: Option<&Profile>, one: Affected, level: Level) -> Decision {
-    decision(live, &one, &bounds(level), NOW)
+fn decide_one(live: Option<&Profile>, one: &Affected, level: Level) -> Decision {
+    decision(live, one, &bounds(level), NOW)
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_role_of_the_same_name_and_another_id_was_replaced_for_an_hour() {
 fn a_stale_running_instance_is_replaced_with_the_live_profile_of_its_name() {
     let live = live("/app/Web-Role", Some(Trust::Yes));
     let one = affected(Some(&live), OLD, InstanceState::Running);
-    let Decision::Act(step) = decide_one(Some(&live), one, Level::Reassociate) else { panic!("no step") };
+    let Decision::Act(step) = decide_one(Some(&live), &one, Level::Reassociate) else { panic!("no step") };
     assert_eq!(step.to_string(), format!("replace i-0123456789abcdef0 in eu-west-1: {OLD} -> {NEW} (stale)"));
     insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap(), @r#"
     {
@@ -123,7 +123,7 @@ fn a_stale_running_instance_is_replaced_with_the_live_profile_of_its_name() {
 fn a_stale_instance_is_replaced_even_where_the_trust_is_bad() {
     let live = live("/web-role", Some(Trust::No));
     let one = affected(Some(&live), OLD, InstanceState::Running);
-    assert!(matches!(decide_one(Some(&live), one, Level::Reassociate), Decision::Act(_)));
+    assert!(matches!(decide_one(Some(&live), &one, Level::Reassociate), Decision::Act(_)));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn the_state_of_the_instance_decides_what_is_done() {
         (InstanceState::Unknown, Blocker::InstanceInTransition),
     ] {
         let one = affected(Some(&live), OLD, state);
-        assert_eq!(decide_one(Some(&live), one, Level::Reassociate), Decision::Skip(expected), "{state}");
+        assert_eq!(decide_one(Some(&live), &one, Level::Reassociate), Decision::Skip(expected), "{state}");
     }
 }
 
@@ -217,8 +217,8 @@ fn a_stuck_instance_is_swapped_once_where_that_is_remembered() {
     let mut one = affected(Some(&live), NEW, InstanceState::Running);
     one.association.state = AssociationState::Associating;
     one.case = Case::Stuck;
-    assert_eq!(decide_one(Some(&live), one.clone(), Level::Reassociate), Decision::Skip(Blocker::OnlyBySwap));
-    assert_eq!(decide_one(Some(&live), one.clone(), Level::Alert), Decision::Skip(Blocker::LevelAlert));
+    assert_eq!(decide_one(Some(&live), &one, Level::Reassociate), Decision::Skip(Blocker::OnlyBySwap));
+    assert_eq!(decide_one(Some(&live), &one, Level::Alert), Decision::Skip(Blocker::LevelAlert));
     let bounds = Guardrails { may_swap: true, ..bounds(Level::Reassociate) };
     let mut plan = plan(live.name(), Some(&live), vec![one.clone()], &bounds, NOW);
     assert_eq!(plan.steps().map(|step| step.action).collect::<Vec<_>>(), [Action::Swap]);
@@ -231,7 +231,7 @@ fn a_stuck_instance_is_swapped_once_where_that_is_remembered() {
 #[test]
 fn what_re_associating_cannot_cure_is_left() {
     let leave = |live: Option<Profile>, held: &str| {
-        decide_one(live.as_ref(), affected(live.as_ref(), held, InstanceState::Running), Level::Reassociate)
+        decide_one(live.as_ref(), &affected(live.as_ref(), held, InstanceState::Running), Level::Reassociate)
     };
     assert_eq!(leave(None, OLD), Decision::Skip(Blocker::NoProfile));
     assert_eq!(leave(Some(live("/web-role", None)), OLD), Decision::Skip(Blocker::NoRole));
@@ -244,7 +244,7 @@ fn whoever_asks_to_hold_back_is_heard() {
         let live = live("/web-role", Some(Trust::Yes));
         let mut one = affected(Some(&live), OLD, InstanceState::Running);
         change(&mut one);
-        decide_one(Some(&live), one, Level::Reassociate)
+        decide_one(Some(&live), &one, Level::Reassociate)
     };
     assert_eq!(stale(|one| one.instance.hold = Some(Hold::Ignore)), Decision::Skip(Blocker::InstanceIgnored));
     assert_eq!(stale(|one| one.instance.hold = Some(Hold::Alert)), Decision::Skip(Blocker::InstanceAlertOnly));
@@ -261,7 +261,7 @@ fn profiles_on_the_ignore_list_or_outside_the_scope_are_left() {
         let live = live(path_and_name, Some(Trust::Yes));
         let mut one = affected(Some(&live), OLD, InstanceState::Running);
         one.association.arn = arn(path_and_name);
-        decide_one(Some(&live), one, Level::Reassociate)
+        decide_one(Some(&live), &one, Level::Reassociate)
     };
     assert_eq!(left("/karpenter/web-1"), Decision::Skip(Blocker::ProfileIgnored));
     assert_eq!(left("/MUTED-x"), Decision::Skip(Blocker::ProfileIgnored));
@@ -272,7 +272,7 @@ fn profiles_on_the_ignore_list_or_outside_the_scope_are_left() {
 fn a_profile_of_another_name_is_never_a_target() {
     let other = live("/web-other", Some(Trust::Yes));
     let one = affected(Some(&other), OLD, InstanceState::Running);
-    assert!(matches!(decide_one(Some(&other), one, Level::Reassociate), Decision::Skip(_)));
+    assert!(matches!(decide_one(Some(&other), &one, Level::Reassociate), Decision::Skip(_)));
 }
 
 fn any_state() -> impl Strategy<Value = (Option<Profile>, Vec<Affected>)> {
