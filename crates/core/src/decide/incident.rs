@@ -1,7 +1,7 @@
 //! An incident on a profile: its stored state, and why a profile is looked at.
 //!
-//! Invariant: an incident changes only by [`advance`]. Every rule of alerting is in there: when people are alerted, with
-//! which status, and when to look again.
+//! Invariant: every rule of alerting stands in `advance`: when people are alerted, with which status, and when to look
+//! again.
 
 use std::collections::BTreeSet;
 
@@ -99,7 +99,7 @@ pub struct LastAlert {
     pub status: Status,
     /// The case.
     pub case: Case,
-    /// The instances that were broken; of many, the first [`MOST_IDS`].
+    /// The instances that were broken; of many, the first `MOST_IDS`.
     pub broken: BTreeSet<InstanceId>,
     /// How many more were.
     pub more_broken: Vec<Count>,

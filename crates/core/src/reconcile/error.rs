@@ -34,7 +34,7 @@ pub enum Error {
     ScopeUnread(AwsError),
     /// The record of a profile could not be read.
     #[error("what is remembered of {profile} could not be read: {cause}")]
-    MemoryUnread {
+    RecordUnread {
         /// The profile.
         profile: ProfileName,
         /// Why it was not.
@@ -45,7 +45,7 @@ pub enum Error {
     AccountRecord(AwsError),
     /// The record of a profile could not be written.
     #[error("what is to be remembered of {profile} could not be written: {cause}")]
-    MemoryUnwritten {
+    RecordUnwritten {
         /// The profile.
         profile: ProfileName,
         /// Why it was not.
@@ -129,7 +129,7 @@ impl Error {
             | Self::ScopeUnread(_)
             | Self::RegionUnread { .. }
             | Self::EveryRegionClosed(_) => "StateUnread",
-            Self::MemoryUnread { .. } | Self::MemoryUnwritten { .. } | Self::AccountRecord(_) => "MemoryUnavailable",
+            Self::RecordUnread { .. } | Self::RecordUnwritten { .. } | Self::AccountRecord(_) => "MemoryUnavailable",
             Self::Contended(_) | Self::Busy(_) => "Busy",
             Self::RecheckNotSent { .. } => "RecheckNotSent",
             Self::AlertNotDelivered { .. } | Self::OverviewNotDelivered(_) => "AlertNotDelivered",
@@ -142,8 +142,8 @@ impl Error {
     pub fn profile(&self) -> Option<&ProfileName> {
         match self {
             Self::ProfileUnread { profile, .. }
-            | Self::MemoryUnread { profile, .. }
-            | Self::MemoryUnwritten { profile, .. }
+            | Self::RecordUnread { profile, .. }
+            | Self::RecordUnwritten { profile, .. }
             | Self::Contended(profile)
             | Self::Busy(profile)
             | Self::RecheckNotSent { profile, .. }

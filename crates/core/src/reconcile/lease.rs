@@ -53,7 +53,7 @@ pub type StoredRecord = Option<Stored<ProfileRecord>>;
 /// # Errors
 /// Where the table failed.
 pub async fn read_record<T: Table>(table: &T, profile: &ProfileName) -> Result<StoredRecord, Error> {
-    table.memory(profile).await.map_err(|cause| Error::MemoryUnread { profile: profile.clone(), cause })
+    table.memory(profile).await.map_err(|cause| Error::RecordUnread { profile: profile.clone(), cause })
 }
 
 impl Lease {
@@ -107,7 +107,7 @@ impl Lease {
                     return Ok(Some(Self { record, changes: all, holder, version: Some(version), was_recorded }));
                 }
                 Err(WriteError::Conflict) => {}
-                Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile: name.clone(), cause }),
+                Err(WriteError::Aws(cause)) => return Err(Error::RecordUnwritten { profile: name.clone(), cause }),
             }
         }
         Err(Error::Contended(name.clone()))
@@ -166,7 +166,7 @@ impl Lease {
                     *version = stored;
                     return Ok(true);
                 }
-                Err(WriteError::Aws(cause)) => return Err(Error::MemoryUnwritten { profile, cause }),
+                Err(WriteError::Aws(cause)) => return Err(Error::RecordUnwritten { profile, cause }),
                 Err(WriteError::Conflict) => {}
             }
             let Some(stored) = read_record(table, &profile).await? else {
@@ -203,7 +203,7 @@ async fn leave<T: Table>(
     match table.remember(record, version, now).await {
         Ok(_) => Ok(true),
         Err(WriteError::Conflict) => Ok(false),
-        Err(WriteError::Aws(cause)) => Err(Error::MemoryUnwritten { profile: record.profile.clone(), cause }),
+        Err(WriteError::Aws(cause)) => Err(Error::RecordUnwritten { profile: record.profile.clone(), cause }),
     }
 }
 

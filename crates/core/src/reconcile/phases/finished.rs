@@ -189,7 +189,7 @@ impl Lease {
         for role in roles {
             if self.record.has_to_index(&role, now) {
                 let written = table.remember_role(&role, profile, now).await;
-                written.map_err(|cause| Error::MemoryUnwritten { profile: profile.clone(), cause })?;
+                written.map_err(|cause| Error::RecordUnwritten { profile: profile.clone(), cause })?;
             }
         }
         Ok(())
