@@ -201,7 +201,9 @@ async fn many_invocations_on_one_profile_act_once_and_report_once() {
 async fn copies_of_a_recheck_that_find_the_lease_held_come_back_as_one() {
     let scenario = given().deployed();
     let until = scenario.aws.now() + 10 * MINUTE;
-    scenario.aws.rewrite_memory("web-role", |memory| memory.lease = Some(LeaseEntry { owner: "another".to_owned(), until }));
+    scenario
+        .aws
+        .rewrite_memory("web-role", |memory| memory.lease = Some(LeaseEntry { owner: "another".to_owned(), until }));
     let recheck =
         Recheck::new(scenario.aws.account(), ProfileName::new("web-role").unwrap(), "web-role-1".to_owned(), 1);
     assert!(scenario.lambda.deliver(vec![serde_json::to_value(&recheck).unwrap(); 3]).await.is_empty());

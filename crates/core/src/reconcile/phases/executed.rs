@@ -18,7 +18,6 @@ use crate::decide::plan::{Decision, PlannedInstance, Step};
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport};
 use crate::domain::model::Profile;
 use crate::ports::{Account, Clock, Iam};
-use crate::reconcile::verify::verified;
 use crate::reconcile::context::{Context, Invocation};
 use crate::reconcile::error::Error;
 use crate::reconcile::executor::run_steps;
@@ -27,6 +26,7 @@ use crate::reconcile::intents::{Place, intents, next_turn};
 use crate::reconcile::lease::Lease;
 use crate::reconcile::requeue::requeue;
 use crate::reconcile::summary::ReconcileSummary;
+use crate::reconcile::verify::verified;
 
 /// The time of an invocation that is kept back for reading IAM again, alerting and recording.
 const RESERVE: Duration = Duration::seconds(15);
