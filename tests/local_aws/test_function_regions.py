@@ -108,9 +108,10 @@ def test_where_the_list_of_regions_fails_the_regions_last_seen_are_looked_at(rep
     aws.console_create_role(name)
     away = aws.run_instance(name, AWAY)
     reprofile.sweep()
-    reprofile.restart()
+    reprofile.until_idle()
     mark = aws.mark()
     aws.fail("ServiceUnavailable", action="DescribeRegions", caller=FUNCTION)
+    reprofile.restart()  # the fault stands already, so the new process can't have listed the regions before
     made_anew(reprofile, name)
     eventually(lambda: aws.healed(away, name, AWAY))
     assert reprofile.calls(mark, action="DescribeRegions", error="ServiceUnavailable")
