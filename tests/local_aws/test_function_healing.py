@@ -31,7 +31,7 @@ def test_the_consoles_delete_and_create_is_healed_in_two_regions_and_told(reprof
     assert aws.held(home)["Id"] == aws.held(away, AWAY)["Id"] == new
 
     alert = reprofile.alert(name, "HEALED")
-    assert alert["subject"] == f"[Reprofile] HEALED {name}: 2 of 2 instances re-associated (111122223333)"
+    assert alert["subject"] == f"[Reprofile] HEALED {name}: 2 instances in 2 regions have their role back (111122223333)"
     attributes = alert["attributes"]
     assert (attributes["severity"], attributes["case"]) == ("info", "stale")
     assert (attributes["account"], attributes["profile"]) == ("111122223333", name)
@@ -140,7 +140,7 @@ def test_250_instances_of_one_region_are_healed_within_ec2s_rate(reprofile, name
     aws.settings(event_copies=1)
     reprofile.send(last_event(name))
     alert = reprofile.alert(name, seconds=120)
-    assert alert["subject"] == f"[Reprofile] HEALED {name}: 250 of 250 instances re-associated (111122223333)"
+    assert alert["subject"] == f"[Reprofile] HEALED {name}: 250 instances in us-east-1 have their role back (111122223333)"
     live = aws.profile(name)["InstanceProfileId"]
     held = {row["InstanceId"]: row["IamInstanceProfile"]["Id"] for row in aws.associations()}
     assert {held[instance] for instance in fleet} == {live}

@@ -9,14 +9,19 @@ mod chat;
 pub mod digest;
 pub mod document;
 pub mod facts;
+mod headline;
+pub mod letter;
+mod links;
 pub mod message;
 pub mod next_steps;
 pub mod notes;
 pub mod plain;
+mod reasons;
 mod subject;
 pub mod text;
 pub mod trust;
 pub mod what_happened;
+pub mod who;
 
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,8 @@ pub struct Config {
     pub regions: Regions,
     /// The format of alerts.
     pub format: Format,
+    /// The operator's runbook, which alerts link to: an `https` address without a fragment.
+    pub runbook: Option<String>,
     /// The name of the DynamoDB table. Without one, nothing is remembered between invocations.
     pub table: Option<String>,
     /// The URL of the queue for rechecks. Without one, alerts are sent at once and nothing is rechecked.
@@ -136,6 +138,7 @@ impl Config {
             topic: reader.topic(),
             regions: reader.regions(),
             format: reader.format(),
+            runbook: reader.runbook(),
             table: reader.table(),
             queue: reader.queue(),
             settle: Duration::seconds(reader.number("REPROFILE_SETTLE_SECONDS", 45, 0..=900).into()),

@@ -4,6 +4,8 @@ pub mod diagnose;
 pub mod iam_repair;
 pub mod incident;
 pub mod losses;
+pub mod news;
+pub mod next_actor;
 pub mod notification;
 pub mod plan;
 pub mod profile_record;

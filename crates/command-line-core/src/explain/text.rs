@@ -10,7 +10,7 @@ use super::{levels, ssm};
 use reprofile_core::alert::document::{Document, Line, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
 use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
-use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened};
+use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened, who};
 use reprofile_core::decide::notification::Notification;
 use reprofile_core::domain::model::{Affected, AssociationState, Case, InstanceState, Profile, Timestamp, Trust};
 
@@ -149,7 +149,7 @@ fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
             (Looked::InVain(_), _) => "not known: CloudTrail could not be asked, see below".to_owned(),
             (Looked::Up(_), []) => "not known: CloudTrail has no change that explains it, see below".to_owned(),
             (Looked::Up(_), [first, ..]) => {
-                format!("{}; all changes are listed below", what_happened::actor(&first.actor))
+                format!("{}; all changes are listed below", who::actor(&first.actor))
             }
         };
         known.push(("Changed by", who));

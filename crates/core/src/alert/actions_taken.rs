@@ -1,140 +1,170 @@
-//! What Reprofile did to each instance, with proof, and what it left and why.
+//! What became of each instance, with the ids that prove it, and what Reprofile wrote to IAM.
 //!
-//! Invariant: each told instance is listed, or counted where there are more than [`INSTANCES`]; the broken first.
+//! Invariant: each reported instance is listed, or counted where there are more than [`INSTANCES`]; the broken first. A
+//! duration is exact only between an event and our own repair; what was only seen says so.
 
-use super::document::{Line, Section};
+use super::document::Line;
 use super::facts::{Facts, Standing};
-use super::plain::{MESSAGE, SHORT, code, count, listed, minute, quoted};
-use crate::decide::iam_repair::{IamRepaired, RepairBlocked};
-use crate::decide::plan::{Action, Blocker};
-use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, Skipped, Status};
+use super::letter::Server;
+use super::plain::{MESSAGE, SHORT, clock, code, count, lasted, listed, quoted};
+use crate::decide::iam_repair::IamRepaired;
+use crate::decide::losses::{Count, Ending, Loss};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, Skipped};
 use crate::domain::aws_error::{AwsError, ErrorKind};
-use crate::domain::model::Case;
-
-mod endings;
+use crate::domain::model::{Case, InstanceState};
+use crate::domain::names::{InstanceId, Region};
 
 /// How many instances are listed.
 pub const INSTANCES: usize = 20;
 
-/// What was done to each instance; once it is over, how it ended for each.
+/// How many instances share a line of the details.
+const A_LINE: usize = 2;
+
+/// How many regions and cases are counted one by one.
+const GROUPS: usize = 6;
+
+/// The instances with the same lot together, as many as have no line on top of the alert. As long as something is broken,
+/// what is not is counted.
 #[must_use]
-pub fn what_was_done(facts: &Facts) -> Option<Section> {
-    let (lines, heading) = match facts.status {
-        Status::Resolved => (endings::instances(facts), "What was cut off, and for how long"),
-        Status::Healed => (endings::instances(facts), HEADING),
-        _ => (instances(facts), HEADING),
-    };
-    Section::of(heading, lines.into_iter().chain(besides(facts)).collect())
+pub fn instances(facts: &Facts, on_top: usize) -> Vec<Line> {
+    let mut lots = Lots::default();
+    if facts.is_over() {
+        facts.losses.listed.iter().for_each(|loss| lots.add(ending(facts, loss), server_of_loss(loss)));
+    } else {
+        facts.open().take(INSTANCES).for_each(|(_, one)| lots.add(lot(facts, one), server(one)));
+    }
+    // What is over is proved for each instance.
+    let mut lines = lots.lines(if facts.is_over() { 0 } else { on_top });
+    lines.extend(if facts.is_over() { rest_of_losses(facts) } else { rest(facts) }.map(Line::Item));
+    if !facts.is_over() {
+        lines.extend(not_open(facts));
+    }
+    lines
 }
 
-const HEADING: &str = "What Reprofile did";
+/// Servers by what became of them, in the order in which they came.
+#[derive(Default)]
+struct Lots(Vec<(String, Vec<Server>)>);
 
-/// The instances, those with the same lot together.
-fn instances(facts: &Facts) -> Vec<Line> {
-    let shown = &facts.told[..facts.told.len().min(INSTANCES)];
-    let mut groups: Vec<(String, Vec<&InstanceReport>)> = Vec::new();
-    for (_, one) in shown {
-        let lot = lot(facts, one);
-        match groups.iter_mut().find(|(other, _)| *other == lot) {
-            Some((_, instances)) => instances.push(one),
-            None => groups.push((lot, vec![one])),
+impl Lots {
+    fn add(&mut self, lot: String, server: Server) {
+        match self.0.iter_mut().find(|(other, _)| *other == lot) {
+            Some((_, servers)) => servers.push(server),
+            None => self.0.push((lot, vec![server])),
         }
     }
-    let mut lines = Vec::new();
-    for (lot, instances) in groups {
-        lines.push(Line::Item(lot));
-        lines.extend(instances.into_iter().map(|one| Line::Sub(instance(one))));
+
+    /// Each lot with its servers. Where all have the same lot, those that stand on top of the alert are left out.
+    fn lines(self, on_top: usize) -> Vec<Line> {
+        let left_out = if self.0.len() == 1 { on_top } else { 0 };
+        let mut lines = Vec::new();
+        for (lot, servers) in self.0 {
+            let end = if servers.len() > left_out { ":" } else { "." };
+            lines.push(Line::Item(format!("{lot}{end}")));
+            let shown: Vec<String> = servers.iter().skip(left_out).map(one_line).collect();
+            lines.extend(shown.chunks(A_LINE).map(|some| Line::Sub(some.join("; "))));
+        }
+        lines
     }
-    lines.extend(the_rest(&facts.told[shown.len()..], facts.notification.more_healed_before).map(Line::Item));
-    lines
 }
 
-/// What was done besides: in IAM, and by which calls; and who else there is.
-fn besides(facts: &Facts) -> Vec<Line> {
-    let mut lines = Vec::new();
-    lines.extend(facts.notification.iam_repairs.iter().map(|mended| Line::Item(in_iam(facts, mended))));
-    let (calls, writes) = (calls(facts), &facts.notification.iam_repairs);
-    if !calls.is_empty() || !writes.is_empty() {
-        let nothing = if writes.is_empty() { " Reprofile changed nothing in IAM." } else { "" };
-        lines.push(Line::Say(format!(
-            "The calls were Reprofile's, not a person's: {}, to the instance profile of the same name, before {}.{nothing}",
-            listed(&calls),
-            minute(facts.report.at)
-        )));
-    }
-    if let Some(why) =
-        facts.report.repair_blocked.filter(|why| *why != RepairBlocked::Level && facts.open().next().is_some())
+/// What is not broken any more, by what became of it.
+fn not_open(facts: &Facts) -> Vec<Line> {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    let add = |counts: &mut Vec<(String, usize)>, lot: String, number| match counts
+        .iter_mut()
+        .find(|(known, _)| *known == lot)
     {
-        lines.push(Line::Say(format!("Reprofile left IAM as it is: {why}.")));
+        Some((_, count)) => *count += number,
+        None => counts.push((lot, number)),
+    };
+    for (_, one) in facts.told.iter().filter(|(standing, _)| *standing >= Standing::Healed) {
+        add(&mut counts, lot(facts, one), 1);
     }
-    let healthy = facts.notification.others_healthy();
-    if healthy > 0 {
-        let others = count(healthy, "other instance holds", "other instances hold");
-        lines.push(Line::Say(format!("{others} the present profile already.")));
+    let more = facts.notification.more_healed_before;
+    if more > 0 {
+        add(&mut counts, "Re-associated before".to_owned(), more);
     }
-    lines
+    counts
+        .into_iter()
+        .map(|(lot, number)| Line::Item(format!("{}: {lot}.", count(number, "instance", "instances"))))
+        .collect()
 }
 
-/// One instance in few words: its id, region, state and name.
+/// An instance in one line.
 #[must_use]
-pub fn instance(one: &InstanceReport) -> String {
-    let found = &one.found;
-    let name = quoted(found.instance.name.as_deref().unwrap_or_default(), SHORT, "(no name)");
-    format!("{} {} {} {name}", code(&found.instance.id), found.region, found.instance.state)
+pub fn one_line(server: &Server) -> String {
+    format!("{} {} {} {}", server.name, server.id, server.region, server.state)
 }
 
-/// What was put right in IAM.
-fn in_iam(facts: &Facts, mended: &IamRepaired) -> String {
-    let (profile, role, at) = (code(&facts.report.profile), code(&mended.role.name), minute(mended.at));
-    match &mended.created {
+/// An instance as people know it.
+#[must_use]
+pub fn server(one: &InstanceReport) -> Server {
+    let instance = &one.found.instance;
+    new_server(instance.name.as_deref(), &instance.id, &one.found.region, instance.state)
+}
+
+/// The same, of an instance that had lost its role.
+#[must_use]
+pub fn server_of_loss(loss: &Loss) -> Server {
+    new_server(loss.name.as_deref(), &loss.instance, &loss.region, loss.state)
+}
+
+fn new_server(name: Option<&str>, id: &InstanceId, region: &Region, state: InstanceState) -> Server {
+    Server {
+        name: quoted(name.unwrap_or_default(), SHORT, "(no name)"),
+        id: code(id),
+        region: region.to_string(),
+        state: state.to_string(),
+    }
+}
+
+/// What Reprofile wrote to IAM.
+#[must_use]
+pub fn in_iam(facts: &Facts) -> Vec<Line> {
+    facts.notification.iam_repairs.iter().map(|repaired| Line::Item(iam_repaired(facts, repaired))).collect()
+}
+
+fn iam_repaired(facts: &Facts, repaired: &IamRepaired) -> String {
+    let (profile, role) = (code(&facts.report.profile), code(&repaired.role.name));
+    let at = clock(repaired.at, facts.report.at);
+    match &repaired.created {
         Some(id) => format!(
-            "Created the instance profile {profile} again ({}), under its path and with its tags, and put the role {role} into \
-             it ({at}). It bears the tag reprofile:restored. If Terraform, CloudFormation or the like owns it, import it there, \
-             or the next deployment fails on a name that is taken.",
+            "{at}: Reprofile created the instance profile {profile} again ({}, tag reprofile:restored) and put the role {role} \
+             into it. Import it into Terraform or CloudFormation if they own it.",
             code(id)
         ),
-        None => format!("Put the role {role} back into the instance profile {profile} ({at})."),
+        None => format!("{at}: Reprofile put the role {role} back into the instance profile {profile}."),
     }
 }
 
-/// The calls that were made, as CloudTrail has them.
-fn calls(facts: &Facts) -> Vec<String> {
-    let tried = |action: Action| {
-        let is_tried = |one: &InstanceReport| {
-            one.step == Some(action) && matches!(one.outcome, Outcome::Healed { .. } | Outcome::Failed(_))
-        };
-        facts.told.iter().any(|(_, one)| is_tried(one))
-    };
-    let writes = &facts.notification.iam_repairs;
-    let calls = [
-        (writes.iter().any(|mended| mended.created.is_some()), "iam:CreateInstanceProfile"),
-        (!writes.is_empty(), "iam:AddRoleToInstanceProfile"),
-        (tried(Action::Replace), "ec2:ReplaceIamInstanceProfileAssociation"),
-        (tried(Action::Swap), "ec2:DisassociateIamInstanceProfile"),
-        (tried(Action::Swap) || tried(Action::Associate), "ec2:AssociateIamInstanceProfile"),
-    ];
-    calls.into_iter().filter(|(made, _)| *made).map(|(_, call)| call.to_owned()).collect()
-}
-
-fn the_rest(rest: &[(Standing, &InstanceReport)], more_healed: usize) -> Option<String> {
-    let words = [
-        (Standing::Failed, "failed"),
-        (Standing::Broken, "not touched"),
-        (Standing::Pending, "not repaired yet"),
-        (Standing::Healed, "re-associated"),
-        (Standing::Over, "in no need of it"),
-    ];
+/// Of what is still broken, those that are only counted.
+fn rest(facts: &Facts) -> Option<String> {
+    let words = [(Standing::Failed, "failed"), (Standing::Broken, "not touched"), (Standing::Pending, "waiting")];
+    let rest: Vec<Standing> = facts.open().skip(INSTANCES).map(|(standing, _)| standing).collect();
     let counts: Vec<String> = words
         .into_iter()
-        .map(|(standing, word)| {
-            let more = if standing == Standing::Healed { more_healed } else { 0 };
-            (more + rest.iter().filter(|(one, _)| *one == standing).count(), word)
-        })
+        .map(|(standing, word)| (rest.iter().filter(|one| **one == standing).count(), word))
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{number} {word}"))
         .collect();
-    let all = rest.len() + more_healed;
-    (all > 0).then(|| format!("... and {all} more: {}.", listed(&counts)))
+    (!rest.is_empty()).then(|| format!("... and {} more: {}.", rest.len(), listed(&counts)))
+}
+
+/// Of what is over, those that are only counted.
+fn rest_of_losses(facts: &Facts) -> Option<String> {
+    let rest = facts.losses.rest();
+    let all: usize = rest.iter().map(|one| one.number).sum();
+    let mut groups: Vec<String> = rest
+        .iter()
+        .take(GROUPS)
+        .map(|Count { region, case, number }| format!("{number} in {region} ({case})"))
+        .collect();
+    let elsewhere: usize = rest.iter().skip(GROUPS).map(|one| one.number).sum();
+    if elsewhere > 0 {
+        groups.push(format!("{elsewhere} elsewhere"));
+    }
+    (all > 0).then(|| format!("... and {all} more: {}.", listed(&groups)))
 }
 
 /// What became of an instance, with the ids that prove it.
@@ -144,52 +174,63 @@ fn lot(facts: &Facts, one: &InstanceReport) -> String {
         (_, Outcome::Healed { now }) if now == held => format!("detached, and attached again: {}", code(now)),
         (_, Outcome::Healed { now }) => format!("held {}, now {}", code(held), code(now)),
         (Some(live), _) if live.id == *held => format!("holds {}, as IAM has it", code(held)),
-        (Some(live), _) => format!("held {}, IAM has {}", code(held), code(&live.id)),
-        (None, _) => format!("held {}, which is gone", code(held)),
+        (Some(live), _) => format!("holds {}, IAM has {}", code(held), code(&live.id)),
+        (None, _) => format!("holds {}, which IAM no longer has", code(held)),
     };
-    format!("{} ({}; {proof}):", deed(&one.outcome), case(facts, one))
+    format!("{} ({}; {proof})", outcome(&one.outcome), case(facts, one))
 }
 
 fn case(facts: &Facts, one: &InstanceReport) -> String {
     let stale_too = one.found.case == Case::RoleLess && facts.is_stale(one);
-    if stale_too { "case: role-less and stale".to_owned() } else { format!("case: {}", one.found.case) }
+    if stale_too { "role-less and stale".to_owned() } else { one.found.case.to_string() }
 }
 
-fn deed(outcome: &Outcome) -> String {
+fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Healed { .. } => "Re-associated, and read back from EC2 and IAM".to_owned(),
-        Outcome::Left(Skipped::Hindered(Blocker::Stopped)) => {
-            "Not touched: stopped, and a stopped instance can only be detached and attached again".to_owned()
+        Outcome::Left(Skipped::Hindered(blocker)) if !blocker.passes() => format!("Not touched: {blocker}"),
+        Outcome::Left(Skipped::Hindered(blocker)) | Outcome::Deferred(Deferral::InTransition(blocker)) => {
+            format!("Waiting: {blocker}")
         }
-        Outcome::Left(Skipped::Hindered(hindrance)) if !hindrance.passes() => format!("Not touched: {hindrance}"),
-        Outcome::Left(Skipped::Hindered(hindrance)) | Outcome::Deferred(Deferral::InTransition(hindrance)) => {
-            format!("Not repaired yet: {hindrance}")
-        }
-        Outcome::Deferred(Deferral::IamRepaired) => "Not finished: what it lacked in IAM was just put right".to_owned(),
-        Outcome::Deferred(Deferral::OutOfTime) => {
-            "Not finished: the time of this run was over, and Reprofile tries again by itself".to_owned()
-        }
-        Outcome::Left(Skipped::Ended) => "Nothing to repair: the instance was terminated meanwhile".to_owned(),
-        Outcome::Left(Skipped::AlreadyHealthy) => "Nothing to repair: already right when its turn came".to_owned(),
-        Outcome::Left(Skipped::ChangedByOther) => {
-            "Left alone: somebody else changed its instance profile meanwhile".to_owned()
-        }
+        Outcome::Deferred(Deferral::IamRepaired) => "Waiting: IAM was repaired just before".to_owned(),
+        Outcome::Deferred(Deferral::OutOfTime) => "Waiting: this run had no time left".to_owned(),
+        Outcome::Left(Skipped::Ended) => "Terminated meanwhile".to_owned(),
+        Outcome::Left(Skipped::AlreadyHealthy) => "Already healthy at its turn".to_owned(),
+        Outcome::Left(Skipped::ChangedByOther) => "Left alone: somebody else changed its instance profile".to_owned(),
         Outcome::Failed(Failure::Refused(error)) => format!("FAILED: {}", refusal(error)),
         Outcome::Failed(Failure::Detached(error)) => {
-            format!(
-                "FAILED, and left without any instance profile: the old one was taken off, but the live one could not be \
-                 attached: {}",
-                refusal(error)
-            )
+            format!("FAILED, it has no instance profile now: the old one was taken off, then {}", refusal(error))
         }
         Outcome::Failed(Failure::Unreadable(error)) => {
-            format!(
-                "FAILED: re-associated, but not confirmed, for what EC2 holds could not be read: {}",
-                refusal(error)
-            )
+            format!("FAILED: re-associated, but not confirmed: {}", refusal(error))
         }
         Outcome::Failed(failure) => format!("FAILED: {}", Outcome::Failed(failure.clone())),
     }
+}
+
+/// How it ended for an instance, what it held, and since when.
+fn ending(facts: &Facts, loss: &Loss) -> String {
+    let held = code(&loss.held);
+    let (how, now) = match loss.end.as_ref().map(|end| &end.how) {
+        // EC2 was made to take the same profile up anew.
+        Some(Ending::Healed(now)) if *now == loss.held => ("Detached, attached again, and read back", String::new()),
+        Some(Ending::Healed(now)) => ("Re-associated, and read back from EC2 and IAM", format!(", now {}", code(now))),
+        Some(Ending::Terminated) => ("Terminated", String::new()),
+        Some(Ending::ChangedByOther) => ("Left alone: somebody else changed its instance profile", String::new()),
+        Some(Ending::Over) | None => ("No longer broken, without a re-association by Reprofile", String::new()),
+    };
+    format!("{how} ({}; held {held}{now}; {})", loss.case, span(facts, loss))
+}
+
+/// Since when it was broken, and for how long.
+fn span(facts: &Facts, loss: &Loss) -> String {
+    let since = clock(loss.since.at, facts.report.at);
+    let seen = if loss.since.is_first_seen { "seen broken" } else { "broken" };
+    let Some(end) = &loss.end else { return format!("{seen} since {since}") };
+    let lasted = lasted(end.at - loss.since.at);
+    // What others did, they did at some time before it was seen.
+    let at_most = if matches!(end.how, Ending::Healed(_)) || lasted.starts_with("less") { "" } else { "up to " };
+    format!("{seen} since {since}, for {at_most}{lasted}")
 }
 
 /// An error of AWS in words, and as AWS said it.
@@ -209,4 +250,14 @@ pub fn refusal(error: &AwsError) -> String {
     let code = quoted(&error.code, SHORT, "no code");
     let message = quoted(&error.message, MESSAGE, "no message");
     format!("{why} ({}: {code}, {message})", error.operation)
+}
+
+/// How many other instances were well all the time.
+#[must_use]
+pub fn others(facts: &Facts) -> Option<Line> {
+    let healthy = facts.notification.others_healthy();
+    (healthy > 0).then(|| {
+        let others = count(healthy, "other instance", "other instances");
+        Line::Item(format!("{others} with this instance profile: nothing wrong."))
+    })
 }

@@ -56,6 +56,14 @@ impl Home {
         format!("aws iam create-instance-profile --region {} {name}{path}", self.0)
     }
 
+    /// Makes a role of that name, without policies, that EC2 can use.
+    #[must_use]
+    pub fn create_role(&self, partition: &Partition, role: &RoleName) -> String {
+        let name = flag("--role-name", role.as_str());
+        let policy = trusts_ec2(partition);
+        format!("aws iam create-role --region {} {name} --assume-role-policy-document '{policy}'", self.0)
+    }
+
     /// Puts the role into the profile; asks for its name where it is not known.
     #[must_use]
     pub fn add_role(&self, profile: &ProfileName, role: Option<&RoleName>) -> String {
@@ -77,10 +85,7 @@ impl Home {
     /// Replaces the role's trust policy by one that lets EC2, and nobody else, use it.
     #[must_use]
     pub fn trust_ec2(&self, partition: &Partition, role: &RoleName) -> String {
-        let ec2 = if partition.as_str() == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
-        let policy = format!(
-            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{ec2}"}},"Action":"sts:AssumeRole"}}]}}"#
-        );
+        let policy = trusts_ec2(partition);
         let name = flag("--role-name", role.as_str());
         format!("aws iam update-assume-role-policy --region {} {name} --policy-document '{policy}'", self.0)
     }
@@ -94,6 +99,38 @@ impl Home {
         format!(
             "aws cloudtrail lookup-events --region {home} --lookup-attributes {event} {query} | grep -iF '\"{profile}\"'"
         )
+    }
+}
+
+/// The trust policy that lets EC2, and nobody else, use a role.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html>
+fn trusts_ec2(partition: &Partition) -> String {
+    let ec2 = if partition.as_str() == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{ec2}"}},"Action":"sts:AssumeRole"}}]}}"#
+    )
+}
+
+/// Points running instances of a region at the profile of that name, by one command.
+#[must_use]
+pub fn replace_all(region: &Region, associations: &[&AssociationId], profile: &ProfileName) -> String {
+    match associations {
+        [one] => replace(region, one, profile),
+        _ => {
+            let ids: Vec<&str> = associations.iter().map(|id| id.as_str()).collect();
+            let command = ec2("replace-iam-instance-profile-association", region);
+            format!("for ID in {}; do {command} --association-id \"$ID\" {}; done", ids.join(" "), by_name(profile))
+        }
+    }
+}
+
+/// Has the command line repair a profile; it shows its plan first.
+#[must_use]
+pub fn heal(profile: &ProfileName) -> String {
+    if profile.as_str().starts_with('-') {
+        format!("reprofile heal -- {profile}")
+    } else {
+        format!("reprofile heal {profile}")
     }
 }
 
@@ -168,12 +205,6 @@ pub fn list(region: &Region, profile: &ProfileName) -> String {
          IamInstanceProfile.Arn]' --output text | grep -i '/{profile}$'",
         ec2("describe-iam-instance-profile-associations", region)
     )
-}
-
-/// Tags an instance so that Reprofile neither touches nor tells of it.
-#[must_use]
-pub fn mute(region: &Region, instance: &InstanceId) -> String {
-    format!("{} --resources {instance} --tags Key=reprofile,Value=ignore", ec2("create-tags", region))
 }
 
 fn ec2(command: &str, region: &Region) -> String {

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::actions_taken::INSTANCES;
-use super::document::{Document, Line, Section};
+use super::document::NextStep;
 use super::facts::Facts;
+use super::letter::Letter;
 use super::plain::{code, shorten};
 use super::subject::summary;
 use crate::domain::names::{InstanceId, Region};
@@ -83,8 +84,8 @@ pub(super) fn head(facts: &Facts, context: Vec<(&'static str, String)>) -> Head 
 }
 
 /// Writes the alert as JSON.
-pub(super) fn write(document: &Document, head: Head) -> String {
-    let (next_steps, too_much) = next_steps(document);
+pub(super) fn write(letter: &Letter, head: Head) -> String {
+    let (next_steps, too_much) = next_steps(letter);
     let known = |wanted: &str| head.context.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
     let keywords = ["severity", "case", "account"].into_iter().filter_map(known);
     let keywords: Vec<&str> = ["reprofile", head.status].into_iter().chain(keywords).collect();
@@ -94,7 +95,7 @@ pub(super) fn write(document: &Document, head: Head) -> String {
         content: Content {
             text_type: "client-markdown",
             title: shorten(&format!("[Reprofile] {}", safe(&head.title)), TITLE),
-            description: description(document, &too_much),
+            description: description(letter, &too_much),
             next_steps,
             keywords: keywords.into_iter().map(|word| shorten(word, KEYWORD)).collect(),
         },
@@ -134,12 +135,13 @@ fn thread_id(facts: &Facts) -> String {
     format!("reprofile-{}-{hash:016x}", facts.report.account)
 }
 
-/// The steps that fit, and the commands that do not.
-fn next_steps(document: &Document) -> (Vec<String>, Vec<String>) {
+/// What fits of what to ask, the steps and what follows, and the commands that do not fit.
+fn next_steps(letter: &Letter) -> (Vec<String>, Vec<String>) {
     let (mut steps, mut too_much) = (Vec::new(), Vec::new());
-    for step in &document.steps {
-        let say = safe(&step.say);
-        let mut commands = step.commands.iter().map(|command| command_span(command));
+    steps.extend(letter.ask.as_deref().map(safe));
+    for NextStep { say, commands } in &letter.steps {
+        let say = safe(say);
+        let mut commands = commands.iter().map(|command| command_span(command));
         let first = match commands.next() {
             None => say,
             Some(command) => {
@@ -155,6 +157,7 @@ fn next_steps(document: &Document) -> (Vec<String>, Vec<String>) {
         steps.push(first);
         steps.extend(commands);
     }
+    steps.extend(letter.then.as_deref().map(safe));
     let mut kept: Vec<String> = Vec::new();
     for step in steps {
         if kept.len() < NEXT_STEPS && fits(&step) && too_much.is_empty() {
@@ -170,16 +173,17 @@ fn fits(step: &str) -> bool {
     step.chars().count() <= NEXT_STEP
 }
 
-/// The description, cut at a line where it gets too long: the less needed stands last.
-fn description(document: &Document, too_much: &[String]) -> String {
-    let mut lines = vec![safe(&document.headline), String::new()];
-    lines.extend(document.key_facts.iter().map(|(name, value)| format!("{name}: {}", safe(value))));
-    document.before.iter().for_each(|section| write_section(&mut lines, section));
-    if !too_much.is_empty() {
-        lines.extend([String::new(), "*The steps go on*".to_owned()]);
-        lines.extend(too_much.iter().cloned());
+/// What happened, the servers, and who did it: a line each. Commands that are too long for a next step follow.
+fn description(letter: &Letter, too_much: &[String]) -> String {
+    let mut servers: Vec<String> =
+        letter.servers.iter().map(|one| format!("{} ({}, {}, {})", one.name, one.id, one.region, one.state)).collect();
+    servers.extend(letter.more.clone());
+    let mut lines = vec![safe(&letter.headline)];
+    if !servers.is_empty() {
+        lines.push(safe(&servers.join("; ")));
     }
-    document.after.iter().for_each(|section| write_section(&mut lines, section));
+    lines.extend(letter.who.as_deref().map(|who| safe(&format!("Who: {who}"))));
+    lines.extend(too_much.iter().cloned());
 
     let mut out = String::new();
     let mut room = DESCRIPTION - CUT.len();
@@ -194,16 +198,6 @@ fn description(document: &Document, too_much: &[String]) -> String {
         out.push('\n');
     }
     out.trim_end().to_owned()
-}
-
-fn write_section(lines: &mut Vec<String>, section: &Section) {
-    lines.extend([String::new(), format!("*{}*", section.heading)]);
-    lines.extend(section.lines.iter().map(|line| match line {
-        Line::Say(text) => safe(text),
-        Line::Item(text) => format!("- {}", safe(text)),
-        Line::Sub(text) => format!("    {}", safe(text)),
-        Line::Command(command) => command_span(command),
-    }));
 }
 
 /// Neither markup nor a mention: `<`, `>` and `&` are control characters of Slack even in code, and a client may make a

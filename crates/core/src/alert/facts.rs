@@ -4,11 +4,13 @@
 //! notification's.
 
 use crate::decide::losses::Losses;
+use crate::decide::news::News;
+use crate::decide::next_actor::{NextActor, Severity, may_run};
 use crate::decide::notification::Notification;
 use crate::decide::report::{Failure, InstanceReport, Outcome, ReconcileReport, Skipped, Status};
 use crate::domain::aws_error::ErrorKind;
 use crate::domain::event::{CallName, Change, Subject};
-use crate::domain::model::{Case, InstanceState, Profile, Role, Timestamp, Trust};
+use crate::domain::model::{Case, Profile, Role, Timestamp, Trust};
 use crate::domain::names::RoleName;
 
 /// How an instance stands after the run, the worst first.
@@ -61,8 +63,14 @@ pub struct Facts<'a> {
     pub told: Vec<(Standing, &'a InstanceReport)>,
     /// The status.
     pub status: Status,
-    /// The instances that were cut off, over the incident's whole life.
+    /// The instances that had lost their role, over the incident's whole life.
     pub losses: &'a Losses,
+    /// Who acts next.
+    pub next: NextActor,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is new since the alert before; nothing for a report that is of no incident.
+    pub news: &'a [News],
 }
 
 impl<'a> Facts<'a> {
@@ -71,8 +79,38 @@ impl<'a> Facts<'a> {
     pub fn of(notification: &'a Notification) -> Self {
         let mut told: Vec<_> = notification.instances().map(|one| (Standing::of(&one.outcome), one)).collect();
         told.sort_by_key(|(standing, _)| *standing);
-        let Notification { report, status, losses, .. } = notification;
-        Self { notification, report, told, status: *status, losses }
+        let Notification { report, status, losses, next, severity, news, .. } = notification;
+        Self { notification, report, told, status: *status, losses, next: *next, severity: *severity, news }
+    }
+
+    /// Whether Reprofile did not keep what it promised.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.news.iter().any(|news| matches!(news, News::Overdue(_)))
+    }
+
+    /// The open instances that a person has to see to; all of them where Reprofile itself will not come back to any.
+    #[must_use]
+    pub fn for_a_person(&self) -> Vec<&'a InstanceReport> {
+        let comes_back = self.notification.incident.as_ref().filter(|_| !self.is_overdue()).map(|_| self.report.at);
+        let is_a_persons =
+            |one: &&InstanceReport| NextActor::of_instance(self.report, one, comes_back) == NextActor::Person;
+        let open: Vec<&InstanceReport> = self.open().map(|(_, one)| one).collect();
+        let persons: Vec<&InstanceReport> = open.iter().copied().filter(is_a_persons).collect();
+        if persons.is_empty() { open } else { persons }
+    }
+
+    /// The cases of the reported instances; where all of them are over, those that there were.
+    pub fn cases(&self) -> impl Iterator<Item = Case> {
+        let is_over = self.is_over();
+        let were = self.losses.listed.iter().filter(move |_| is_over).map(|loss| loss.case);
+        self.told.iter().map(|(_, one)| one.found.case).chain(were)
+    }
+
+    /// Whether the role was deleted with this break, created again or not.
+    #[must_use]
+    pub fn role_was_deleted(&self) -> bool {
+        self.saw_role(CallName::DeleteRole)
     }
 
     /// Whether it is over: nothing is broken any more.
@@ -253,51 +291,6 @@ impl<'a> Facts<'a> {
     pub fn all_stale(&self) -> bool {
         self.told.iter().all(|(_, one)| self.is_stale(one))
     }
-}
-
-/// How much an alert matters, for filter policies of subscriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// An instance that runs, or may run, has no AWS permissions, or will not have them for much longer.
-    Critical,
-    /// Instances are broken, but none runs: it will fail when one starts.
-    Warning,
-    /// Nothing is broken any more.
-    Info,
-}
-
-impl Severity {
-    /// How much these facts matter.
-    #[must_use]
-    pub fn of(facts: &Facts) -> Self {
-        let healed_in_vain = facts.healed_but_untrusted();
-        if facts.is_over() {
-            Self::Info
-        } else if facts.open_and_running() || healed_in_vain {
-            Self::Critical
-        } else if facts.open().next().is_some() || facts.status >= Status::Broken {
-            // What was not seen, in a region that could not be read, may be broken as well.
-            Self::Warning
-        } else {
-            Self::Info
-        }
-    }
-
-    /// As filter policies spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
-}
-
-/// Whether the instance runs, or may run.
-#[must_use]
-pub fn may_run(one: &InstanceReport) -> bool {
-    matches!(one.found.instance.state, InstanceState::Running | InstanceState::Unknown)
 }
 
 /// Whether the repair may have taken effect, though it was not seen.

@@ -1,36 +1,85 @@
-//! What to do now, as steps with commands to paste.
+//! What a person has to do, as steps with commands to paste.
 //!
-//! Invariant: a step is there only if what it mends is broken, and the order of the steps is the order to go in: why it
-//! was done, IAM, then EC2. What Reprofile does not know (a role's name) is asked for, never guessed.
+//! Invariant: a step is there only if what it repairs is broken and a person has to repair it. The steps stand in the order to
+//! go in: IAM, then EC2. What Reprofile does not know (a role's name) is asked for, never guessed.
+
+use std::collections::BTreeMap;
 
 use super::aws_cli::{self, Home};
 use super::document::NextStep;
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{code, count};
+use super::who;
+use crate::decide::iam_repair::lacks_something;
+use crate::decide::next_actor::NextActor;
 use crate::decide::plan::Blocker;
-use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, Skipped};
+use crate::decide::report::{Failure, InstanceReport, Outcome, Skipped};
 use crate::domain::aws_error::ErrorKind;
 use crate::domain::model::{AssociationState, Case, InstanceState, Trust};
 use crate::domain::names::Region;
 
+/// Where each instance needs commands of its own, so many get them.
+const ONE_BY_ONE: usize = 3;
+
 /// The steps for what the report shows; commands for at most `commanded` instances of each kind.
 #[must_use]
 pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<NextStep> {
+    if facts.is_over() {
+        return recover(facts).into_iter().collect();
+    }
+    if facts.next != NextActor::Person {
+        return Vec::new();
+    }
     let home = home(facts);
     let mut steps = Vec::new();
     steps.extend(permission(facts));
-    if facts.open().next().is_some() && !move_to_the_successor(facts, commanded, &mut steps) {
-        put_the_profile_right(facts, &home, &mut steps);
-    }
-    if facts.trust() == Some(Trust::No) && (facts.open().next().is_some() || facts.healed_but_untrusted()) {
-        put_the_trust_right(facts, &home, &mut steps);
-    }
-    if facts.report.successor().is_none() {
+    if facts.report.successor().is_some() {
+        move_to_the_successor(facts, commanded, &mut steps);
+    } else {
+        if facts.open().next().is_some() && lacks_something(facts.live()) {
+            repair_iam(facts, &home, &mut steps);
+        }
+        if is_untrusted(facts) {
+            repair_trust(facts, &home, &mut steps);
+        }
         re_associate(facts, commanded, &mut steps);
     }
-    steps.extend(wait(facts));
-    steps.extend(recover(facts));
     steps
+}
+
+/// What to find out before IAM is changed.
+#[must_use]
+pub fn ask(facts: &Facts) -> Option<String> {
+    let changes_iam = lacks_something(facts.live()) || is_untrusted(facts);
+    let is_renamed = facts.report.successor().is_some();
+    if facts.is_over() || facts.next != NextActor::Person || !changes_iam || is_renamed {
+        return None;
+    }
+    Some(match who::name_of(facts) {
+        Some(name) => {
+            format!("Ask {name} first: it may be a deployment, or someone stopping an attack. If it was a mistake:")
+        }
+        None => {
+            "First find out who did it: it may be a deployment, or someone stopping an attack. If it was a mistake:"
+                .to_owned()
+        }
+    })
+}
+
+/// What follows from the steps.
+#[must_use]
+pub fn then(facts: &Facts) -> Option<String> {
+    if facts.is_over() || facts.next != NextActor::Person || facts.report.successor().is_some() {
+        return None;
+    }
+    let instances = if facts.open().count() == 1 { ("the instance", "gets") } else { ("the instances", "get") };
+    Some(if lacks_something(facts.live()) && reprofile_re_associates(facts) {
+        format!("Reprofile then re-associates {} within minutes, and sends HEALED.", instances.0)
+    } else if lacks_something(facts.live()) || is_untrusted(facts) {
+        format!("Then {} {} credentials within an hour. Reprofile reports the end.", instances.0, instances.1)
+    } else {
+        "Reprofile checks the result, and reports the end.".to_owned()
+    })
 }
 
 /// IAM's home, or a region of the partition.
@@ -47,126 +96,113 @@ pub fn regions<'a>(instances: impl Iterator<Item = &'a InstanceReport>) -> Vec<&
     regions
 }
 
+fn step(say: impl Into<String>, commands: Vec<String>) -> NextStep {
+    NextStep { say: say.into(), commands }
+}
+
+fn is_untrusted(facts: &Facts) -> bool {
+    facts.trust() == Some(Trust::No) && (facts.open().next().is_some() || facts.healed_but_untrusted())
+}
+
+/// Whether Reprofile itself re-associates the instances, once IAM is right.
+fn reprofile_re_associates(facts: &Facts) -> bool {
+    let waits_for_iam = |one: &InstanceReport| {
+        matches!(one.outcome, Outcome::Left(Skipped::Hindered(Blocker::NoRole | Blocker::NoProfile)))
+            && (one.found.case == Case::Gone || facts.is_stale(one))
+    };
+    facts.notification.incident.is_some() && facts.open().any(|(_, one)| waits_for_iam(one))
+}
+
 fn permission(facts: &Facts) -> Option<NextStep> {
     let denied = facts.open().any(|(_, one)| {
         matches!(&one.outcome, Outcome::Failed(Failure::Refused(error) | Failure::Unreadable(error))
             if error.reason == ErrorKind::Denied)
     });
     let role = facts.role().map_or_else(|| "the role".to_owned(), |role| format!("the role {}", code(role)));
-    denied.then(|| NextStep {
-        say: format!(
-            "Reprofile lacks a permission. So that it can repair this itself next time, look at its own policy, at service \
-             control policies, and at iam:PassRole for {role}."
-        ),
-        commands: Vec::new(),
+    denied.then(|| {
+        step(
+            format!(
+                "Find what refuses the call: Reprofile's own policy, a service control policy, or iam:PassRole for {role}. \
+                 Until then, repair by hand:"
+            ),
+            Vec::new(),
+        )
     })
 }
 
-fn put_the_profile_right(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
-    let live = facts.live();
-    if facts.has_role() {
-        return;
-    }
-    let say = |say: &str| NextStep { say: say.to_owned(), commands: Vec::new() };
-    steps.push(say(
-        "First find out why it was done (\"Changed by\"): a deployment may be under way, and to take a role away is also how \
-         people stop a security incident. If it was meant, leave it as it is.",
-    ));
+/// The role and the profile are created again, and the role is put in.
+fn repair_iam(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
     let profile = &facts.report.profile;
+    let role = facts.role();
+    if let Some(role) = role.filter(|_| facts.role_is_deleted()) {
+        let create = home.create_role(&facts.report.partition, role);
+        steps.push(step("Create the role; attach its policies again afterwards:", vec![create]));
+    }
     let held = facts.open().map(|(_, one)| &one.found.association.arn).next();
-    if let (None, Some(held)) = (live, held) {
-        steps.push(NextStep {
-            say: "Create the instance profile again, under its name and path:".to_owned(),
-            commands: vec![home.create_profile(held)],
-        });
+    if let (None, Some(held)) = (facts.live(), held) {
+        steps.push(step("Create the instance profile:", vec![home.create_profile(held)]));
     }
-    match facts.role() {
-        Some(role) if facts.role_is_deleted() => steps.push(NextStep {
-            say: format!(
-                "Create the role {} again, with its policies and a trust policy that lets EC2 use it. Then put it into the \
-                 profile:",
-                code(role)
-            ),
-            commands: vec![home.add_role(profile, Some(role))],
-        }),
-        Some(role) => steps.push(NextStep {
-            say: format!("Put the role {} back into the instance profile:", code(role)),
-            commands: vec![home.add_role(profile, Some(role))],
-        }),
+    match role {
+        Some(role) => steps.push(step(
+            format!("Put the role {} into the instance profile:", code(role)),
+            vec![home.add_role(profile, Some(role))],
+        )),
         None => {
-            steps.push(NextStep {
-                say: "Which role was in it is not known here. If it was taken out within 90 days, this shows its name, and who \
-                      did it:"
-                    .to_owned(),
-                commands: vec![home.find_role(profile)],
-            });
-            steps.push(NextStep {
-                say: "Put that role back into the instance profile (this asks for its name):".to_owned(),
-                commands: vec![home.add_role(profile, None)],
-            });
+            steps.push(step(
+                "Find the name of the role in CloudTrail, which keeps 90 days:",
+                vec![home.find_role(profile)],
+            ));
+            steps.push(step(
+                "Put that role into the instance profile (the command asks for its name):",
+                vec![home.add_role(profile, None)],
+            ));
         }
-    }
-    if live.is_some() && !facts.told.iter().any(|(_, one)| facts.is_stale(one)) {
-        steps.push(say(
-            "No more has to be done: the instances get credentials again by themselves, though it can take up to an hour.",
-        ));
     }
 }
 
-/// Where another profile took the role up with the break, the instances are moved there, by a person; `false` where none
-/// did.
-fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) -> bool {
-    let Some(by) = facts.report.successor() else { return false };
+/// A person moves the instances to the profile that took this one's place.
+fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
+    let Some(by) = facts.report.successor() else { return };
     let role = facts.role().map_or_else(|| "its role".to_owned(), |role| format!("the role {}", code(role)));
     let (profile, by_name) = (code(&facts.report.profile), code(by));
-    steps.push(NextStep {
-        say: format!(
-            "Ask who made the change (\"Changed by\") whether {profile} was renamed to {by_name}, which holds {role} now. \
-             Launch templates and auto scaling groups that name {profile} need the new name as well."
+    let who = who::name_of(facts).unwrap_or_else(|| "whoever made the change".to_owned());
+    steps.push(step(
+        format!(
+            "Ask {who} whether {profile} was renamed to {by_name}, which has {role} now. Launch templates and Auto Scaling groups \
+             then need the new name too."
         ),
-        commands: Vec::new(),
-    });
+        Vec::new(),
+    ));
     let (service, others): (Vec<_>, Vec<_>) =
         facts.open().map(|(_, one)| one).partition(|one| one.found.instance.operator_managed);
     if !others.is_empty() {
-        let commands = others.iter().take(commanded).flat_map(|one| aws_cli::move_to(&one.found, by));
-        steps.push(NextStep {
-            say: format!(
-                "If it was, move the instances to {by_name}. Reprofile does not: it never attaches a profile of another name."
-            ),
-            commands: commands.collect(),
-        });
-        steps.extend(others_too(others.len(), commanded));
+        let commands = others.iter().take(commanded).flat_map(|one| aws_cli::move_to(&one.found, by)).collect();
+        steps.push(step(
+            format!("If so, move the instances to {by_name}; Reprofile never attaches a profile of another name:"),
+            commands,
+        ));
+        let more = others.len().saturating_sub(commanded);
+        if more > 0 {
+            steps
+                .push(step(format!("Do the same for {}.", count(more, "more instance", "more instances")), Vec::new()));
+        }
     }
     if !service.is_empty() {
-        steps.push(NextStep {
-            say: "Instances that an AWS service operates (EKS Auto Mode, ...) can be changed by that service alone."
-                .to_owned(),
-            commands: Vec::new(),
-        });
+        steps.push(step(BY_ITS_SERVICE, Vec::new()));
     }
-    steps.push(NextStep {
-        say: format!(
-            "If it was not, create {profile} again and put {role} into it. As long as a role is in an instance profile, it cannot \
-             be deleted: a tool that owns it by its new name then fails."
-        ),
-        commands: Vec::new(),
-    });
-    true
+    steps.push(step(format!("If not, create {profile} again and put {role} into it."), Vec::new()));
 }
 
-fn put_the_trust_right(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
+const BY_ITS_SERVICE: &str = "An AWS service operates these instances (EKS Auto Mode, ...), and only that service can change \
+                              them. Have it replace them; for EKS, drain and delete the node.";
+
+fn repair_trust(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
     let Some(role) = facts.role() else { return };
-    steps.push(NextStep {
-        say: format!("Look at the trust policy of the role {}, and find out why it does not allow EC2:", code(role)),
-        commands: vec![home.show_trust(role)],
-    });
-    steps.push(NextStep {
-        say: "Let EC2 use the role. Caution: this replaces the whole trust policy. If there are other statements in it, add this \
-              one to them instead. Nothing has to be re-associated for it."
-            .to_owned(),
-        commands: vec![home.trust_ec2(&facts.report.partition, role)],
-    });
+    steps.push(step(format!("Look at the trust policy of the role {}:", code(role)), vec![home.show_trust(role)]));
+    steps.push(step(
+        "Let EC2 use the role. Caution: this replaces the whole policy; add other statements that it has:",
+        vec![home.trust_ec2(&facts.report.partition, role)],
+    ));
 }
 
 /// How an instance is put on the profile by hand.
@@ -199,130 +235,103 @@ impl Cure {
             Outcome::Failed(Failure::NoAssociation | Failure::Detached(_)) => Self::Attach,
             _ if one.found.association.state == AssociationState::Ending => Self::Attach,
             _ if stopped || matches!(one.found.case, Case::RoleReplaced | Case::Stuck) => Self::Swap,
-            _ if one.step.is_some() => Self::ReplacePresent,
+            outcome if may_have_moved(outcome) => Self::ReplacePresent,
             _ => Self::Replace,
         })
     }
 }
 
+/// Whether EC2 may have made a new association, so that the one that was found is gone.
+fn may_have_moved(outcome: &Outcome) -> bool {
+    is_unconfirmed(outcome) || matches!(outcome, Outcome::Failed(Failure::ProfileChangedAgain))
+}
+
 fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
-    let profile = &facts.report.profile;
-    let broken: Vec<(Cure, &InstanceReport)> = facts
-        .open()
-        .filter(|(standing, _)| *standing != Standing::Pending)
-        .filter_map(|(_, one)| Some((Cure::of(facts, one)?, one)))
-        .collect();
+    if lacks_something(facts.live()) && reprofile_re_associates(facts) {
+        return;
+    }
+    let broken: Vec<(Cure, &InstanceReport)> =
+        facts.for_a_person().into_iter().filter_map(|one| Some((Cure::of(facts, one)?, one))).collect();
     let of = |cures: &[Cure]| -> Vec<(Cure, &InstanceReport)> {
         broken.iter().copied().filter(|(cure, _)| cures.contains(cure)).collect()
     };
-
-    let running = of(&[Cure::Replace, Cure::ReplacePresent, Cure::Attach]);
-    if !running.is_empty() {
-        let commands = running.iter().take(commanded).map(|(cure, one)| {
+    let (replace, single) = (of(&[Cure::Replace]), of(&[Cure::ReplacePresent, Cure::Attach]));
+    if !replace.is_empty() {
+        let say = if lacks_something(facts.live()) {
+            "Then re-associate; on \"Invalid IAM Instance Profile\", wait a few seconds and run it again:"
+        } else {
+            "Re-associate with the instance profile of the same name:"
+        };
+        steps.push(step(say, replace_commands(facts, &replace, commanded)));
+        steps.extend(the_rest(facts, replace.len(), commanded));
+    }
+    if !single.is_empty() {
+        let say = if single.iter().any(|(_, one)| is_unconfirmed(&one.outcome)) {
+            "The repair may have worked: compare the ids below first. If not, re-associate:"
+        } else {
+            "Attach the instance profile of the same name:"
+        };
+        let commands = single.iter().take(commanded.min(ONE_BY_ONE)).map(|(cure, one)| {
             let (region, instance) = (&one.found.region, &one.found.instance.id);
             match cure {
-                Cure::Attach => aws_cli::associate(region, instance, profile),
-                Cure::ReplacePresent => aws_cli::replace_present(region, instance, profile),
-                _ => aws_cli::replace(region, &one.found.association.id, profile),
+                Cure::Attach => aws_cli::associate(region, instance, &facts.report.profile),
+                _ => aws_cli::replace_present(region, instance, &facts.report.profile),
             }
         });
-        let repaired_first = !facts.has_role();
-        let say = if repaired_first {
-            "Then re-associate the running instances. Reprofile does so by itself within minutes if it may (level reassociate). \
-             EC2 takes some seconds to know a new profile: on \"Invalid IAM Instance Profile\", run it again."
-        } else if running.iter().any(|(_, one)| is_unconfirmed(&one.outcome)) {
-            "First check by hand (below), since it may have taken effect by now. If not, re-associate the running instances with \
-             the instance profile of the same name:"
-        } else {
-            "Re-associate the running instances with the instance profile of the same name:"
-        };
-        steps.push(NextStep { say: say.to_owned(), commands: commands.collect() });
-        steps.extend(others_too(running.len(), commanded));
+        steps.push(step(say, commands.collect()));
+        steps.extend(the_rest(facts, single.len(), commanded.min(ONE_BY_ONE)));
     }
-
-    let (stuck, stopped): (Vec<_>, Vec<_>) =
-        of(&[Cure::Swap]).into_iter().partition(|(_, one)| one.found.case == Case::Stuck);
-    for stopped in [stopped, stuck].into_iter().filter(|some| !some.is_empty()) {
-        let look = regions(stopped.iter().take(commanded).map(|(_, one)| *one));
-        let mut lines: Vec<String> = look.into_iter().map(|region| aws_cli::list(region, profile)).collect();
-        for (_, one) in stopped.iter().take(commanded) {
-            lines.push(aws_cli::disassociate(&one.found.region, &one.found.association.id));
-            lines.push(aws_cli::associate(&one.found.region, &one.found.instance.id, profile));
+    let swap = of(&[Cure::Swap]);
+    if !swap.is_empty() {
+        let mut commands = Vec::new();
+        for (_, one) in swap.iter().take(commanded.min(ONE_BY_ONE)) {
+            commands.push(aws_cli::disassociate(&one.found.region, &one.found.association.id));
+            commands.push(aws_cli::associate(&one.found.region, &one.found.instance.id, &facts.report.profile));
         }
-        steps.push(NextStep {
-            say: if stopped.iter().all(|(_, one)| one.found.case == Case::Stuck) {
-                "Detach the instance profile from each instance that waits for it, and attach it again (for a moment the \
-                 instance has none). Check the association ids first, by the first command of each region:"
-            } else if stopped.iter().all(|(_, one)| one.found.case == Case::RoleReplaced) {
-                "To wait for the hour to pass is enough. To have the new role at once, detach the instance profile and attach it \
-                 again (for a moment the instance has none). Check the association ids first, by the first command of each region:"
-            } else {
-                "Detach the old instance profile from each stopped instance, and attach the one of the same name. Check the \
-                 association ids first, by the first command of each region:"
-            }
-            .to_owned(),
-            commands: lines,
-        });
-        steps.extend(others_too(stopped.len(), commanded));
+        let say = if swap.iter().all(|(_, one)| one.found.case == Case::Stuck) {
+            "Detach the profile and attach it again; the instance has none for a moment:"
+        } else if swap.iter().all(|(_, one)| one.found.case == Case::RoleReplaced) {
+            "You can wait: EC2 takes up the new role within the hour. To have it at once, detach and attach:"
+        } else {
+            "Detach the old profile from each stopped instance, and attach the one of the same name:"
+        };
+        steps.push(step(say, commands));
+        steps.extend(the_rest(facts, swap.len(), commanded.min(ONE_BY_ONE)));
     }
-
     if !of(&[Cure::ByItsService]).is_empty() {
-        steps.push(NextStep {
-            say: "Instances that an AWS service operates (EKS Auto Mode, ...) can be changed by that service alone. Have it replace \
-                  them: for EKS, drain and delete the node."
-                .to_owned(),
-            commands: Vec::new(),
-        });
+        steps.push(step(BY_ITS_SERVICE, Vec::new()));
     }
 }
 
-fn others_too(all: usize, commanded: usize) -> Option<NextStep> {
+/// One command for each region.
+fn replace_commands(facts: &Facts, replace: &[(Cure, &InstanceReport)], commanded: usize) -> Vec<String> {
+    let mut by_region: BTreeMap<&Region, Vec<_>> = BTreeMap::new();
+    for (_, one) in replace.iter().take(commanded) {
+        by_region.entry(&one.found.region).or_default().push(&one.found.association.id);
+    }
+    by_region.into_iter().map(|(region, ids)| aws_cli::replace_all(region, &ids, &facts.report.profile)).collect()
+}
+
+/// The command line does the rest at once.
+fn the_rest(facts: &Facts, all: usize, commanded: usize) -> Option<NextStep> {
     let more = all.saturating_sub(commanded);
-    (more > 0).then(|| NextStep {
-        say: format!(
-            "Do the same for {}: \"How to check by hand\" lists their association ids.",
-            count(more, "more instance", "more instances")
-        ),
-        commands: Vec::new(),
+    (more > 0).then(|| {
+        let heal = aws_cli::heal(&facts.report.profile);
+        step(format!("For {}, use the command line:", count(more, "more instance", "more instances")), vec![heal])
     })
 }
 
-fn wait(facts: &Facts) -> Option<NextStep> {
-    let pending: Vec<&InstanceReport> =
-        facts.open().filter(|(standing, _)| *standing == Standing::Pending).map(|(_, one)| one).collect();
-    let live = facts.live()?;
-    if pending.is_empty() {
-        return None;
-    }
-    let again = if pending.iter().any(|one| one.outcome == Outcome::Deferred(Deferral::OutOfTime)) {
-        "Reprofile tries again by itself, and tells of it."
-    } else {
-        "Between two states, an instance cannot be repaired."
-    };
-    let commands = pending
-        .iter()
-        .take(3)
-        .map(|one| aws_cli::replace_present(&one.found.region, &one.found.instance.id, &facts.report.profile));
-    Some(NextStep {
-        say: format!(
-            "{again} In a few minutes, check by hand (below) whether the instances that were not repaired yet show {}. One that \
-             runs and does not is re-associated by:",
-            code(&live.id)
-        ),
-        commands: commands.collect(),
-    })
-}
-
-/// Healed is not yet recovered.
+/// The link is back, but software may hold old credentials.
 /// <https://docs.aws.amazon.com/systems-manager/latest/userguide/ssm-agent-status-and-restart.html>
 fn recover(facts: &Facts) -> Option<NextStep> {
-    (facts.count(Standing::Healed) > 0).then(|| NextStep {
-        say: "Healed is not yet recovered: software keeps credentials for a while. If it still fails, restart it. If an instance \
-              stays offline in Systems Manager (SSM), restart its agent there, on Linux by the first command, on Windows by the second (as administrator):"
-            .to_owned(),
-        commands: vec![
-            "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent".to_owned(),
-            "Restart-Service AmazonSSMAgent".to_owned(),
-        ],
+    (facts.losses.healed() > 0 || facts.count(Standing::Healed) > 0).then(|| {
+        step(
+            "If software there still fails, restart it: it may hold old credentials. If Systems Manager shows the instance \
+             offline, restart its agent (on Linux; on Windows):",
+            vec![
+                "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent".to_owned(),
+                "Restart-Service AmazonSSMAgent".to_owned(),
+            ],
+        )
     })
 }

@@ -1,4 +1,4 @@
-//! What else is good to know: what was not seen, what else is hit, what stays broken, how to check, how to mute.
+//! What else follows: regions that were not read, launches that fail, policies that name a deleted role, how to check.
 //!
 //! Invariant: a note is there only where it applies.
 
@@ -12,10 +12,33 @@ use super::what_happened::unsure_trust;
 use crate::decide::report::UnreadRegion;
 use crate::domain::model::{Case, Trust};
 
-/// How many regions are listed, each with a command.
+/// How many regions are listed.
 const REGIONS: usize = 10;
 
-/// The regions that could not be looked at, why, and how to look there by hand.
+/// The regions that could not be read, those with the same error together, and at most so many errors.
+#[must_use]
+pub fn unread(unread: &[UnreadRegion], most: usize) -> Vec<Line> {
+    let mut by_error: Vec<(String, Vec<String>)> = Vec::new();
+    for region in unread {
+        let why = refusal(&region.error);
+        match by_error.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, regions)) => regions.push(code(&region.region)),
+            None => by_error.push((why, vec![code(&region.region)])),
+        }
+    }
+    let (shown, rest) = by_error.split_at(by_error.len().min(most));
+    let line = |(why, regions): &(String, Vec<String>)| {
+        let names = regions.iter().take(REGIONS).cloned().collect::<Vec<_>>().join(", ");
+        let more = regions.len().saturating_sub(REGIONS);
+        let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Line::Item(format!("Not read: {names}{and}: {why}."))
+    };
+    let mut lines: Vec<Line> = shown.iter().map(line).collect();
+    lines.extend(more_regions(rest.iter().map(|(_, regions)| regions.len()).sum(), 0));
+    lines
+}
+
+/// The same as a section of its own, with the commands that look there by hand.
 #[must_use]
 pub fn unread_regions(facts: &Facts, unread: &[UnreadRegion]) -> Option<Section> {
     let mut lines = Vec::new();
@@ -23,35 +46,32 @@ pub fn unread_regions(facts: &Facts, unread: &[UnreadRegion]) -> Option<Section>
         lines.push(Line::Item(format!("{}: {}", code(&region.region), refusal(&region.error))));
         lines.push(Line::Command(aws_cli::list(&region.region, &facts.report.profile)));
     }
-    lines.extend(more_regions(unread.len()));
+    lines.extend(more_regions(unread.len(), REGIONS));
     if !lines.is_empty() {
-        lines.insert(
-            0,
-            Line::Say("Instances there may be broken as well. The command lists those with this profile.".into()),
-        );
+        let say = "Instances there may be broken as well. The command lists those with this profile.";
+        lines.insert(0, Line::Say(say.to_owned()));
     }
-    Section::of("Regions that could not be looked at", lines)
+    Section::of("Regions that could not be read", lines)
 }
 
-fn more_regions(all: usize) -> Option<Line> {
-    (all > REGIONS).then(|| Line::Item(format!("... and {}.", count(all - REGIONS, "more region", "more regions"))))
+fn more_regions(all: usize, most: usize) -> Option<Line> {
+    (all > most).then(|| Line::Item(format!("... and {}.", count(all - most, "more region", "more regions"))))
 }
 
-/// What follows from it, and what nobody restores by itself.
-pub fn good_to_know(facts: &Facts) -> Option<Section> {
-    let mut lines: Vec<Line> = [recreated(facts), launches(facts), unsure_trust(facts), new_role(facts)]
+/// What else follows.
+#[must_use]
+pub fn notes(facts: &Facts) -> Vec<Line> {
+    [recreated(facts), launches(facts), unsure_trust(facts), new_role(facts)]
         .into_iter()
         .flatten()
         .map(Line::Item)
-        .collect();
-    if let Some((_, one)) = facts.told.first() {
-        lines.push(Line::Item(
-            "To have an instance left alone, and hear no more of it, tag it reprofile=ignore, as here the first:"
-                .to_owned(),
-        ));
-        lines.push(Line::Command(aws_cli::mute(&one.found.region, &one.found.instance.id)));
-    }
-    Section::of("Good to know", lines)
+        .collect()
+}
+
+/// What else follows, as a section of its own.
+#[must_use]
+pub fn good_to_know(facts: &Facts) -> Option<Section> {
+    Section::of("Good to know", notes(facts))
 }
 
 /// From the fourth time in a day on, it is no accident.
@@ -59,24 +79,21 @@ fn recreated(facts: &Facts) -> Option<String> {
     let times = facts.notification.recreated;
     (times >= 4).then(|| {
         format!(
-            "This instance profile was created again {times} times within a day. Reprofile re-associates each time, but every \
-             time the instances are cut off for a while: have whoever keeps doing it (\"Changed by\") stop."
+            "This instance profile was created again {times} times within a day. Each time the instances lose their role for a \
+             while. Whoever does it should stop."
         )
     })
 }
 
 fn launches(facts: &Facts) -> Option<String> {
     facts.open().next()?;
-    let who = "by auto scaling groups and launch templates too";
+    let what = "Auto Scaling groups and launch templates with this profile";
     Some(match facts.notification.case() {
-        Case::Gone => format!("New launches with this profile fail until it is there again, {who}."),
-        Case::RoleLess => format!("New launches with this profile fail or start without permissions, {who}."),
-        Case::Untrusted => format!("New launches with this profile start without permissions, {who}."),
-        Case::Stale if facts.trust() == Some(Trust::No) => {
-            format!("New launches with this profile start without permissions, {who}.")
-        }
-        Case::Stale | Case::RoleReplaced => "New launches get the present profile and are not hit.".to_owned(),
-        Case::Stuck | Case::Healthy => return None,
+        Case::Gone => format!("{what} cannot launch instances until it exists again."),
+        Case::RoleLess => format!("{what} fail, or launch instances without permissions."),
+        Case::Untrusted => format!("{what} launch instances without permissions."),
+        Case::Stale if facts.trust() == Some(Trust::No) => format!("{what} launch instances without permissions."),
+        Case::Stale | Case::RoleReplaced | Case::Stuck | Case::Healthy => return None,
     })
 }
 
@@ -85,18 +102,16 @@ fn launches(facts: &Facts) -> Option<String> {
 fn new_role(facts: &Facts) -> Option<String> {
     let role = code(facts.role()?);
     let which = if facts.role_is_new() {
-        format!("The role {role} itself is a new one.")
+        format!("The role {role} is a new one")
     } else if facts.role_is_younger() {
-        format!("The role {role} is younger than the last start of an instance above, so it may be a new one itself.")
+        format!("The role {role} is younger than the instances, so it may be a new one")
     } else if facts.role_is_deleted() {
-        format!("The role {role} was deleted. One that is created under its name is a new one to AWS.")
+        format!("A role that is created again as {role} is a new one")
     } else {
         return None;
     };
     Some(format!(
-        "{which} What named an old one (trust policies of other roles, bucket, key and queue policies, KMS grants, EKS access \
-         entries) stored its internal id (AROA...) and does not admit the new one. That stays broken until the role's ARN is \
-         entered there again."
+        "{which}: policies and grants that named the old role still point at its deleted id. Save them again with the role's ARN."
     ))
 }
 
@@ -117,7 +132,7 @@ pub fn how_to_check(facts: &Facts) -> Option<Section> {
         Line::Say("Each instance has to show the same id, and `associated`:".to_owned()),
     ];
     lines.extend(regions.iter().take(REGIONS).map(|region| Line::Command(aws_cli::list(region, profile))));
-    lines.extend(more_regions(regions.len()));
+    lines.extend(more_regions(regions.len(), REGIONS));
     lines.push(Line::Say("And on the instance itself, this has to name the role:".to_owned()));
     lines.push(Line::Command("aws sts get-caller-identity".to_owned()));
     Section::of("How to check by hand", lines)

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use time::Duration;
+
 use crate::domain::model::Timestamp;
 
 /// The longest `Name` tag, source, tool, or event id that is shown, in characters.
@@ -94,11 +96,46 @@ pub fn minute(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", time.hour(), time.minute())
 }
 
-/// `2026-11-21 12:01:09 UTC`, for events that are seconds apart.
+/// `12:01:09 UTC` on the day of `today`, else with the date: for events that are seconds apart.
+#[must_use]
+pub fn clock_second(at: Timestamp, today: Timestamp) -> String {
+    with_seconds(&clock(at, today), at)
+}
+
+/// `2026-11-21 12:01:09 UTC`.
 #[must_use]
 pub fn second(at: Timestamp) -> String {
-    let minute = minute(at);
+    with_seconds(&minute(at), at)
+}
+
+fn with_seconds(minute: &str, at: Timestamp) -> String {
     format!("{}:{:02} UTC", minute.trim_end_matches(" UTC"), at.to_utc().second())
+}
+
+/// `12:01 UTC` on the day of `today`, else with the date.
+#[must_use]
+pub fn clock(at: Timestamp, today: Timestamp) -> String {
+    let whole = minute(at);
+    if at.to_utc().date() == today.to_utc().date() {
+        whole.split_once(' ').map_or(whole.clone(), |(_, time)| time.to_owned())
+    } else {
+        whole
+    }
+}
+
+/// `less than a minute`, `5 minutes`, `2 hours and 5 minutes`, `3 days`.
+#[must_use]
+pub fn lasted(time: Duration) -> String {
+    let whole = |number: i64, one, many| count(usize::try_from(number).unwrap_or_default(), one, many);
+    let (days, hours, minutes) = (time.whole_days(), time.whole_hours(), time.whole_minutes());
+    let minutes_of_hour = whole(minutes % 60, "minute", "minutes");
+    match (days, hours, minutes) {
+        (2.., ..) => whole(days, "day", "days"),
+        (_, 2.., _) if minutes % 60 == 0 => whole(hours, "hour", "hours"),
+        (_, 2.., _) => format!("{} and {minutes_of_hour}", whole(hours, "hour", "hours")),
+        (_, _, 1..) => whole(minutes, "minute", "minutes"),
+        _ => "less than a minute".to_owned(),
+    }
 }
 
 /// `1 instance`, `2 instances`.
@@ -137,6 +174,9 @@ mod tests {
     #[test]
     fn times_are_utc() {
         let at = time::macros::datetime!(2026-11-21 14:01:09 +2);
-        assert_eq!((minute(at).as_str(), second(at).as_str()), ("2026-11-21 12:01 UTC", "2026-11-21 12:01:09 UTC"));
+        let next_day = at + Duration::days(1);
+        assert_eq!((minute(at).as_str(), clock(at, at).as_str()), ("2026-11-21 12:01 UTC", "12:01 UTC"));
+        assert_eq!(clock_second(at, at), "12:01:09 UTC");
+        assert_eq!(clock_second(at, next_day), "2026-11-21 12:01:09 UTC");
     }
 }

@@ -1,48 +1,93 @@
-//! The subject of an alert, and in it what came of the profile in few words.
+//! The subject of an alert: which servers, what they lost or got back, and who acts next where that is not the reader.
 //!
-//! Invariant: never longer than SNS takes, and ASCII alone.
+//! Invariant: never longer than SNS takes, and printable ASCII alone. Enough of the profile's name is left to know it by.
 
-use super::facts::{Facts, Standing};
-use super::plain::{count, shorten};
+use super::facts::Facts;
+use super::plain::{clock, count, plain, shorten};
+use crate::decide::next_actor::NextActor;
 use crate::decide::report::Status;
 
 /// The longest subject that SNS takes ("less than 100 characters" of printable ASCII); a longer one makes Publish fail.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 const SUBJECT: usize = 99;
 
-/// The subject: status and profile first; where it gets too long, the middle of the profile's name goes.
+/// What has to be left of a profile's name, in characters.
+const NAME: usize = 19;
+
+/// The subject: status and profile first, then the first wording that leaves room for the profile's name.
 pub(super) fn subject(facts: &Facts) -> String {
-    let status = facts.status.as_str();
-    let (before, after) = (format!("[Reprofile] {status} "), format!(": {}", summary(facts)));
-    let room = SUBJECT.saturating_sub(before.len() + after.len());
-    format!("{before}{}{after}", shorten(facts.report.profile.as_str(), room))
+    let before = format!("[Reprofile] {} ", facts.status.as_str());
+    let name = facts.report.profile.as_str();
+    let room = |after: &str| SUBJECT.saturating_sub(before.len() + after.len());
+    let afters = wordings(facts).map(|words| format!(": {words} ({})", facts.report.account));
+    let leaves_room = |after: &&String| room(after) >= name.len().min(NAME);
+    let after = afters.iter().find(leaves_room).unwrap_or(&afters[afters.len() - 1]);
+    format!("{before}{}{after}", shorten(name, room(after)))
 }
 
-/// What came of it, in at most 60 characters of ASCII.
+/// What the alert is about, in one line without a bound: for the title in a chat.
 pub(super) fn summary(facts: &Facts) -> String {
-    let (all, open) = (facts.all(), facts.open().count());
-    let instances = |number| count(number, "instance", "instances");
-    let is_reminder = facts.notification.is_reminder();
-    let still = if is_reminder { "still " } else { "" };
-    let what = match facts.status {
-        Status::Failed => format!("{still}{} of {} not repaired", open, instances(all)),
-        Status::Broken if facts.healed_but_untrusted() && open == 0 => {
-            format!("{still}re-associated, but the role bars EC2")
-        }
-        Status::Broken if open == 0 => {
-            format!("{still}{} re-associated, a region is unread", instances(facts.count(Standing::Healed)))
-        }
-        Status::Broken if facts.open().all(|(standing, _)| standing == Standing::Pending) => {
-            format!("{} of {} not repaired yet", open, instances(all))
-        }
-        Status::Broken => format!("{still}{} of {} cut off", open, instances(all)),
-        Status::Healed => match (facts.losses.healed(), facts.losses.total()) {
-            (0, 1) => "1 instance has its role back".to_owned(),
-            (0, all) => format!("{} have their role back", instances(all)),
-            (healed, all) => format!("{healed} of {} re-associated", instances(all)),
-        },
-        Status::Resolved => "nothing is cut off any more".to_owned(),
-        Status::Healthy | Status::Unused => "nothing is broken".to_owned(),
+    let [first, ..] = wordings(facts);
+    format!("{first} ({})", facts.report.account)
+}
+
+/// The same in four lengths, the longest first.
+fn wordings(facts: &Facts) -> [String; 4] {
+    let number = if facts.is_over() { facts.losses.total() } else { facts.open().count() };
+    let [long, middle, short] = what(facts, number == 1);
+    let Some(which) = which(facts, number) else { return [long.clone(), long, middle, short] };
+    let number = count(number, "instance", "instances");
+    [format!("{which} {long}"), format!("{which} {middle}"), format!("{number} {middle}"), format!("{number} {short}")]
+}
+
+/// `web-1 (eu-west-1)`, or `3 instances in 2 regions`; `None` where nothing that was seen is broken.
+fn which(facts: &Facts, number: usize) -> Option<String> {
+    let of_losses =
+        || facts.losses.listed.iter().map(|loss| (loss.name.as_deref(), loss.instance.as_str(), &loss.region));
+    let of_open = || {
+        facts.open().map(|(_, one)| {
+            let found = &one.found;
+            (found.instance.name.as_deref(), found.instance.id.as_str(), &found.region)
+        })
     };
-    format!("{what} ({})", facts.report.account)
+    let all: Vec<_> = if facts.is_over() { of_losses().collect() } else { of_open().collect() };
+    let (name, id, region) = all.first()?;
+    if number == 1 {
+        let name = name.map(|name| plain(name, 32)).filter(|name| !name.is_empty() && name.is_ascii());
+        return Some(format!("{} ({region})", name.unwrap_or_else(|| (*id).to_owned())));
+    }
+    let mut regions: Vec<_> = all.iter().map(|(.., region)| region).collect();
+    regions.sort_unstable();
+    regions.dedup();
+    let place = match regions.as_slice() {
+        [one] => format!("in {one}"),
+        many => format!("in {} regions", many.len()),
+    };
+    Some(format!("{} {place}", count(number, "instance", "instances")))
+}
+
+/// What became of them, in three lengths.
+fn what(facts: &Facts, is_one: bool) -> [String; 3] {
+    let (its, has) = if is_one { ("its", "has") } else { ("their", "have") };
+    let still = if facts.notification.is_reminder() { "still " } else { "" };
+    let same = |text: String| [text.clone(), text.clone(), text];
+    let untrusted = facts.healed_but_untrusted();
+    match (facts.status, facts.next) {
+        (Status::Healed | Status::Resolved, _) => same(format!("{has} {its} role back")),
+        (Status::Healthy | Status::Unused, _) => same("nothing is broken".to_owned()),
+        _ if facts.open().next().is_none() && untrusted => same(format!("{still}re-associated, but the role bars EC2")),
+        _ if facts.open().next().is_none() => same("a region could not be read".to_owned()),
+        (_, NextActor::Reprofile { by: Some(by) }) => {
+            let (lost, by) = (format!("lost {its} role"), clock(by, facts.report.at));
+            [format!("{lost}; Reprofile acts by {by}"), format!("{lost}; fix due {by}"), lost]
+        }
+        (_, NextActor::Nobody { .. }) => same("no action needed".to_owned()),
+        (Status::Failed, _) => {
+            [format!("{still}without {its} role; repair failed"), "not repaired".to_owned(), "not repaired".to_owned()]
+        }
+        _ => {
+            let lost = if still.is_empty() { "lost" } else { "still without" };
+            [format!("{lost} {its} AWS permissions"), format!("{lost} {its} role"), format!("{lost} {its} role")]
+        }
+    }
 }

@@ -2,8 +2,13 @@
 //!
 //! Invariant: lines are at most 100 columns, but for commands and single words, which are never broken.
 
+use textwrap::core::{Word, display_width};
+use textwrap::wrap_algorithms::wrap_first_fit;
+
 use super::document::{Document, Line, Section};
+use super::letter::Letter;
 use super::plain::SHORT;
+use crate::domain::actor::Actor;
 
 const COLUMNS: usize = 100;
 
@@ -28,17 +33,72 @@ pub fn write(document: &Document) -> String {
     out
 }
 
+/// Writes an alert: the answer without a blank line in it, then the details.
+#[must_use]
+pub fn write_letter(letter: &Letter) -> String {
+    let mut out = String::new();
+    wrap(&mut out, "", "", &letter.headline);
+    write_servers(&mut out, letter);
+    for (before, said) in [("Who: ", &letter.who), ("", &letter.ask)] {
+        if let Some(said) = said {
+            wrap(&mut out, before, &" ".repeat(before.len()), said);
+        }
+    }
+    for (index, step) in letter.steps.iter().enumerate() {
+        let number = if letter.is_numbered() { format!("{}. ", index + 1) } else { String::new() };
+        wrap(&mut out, &number, &" ".repeat(number.len()), &step.say);
+        step.commands.iter().for_each(|command| write_command(&mut out, command));
+    }
+    if let Some(then) = &letter.then {
+        wrap(&mut out, "", "", then);
+    }
+    if !letter.details.is_empty() {
+        out.push_str("\nDetails\n");
+        letter.details.iter().for_each(|line| write_line(&mut out, line));
+    }
+    out
+}
+
+/// The servers in columns.
+fn write_servers(out: &mut String, letter: &Letter) {
+    let shown = |text: &str| words(text).concat().trim_end().to_owned();
+    let rows: Vec<[String; 4]> = letter
+        .servers
+        .iter()
+        .map(|one| [&one.name, &one.id, &one.region, &one.state].map(|text| shown(text)))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or_default();
+    let widths = [width(0), width(1), width(2)];
+    for row in &rows {
+        let mut line = String::new();
+        for (text, width) in row.iter().zip(widths) {
+            line.push_str("  ");
+            line.push_str(text);
+            line.push_str(&" ".repeat(width - display_width(text)));
+        }
+        out.push_str(&line);
+        out.push_str("  ");
+        out.push_str(&row[3]);
+        out.push('\n');
+    }
+    if let Some(more) = &letter.more {
+        wrap(out, "  ", "  ", more);
+    }
+}
+
 fn write_section(out: &mut String, section: &Section) {
     out.push('\n');
     out.push_str(section.heading);
     out.push('\n');
-    for line in &section.lines {
-        match line {
-            Line::Say(text) => wrap(out, "", "", text),
-            Line::Item(text) => wrap(out, "- ", "  ", text),
-            Line::Sub(text) => wrap(out, "    ", "      ", text),
-            Line::Command(command) => write_command(out, command),
-        }
+    section.lines.iter().for_each(|line| write_line(out, line));
+}
+
+fn write_line(out: &mut String, line: &Line) {
+    match line {
+        Line::Say(text) => wrap(out, "", "", text),
+        Line::Item(text) => wrap(out, "- ", "  ", text),
+        Line::Sub(text) => wrap(out, "    ", "      ", text),
+        Line::Command(command) => write_command(out, command),
     }
 }
 
@@ -65,33 +125,20 @@ fn write_command(out: &mut String, command: &str) {
 
 /// Breaks at spaces, but not within foreign text: a `Name` that reads like a command must not get a line to itself.
 fn wrap(out: &mut String, first: &str, rest: &str, text: &str) {
-    let mut line = first.to_owned();
-    let mut width = first.chars().count();
-    let mut begun = false;
-    for word in words(text) {
-        let length = word.chars().count();
-        if begun && width + 1 + length > COLUMNS {
-            out.push_str(line.trim_end());
-            out.push('\n');
-            rest.clone_into(&mut line);
-            width = rest.chars().count();
-            begun = false;
-        }
-        if begun {
-            line.push(' ');
-            width += 1;
-        }
-        line.push_str(&word);
-        width += length;
-        begun = true;
+    let words = words(text);
+    let words: Vec<Word<'_>> = words.iter().map(|word| Word::from(word)).collect();
+    let room = |prefix: &str| (COLUMNS - prefix.chars().count()) as f64;
+    for (index, line) in wrap_first_fit(&words, &[room(first), room(rest)]).into_iter().enumerate() {
+        let line: Vec<&str> = line.iter().map(|word| &**word).collect();
+        out.push_str(if index == 0 { first } else { rest });
+        out.push_str(&line.join(" "));
+        out.push('\n');
     }
-    out.push_str(line.trim_end());
-    out.push('\n');
 }
 
 /// Whether a foreign text looks like a name or id, and like nothing else: it may begin a line.
 fn is_name(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+=,.:;@/*?'".contains(c))
+    Actor::is_known_tool(text) || text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+=,.:;@/*?'".contains(c))
 }
 
 /// The words of a text. What stands between backticks is one word, in double quotes unless it looks like a name; a long
@@ -108,5 +155,7 @@ fn words(text: &str) -> Vec<String> {
         }
         words.extend(pieces.map(str::to_owned));
     }
-    words
+    // Words are wide by what stands before the space after them.
+    words.retain(|word| !word.is_empty());
+    words.into_iter().map(|word| format!("{word} ")).collect()
 }

@@ -1,199 +1,39 @@
-//! What happened, since when, and who changed what, in words for someone who never heard of instance profiles.
+//! What became of the instance profile and its role, case by case, and the changes in IAM that led there.
 //!
-//! Invariant: nothing is claimed that the report does not show. Who made a change is told; that it was the cause is not.
+//! Invariant: one short paragraph a case. Times and names are those of the events or of IAM; nothing is guessed.
 
 use super::document::{Line, Section};
-use super::facts::{Facts, Standing, is_unconfirmed};
-use super::plain::{LONG, SHORT, code, count, minute, quoted, second};
-use super::trust;
+use super::facts::Facts;
+use super::plain::{LONG, SHORT, clock, clock_second, code, count, quoted};
+use super::{trust, who};
 use crate::decide::diagnose::{ROLE_TAKES_EFFECT, also_untrusted};
-use crate::decide::losses::Since;
-use crate::decide::report::{Status, UnreadRegion};
-use crate::domain::actor::Actor;
 use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{Case, Timestamp};
 
-/// How many changes are listed.
-const CHANGES: usize = 20;
-
-/// The answer: what is broken, what was done, whether somebody has to act, and how soon.
+/// What became of the instance profile, for each case that the instances show.
 #[must_use]
-pub fn headline(facts: &Facts, unread: &[UnreadRegion]) -> String {
-    let status = facts.status;
-    let (all, open, healed) = (facts.all(), facts.open().count(), facts.count(Standing::Healed));
-    let instances = count(all, "EC2 instance", "EC2 instances");
-    let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
-    let is_reminder = facts.notification.is_reminder();
-    let still = if is_reminder { "STILL " } else { "" };
-    let mut said = match status {
-        Status::Broken if facts.healed_but_untrusted() && open == 0 => vec![format!(
-            "{still}BROKEN: Reprofile re-attached {healed} of {instances} to {role}, but the role's own rules do not let EC2 \
-             use it, so there are none. Please act: the steps are below."
-        )],
-        Status::Broken if open == 0 => vec![format!(
-            "{still}BROKEN: of the EC2 instances that were seen, none is cut off any more from {role}, and Reprofile healed \
-             {healed} of them. But not every region could be read, and more may be cut off there. Reprofile looks again every \
-             15 minutes, and repairs what it can. You need not act yet."
-        )],
-        Status::Resolved | Status::Healed => vec![how_it_ended(facts)],
-        Status::Healthy | Status::Unused => vec![format!("{}: nothing is broken.", status.as_str())],
-        Status::Broken | Status::Failed => {
-            let verb = match (facts.open().any(|(_, one)| is_unconfirmed(&one.outcome)), open) {
-                (true, 1) => "is, or may be,",
-                (true, _) => "are, or may be,",
-                (false, 1) => "is",
-                (false, _) => "are",
-            };
-            let cut_off = format!("{still}{}: {open} of {instances} {verb} cut off from {role}.", status.as_str());
-            vec![cut_off, what_was_done(facts), how_soon(facts, open).to_owned()]
-        }
-    };
-    if matches!(status, Status::Healed | Status::Resolved) && facts.doubtful_role().is_some() {
-        said.push("Whether the role lets EC2 use it is not known: see \"Good to know\".".to_owned());
-    }
-    if (1..all).contains(&healed) && open > 0 && !facts.is_over() {
-        said.push(format!("Reprofile healed {healed} of the others."));
-    }
-    if !unread.is_empty() {
-        let regions = count(unread.len(), "region", "regions");
-        said.push(format!("{regions} could not be looked at: there may be more."));
-    }
-    said.join(" ")
-}
-
-/// What is over: how many there were, and who put an end to it.
-fn how_it_ended(facts: &Facts) -> String {
-    let (all, healed) = (facts.losses.total(), facts.losses.healed());
-    let instances = count(all, "EC2 instance", "EC2 instances");
-    let role = format!("the IAM role that gives {} AWS permissions", if all == 1 { "it" } else { "them" });
-    let (status, need_not) = (facts.status.as_str(), "You need not act, unless software there still fails.");
-    match facts.status {
-        Status::Resolved => {
-            let verb = if all == 1 { "is" } else { "are" };
-            format!(
-                "{status}: {instances} had lost the link to {role}, and {verb} not cut off any more. That was not Reprofile's \
-                 doing: somebody mended it, or the instances have ended. {need_not}"
-            )
-        }
-        _ if healed == all && healed > 0 => format!(
-            "{status}: {healed} of {instances} had lost the link to {role}. Reprofile restored and checked it. {need_not}"
-        ),
-        _ if healed > 0 => format!(
-            "{status}: {instances} had lost the link to {role}. Reprofile restored and checked it for {healed}; somebody \
-             mended the others, or they have ended. {need_not}"
-        ),
-        _ if !facts.notification.iam_repairs.is_empty() => format!(
-            "{status}: {instances} had lost the link to {role}. Reprofile put right in IAM what was missing, and checked it. \
-             {need_not}"
-        ),
-        _ => format!(
-            "{status}: {instances} had lost the link to {role}, and nothing is cut off any more. Reprofile had a hand in it: \
-             what it did before is in the alerts before this one. {need_not}"
-        ),
-    }
-}
-
-fn what_was_done(facts: &Facts) -> String {
-    let pending = facts.count(Standing::Pending);
-    if facts.count(Standing::Failed) > 0 {
-        "Reprofile tried to repair this and did not succeed. Please act: the steps are below.".to_owned()
-    } else if facts.count(Standing::Broken) > 0 {
-        "Reprofile cannot, or may not, repair this. Please act: the steps are below.".to_owned()
-    } else {
-        let they = if pending == 1 { "it" } else { "them" };
-        format!("Reprofile could not repair {they} just yet. Please look again in a few minutes: the steps are below.")
-    }
-}
-
-/// How long what is broken goes on working. Credentials in hand last up to about six hours; those of a role that was
-/// deleted end soon.
-/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
-fn how_soon(facts: &Facts, open: usize) -> &'static str {
-    let role_was_deleted = facts.saw_role(CallName::DeleteRole);
-    if !facts.open_and_running() && open == 1 {
-        "It is not running, so nothing fails now; once started, it has no AWS permissions."
-    } else if !facts.open_and_running() {
-        "None of them is running, so nothing fails now; once started, they have no AWS permissions."
-    } else if facts.notification.case() == Case::Stuck {
-        "It is not known whether the instances have any AWS credentials: EC2 has not finished attaching the instance profile."
-    } else if facts.notification.case() == Case::Untrusted {
-        "AWS credentials already on the instances work until they expire, about 6 hours after the break at the latest."
-    } else if role_was_deleted {
-        "AWS credentials already on the instances stop working soon, as the role they came from was deleted."
-    } else {
-        "AWS credentials already on the instances work for up to about 6 hours after the break; if the role they came from \
-         was deleted, they stop sooner."
-    }
-}
-
-/// Where, since when, by whom.
-#[must_use]
-pub fn key_facts(facts: &Facts) -> Vec<(&'static str, String)> {
-    let report = facts.report;
-    let since = match facts.losses.since {
-        Some(Since { at, is_first_seen: false }) => minute(at),
-        Some(Since { at, is_first_seen: true }) => format!("not known; seen since {}", minute(at)),
-        None => "not known".to_owned(),
-    };
-    let mut actors: Vec<&Actor> = Vec::new();
-    for change in &facts.notification.changes {
-        if !actors.contains(&&change.actor) {
-            actors.push(&change.actor);
-        }
-    }
-    let who = match actors.as_slice() {
-        [] => "not known: found by a look at the whole account, not from an event".to_owned(),
-        [one] => actor(one),
-        [one, others @ ..] => format!("{}; {}, see below", actor(one), count(others.len(), "other", "others")),
-    };
-    vec![
-        ("Account", code(&report.account)),
-        ("Instance profile", code(&report.profile)),
-        ("Broken since", since),
-        ("Changed by", who),
-        ("State as of", minute(report.at)),
-    ]
-}
-
-/// Who it was: the principal, with what, from where.
-#[must_use]
-pub fn actor(actor: &Actor) -> String {
-    let mut parts = vec![quoted(&actor.principal, LONG, "unknown")];
-    parts.extend(actor.tool.as_deref().map(|tool| format!("with {}", quoted(tool, SHORT, "an unknown tool"))));
-    parts.extend(actor.source.as_deref().map(|source| format!("from {}", quoted(source, SHORT, "an unknown place"))));
-    parts.join(", ")
-}
-
-/// What an instance profile is, and what became of this one.
-pub fn what_happened(facts: &Facts) -> Option<Section> {
-    let has = |case| facts.told.iter().any(|(_, one)| one.found.case == case);
-    let mut lines = vec![
-        "An EC2 instance gets its AWS permissions from an IAM role. What ties the two together is an instance profile: a \
-         container that holds the role, and is attached to the instance."
-            .to_owned(),
-    ];
+pub fn cases(facts: &Facts) -> Vec<String> {
+    let has = |case| facts.cases().any(|one| one == case);
+    let mut said = Vec::new();
     if has(Case::Gone) {
-        lines.push(gone(facts));
+        said.push(gone(facts));
     }
     if has(Case::RoleLess) {
-        lines.push(role_less(facts));
+        said.push(role_less(facts));
     }
     if has(Case::Stale) {
-        lines.push(stale(facts));
+        said.push(stale(facts));
     }
     if has(Case::RoleReplaced) {
-        lines.push(role_replaced(facts));
+        said.push(role_replaced(facts));
     }
     if has(Case::Stuck) {
-        lines.push(stuck(facts));
+        said.push(stuck(facts));
     }
     if has(Case::Untrusted) || (has(Case::Stale) && also_untrusted(facts.live())) {
-        lines.push(untrusted(facts));
+        said.push(untrusted(facts));
     }
-    if lines.len() == 1 {
-        return None;
-    }
-    Section::of("What happened", lines.into_iter().map(Line::Say).collect())
+    said
 }
 
 fn stale(facts: &Facts) -> String {
@@ -201,43 +41,37 @@ fn stale(facts: &Facts) -> String {
     let deleted = facts.of_profile(CallName::DeleteInstanceProfile).find_map(|change| change.at);
     let again = match (deleted, facts.live()) {
         (Some(deleted), Some(live)) => format!(
-            "The instance profile {name} was deleted ({}) and created again under the same name ({}).",
-            minute(deleted),
-            minute(live.created)
+            "The instance profile {name} was deleted ({}) and created again ({})",
+            clock(deleted, facts.report.at),
+            clock(live.created, facts.report.at)
         ),
-        (None, Some(live)) => format!(
-            "The instance profile {name} is not the one that was attached: that one was deleted, and one of the same name was \
-             created ({}).",
-            minute(live.created)
-        ),
-        (_, None) => format!("The instance profile {name} was deleted, and is missing again now."),
+        (None, Some(live)) => {
+            format!("The instance profile {name} is a new one ({})", clock(live.created, facts.report.at))
+        }
+        (_, None) => format!("The instance profile {name} was deleted"),
     };
     let role = match facts.role() {
         Some(role) if facts.saw_role(CallName::DeleteRole) && facts.saw_role(CallName::CreateRole) => {
-            format!(" So was its role {}.", code(role))
-        }
-        Some(role) if facts.saw_role(CallName::CreateRole) => {
-            format!(" Its role {} was created then as well.", code(role))
+            format!(", and so was its role {}", code(role))
         }
         _ => String::new(),
     };
-    format!(
-        "{again}{role} EC2 does not go by the name but by a hidden id, so an instance that had the old profile still points at \
-         an id that is gone, and gets no new AWS credentials; yet the console shows it as attached."
-    )
+    let (hold, console) = if facts.is_over() { ("held", "") } else { ("hold", " The console looks fine.") };
+    format!("{again}{role}. EC2 goes by its id: the instances {hold} the old one.{console}")
 }
 
 fn role_replaced(facts: &Facts) -> String {
     let name = code(&facts.report.profile);
-    let Some(role) = facts.live().and_then(|live| live.role.as_ref()) else {
+    let Some(role) = facts.role_in_it() else {
         return format!("The role in the instance profile {name} was replaced.");
     };
+    let by = clock(role.created + ROLE_TAKES_EFFECT, facts.report.at);
+    let takes = if facts.is_over() { "Without help EC2 would have taken" } else { "EC2 takes" };
     format!(
-        "The role in the instance profile {name} was deleted, and another one of the same name, {}, was put in ({}). EC2 takes \
-         it up by itself within an hour, by {}; until then the instances have the credentials of a role that is gone.",
+        "The role in the instance profile {name} was deleted. Another role of the same name, {}, was put in ({}). {takes} it up \
+         within an hour of that, by {by}.",
         code(&role.name),
-        minute(role.created),
-        minute(role.created + ROLE_TAKES_EFFECT)
+        clock(role.created, facts.report.at),
     )
 }
 
@@ -246,120 +80,118 @@ fn role_less(facts: &Facts) -> String {
     let taken_out = facts.of_profile(CallName::RemoveRoleFromInstanceProfile).next_back();
     let how = match taken_out {
         Some(Change { at, subject: Subject::Profile(_, Some(role)), .. }) => {
-            format!("The role {} was taken out of the instance profile {name}{}.", code(role), when(*at))
+            format!("The role {} was taken out of the instance profile {name}{}.", code(role), when(facts, *at))
         }
-        Some(Change { at, .. }) => format!("The role was taken out of the instance profile {name}{}.", when(*at)),
-        None => format!("The instance profile {name} holds no role."),
+        Some(Change { at, .. }) => {
+            format!("The role was taken out of the instance profile {name}{}.", when(facts, *at))
+        }
+        None if facts.is_over() => format!("The instance profile {name} had no role."),
+        None => format!("The instance profile {name} has no role."),
     };
     let and = if facts.role_is_deleted() { " The role was deleted as well." } else { "" };
     let stale = if facts.told.iter().any(|(_, one)| facts.is_stale(one)) {
-        " Besides, the profile was deleted and created again: instances still point at the id of the old one (stale), and have to \
-         be re-associated once it holds a role."
+        " The profile was also deleted and created again: the instances have to be re-associated once it has a role."
     } else {
         ""
     };
-    let and = format!("{and}{}", succeeded(facts));
-    format!("{how}{and} An empty profile gives its instances no new AWS credentials.{stale}")
+    format!("{how}{and}{}{stale}", succeeded(facts))
 }
 
 fn gone(facts: &Facts) -> String {
     let name = code(&facts.report.profile);
     let deleted = facts.of_profile(CallName::DeleteInstanceProfile).next_back();
     let how = match deleted {
-        Some(change) => format!("The instance profile {name} was deleted{}.", when(change.at)),
-        None => format!("There is no instance profile {name} any more."),
+        Some(change) => format!("The instance profile {name} was deleted{}", when(facts, change.at)),
+        None if facts.is_over() => format!("The instance profile {name} did not exist"),
+        None => format!("The instance profile {name} does not exist any more"),
     };
     let role = match facts.role() {
-        Some(role) if facts.role_is_deleted() => format!(" Its role {} was deleted as well.", code(role)),
+        Some(role) if facts.role_is_deleted() => format!(", and its role {} too", code(role)),
         _ => String::new(),
     };
-    format!(
-        "{how}{role}{} AWS does not check whether instances still use it: EC2 goes on showing it as attached to them, but they get \
-         no new AWS credentials.",
-        succeeded(facts)
-    )
+    let console = if facts.is_over() { "" } else { " The EC2 console still shows it as attached." };
+    format!("{how}{role}.{}{console}", succeeded(facts))
 }
 
-/// What is to be said of a profile that took this one's place.
+/// That another profile took this one's place.
 fn succeeded(facts: &Facts) -> String {
     let (Some(by), Some(role)) = (facts.report.successor(), facts.role()) else { return String::new() };
-    format!(
-        " The role {} is in the instance profile {} now, which took it up with this change: the instance profile may have been \
-         renamed.",
-        code(role),
-        code(by)
-    )
+    format!(" The role {} is in the instance profile {} now: this one may have been renamed.", code(role), code(by))
 }
 
 fn stuck(facts: &Facts) -> String {
     let name = code(&facts.report.profile);
     let since = facts.stuck().filter_map(|one| one.found.association.since).min();
-    let since = since.map_or_else(|| "for more than 15 minutes".to_owned(), |at| format!("since {}", minute(at)));
-    if !facts.open().any(|(_, one)| one.found.case == Case::Stuck) {
-        return format!(
-            "The instance profile {name} and its role were as they should be, but EC2 had been attaching the profile {since} (the \
-             association was `associating`, which is a matter of seconds as a rule). Until it was attached anew, an instance got \
-             no AWS credentials from the role."
-        );
-    }
+    let since = since
+        .map_or_else(|| "for more than 15 minutes".to_owned(), |at| format!("since {}", clock(at, facts.report.at)));
+    let (has, is) = if facts.is_over() { ("had", "were") } else { ("has", "are") };
     format!(
-        "The instance profile {name} and its role are as they should be, but EC2 has been attaching the profile {since} (the \
-         association is `associating`, which is a matter of seconds as a rule). Until that is done, an instance gets no AWS \
-         credentials from the role, though the console shows the profile as attached."
+        "The instance profile {name} and its role {is} as they should be. But EC2 {has} been attaching the profile {since}, which \
+         takes seconds as a rule."
     )
 }
 
 fn untrusted(facts: &Facts) -> String {
-    let role = facts.role().map_or_else(|| "The role".to_owned(), |role| format!("The role {}", code(role)));
+    let role = facts.role().map_or_else(|| "the role".to_owned(), |role| format!("the role {}", code(role)));
+    if facts.is_over() {
+        return format!("The trust policy of {role} did not let EC2 use it.");
+    }
     let changed = match facts.of_role(CallName::UpdateAssumeRolePolicy).next_back() {
-        Some(change) => format!(" It was changed{}.", when(change.at)),
+        Some(change) => format!(" It was changed{}.", when(facts, change.at)),
         None => String::new(),
     };
     let excludes = facts.role_in_it().map_or_else(|| "does not let EC2 use it".to_owned(), trust::excludes);
-    format!("{role} is in the profile, but its trust policy (who may use the role) {excludes}.{changed}")
+    format!("The trust policy of {role} {excludes}.{changed}")
 }
 
-fn when(at: Option<Timestamp>) -> String {
-    at.map_or_else(String::new, |at| format!(" ({})", minute(at)))
+fn when(facts: &Facts, at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| format!(" ({})", clock(at, facts.report.at)))
 }
 
-/// The changes in IAM that led here, under who made them.
+/// The latest changes in IAM, at most so many, with the ids of their events.
 #[must_use]
-pub fn changes(facts: &Facts) -> Option<Section> {
+pub fn events(facts: &Facts, most: usize) -> Vec<Line> {
     let all = &facts.notification.changes;
-    let shown = &all[all.len().saturating_sub(CHANGES)..];
-    let mut by_actor: Vec<(&Actor, Vec<&Change>)> = Vec::new();
-    for change in shown {
-        match by_actor.iter_mut().find(|(actor, _)| *actor == &change.actor) {
-            Some((_, changes)) => changes.push(change),
-            None => by_actor.push((&change.actor, vec![change])),
-        }
-    }
-    let mut lines = Vec::new();
-    if shown.len() < all.len() {
-        lines.push(Line::Say(format!("The latest {CHANGES} of {}:", all.len())));
-    }
-    for (by, changes) in by_actor {
-        lines.push(Line::Item(actor(by)));
-        lines.extend(changes.into_iter().map(|change| Line::Sub(one_change(change))));
-    }
-    Section::of("Changes in IAM that led here, with the ids of CloudTrail's events", lines)
+    let shown = &all[all.len().saturating_sub(most)..];
+    let is_one_actor = all.windows(2).all(|pair| pair[0].actor == pair[1].actor);
+    let Some(first) = all.first() else { return Vec::new() };
+    let number = match (all.len(), shown.len()) {
+        (all, shown) if shown < all => format!("CloudTrail events, the latest {shown} of {all}"),
+        (all, _) => count(all, "CloudTrail event", "CloudTrail events"),
+    };
+    let by =
+        if is_one_actor { format!(", by {}", quoted(&first.actor.principal, LONG, "unknown")) } else { String::new() };
+    let heading = format!("{number}{by}:");
+    let mut lines = vec![Line::Item(heading)];
+    lines.extend(shown.iter().map(|change| Line::Sub(event(change, facts.report.at, is_one_actor))));
+    lines
 }
 
-fn one_change(change: &Change) -> String {
-    let at = change.at.map_or_else(|| "time not known".to_owned(), second);
-    let to = match &change.subject {
-        Subject::Profile(name, Some(role)) => format!("{}, role {}", code(name), code(role)),
-        Subject::Profile(name, None) => code(name),
+fn event(change: &Change, today: Timestamp, is_one_actor: bool) -> String {
+    let at = change.at.map_or_else(|| "time not known".to_owned(), |at| clock_second(at, today));
+    let by = if is_one_actor { String::new() } else { format!(" by {}", who::actor(&change.actor)) };
+    let on = match &change.subject {
+        Subject::Profile(name, _) => code(name),
         Subject::Role(role) => code(role),
     };
-    let event = quoted(&change.event_id, SHORT, "(without id)");
-    format!("{at} {} {to} {event}", change.call.as_str())
+    format!("{at} {} {on}{by} {}", change.call.as_str(), quoted(&change.event_id, SHORT, "(without id)"))
 }
 
-/// What is to be said of a trust policy that could not be judged.
+/// The changes as a section of their own.
+#[must_use]
+pub fn changes(facts: &Facts) -> Option<Section> {
+    Section::of("Changes in IAM, with the ids of CloudTrail's events", events(facts, 20))
+}
+
+/// What happened as a section of its own.
+#[must_use]
+pub fn what_happened(facts: &Facts) -> Option<Section> {
+    Section::of("What happened", cases(facts).into_iter().map(Line::Say).collect())
+}
+
+/// That a trust policy could not be judged.
 #[must_use]
 pub fn unsure_trust(facts: &Facts) -> Option<String> {
     let role = facts.doubtful_role()?;
-    Some(format!("{} If credentials stay away, look there.", trust::unknown(role)))
+    Some(format!("{} If an instance gets no credentials, look there.", trust::unknown(role)))
 }

@@ -113,6 +113,26 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
+    /// An alert puts the address on a line of its own, and a chat may obey some characters: only plain ones are allowed.
+    pub(super) fn runbook(&mut self) -> Option<String> {
+        const RUNBOOK: &str = "REPROFILE_RUNBOOK_URL";
+        let value = self.get(RUNBOOK)?;
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/:._-~%?=+".contains(&b);
+        if value.len() <= 500
+            && value.len() > "https://".len()
+            && value.starts_with("https://")
+            && value.bytes().all(is_plain)
+        {
+            return Some(value);
+        }
+        self.refuse(
+            RUNBOOK,
+            value,
+            "an https address of at most 500 characters, such as https://wiki.example.com/reprofile",
+        );
+        None
+    }
+
     pub(super) fn format(&mut self) -> Format {
         const FORMAT: &str = "REPROFILE_ALERT_FORMAT";
         let Some(value) = self.get(FORMAT) else { return Format::Text };

@@ -39,6 +39,7 @@ fn everything_set_is_taken() {
         ("REPROFILE_TOPIC_ARN", "arn:aws-cn:sns:cn-north-1:111122223333:reprofile"),
         ("REPROFILE_REGIONS", "us-east-1, eu-west-1 us-east-1"),
         ("REPROFILE_ALERT_FORMAT", "chat"),
+        ("REPROFILE_RUNBOOK_URL", "https://wiki.example.com/reprofile"),
         ("REPROFILE_SETTLE_SECONDS", "0"),
         ("REPROFILE_BRAKE", "3/24"),
     ])
@@ -48,6 +49,7 @@ fn everything_set_is_taken() {
     assert_eq!(config.topic.unwrap().region, region("cn-north-1"));
     assert_eq!(config.regions, Regions::Only(vec![region("eu-west-1"), region("us-east-1")]));
     assert_eq!(config.format, Format::Chat);
+    assert_eq!(config.runbook.as_deref(), Some("https://wiki.example.com/reprofile"));
 }
 
 #[test]
@@ -58,6 +60,7 @@ fn every_error_is_listed_at_once_with_variable_value_and_what_is_allowed() {
         ("REPROFILE_TOPIC_ARN", "arn:aws:sqs:us-east-1:111122223333:q"),
         ("REPROFILE_REGIONS", "eu-west-1 Mars"),
         ("REPROFILE_ALERT_FORMAT", "html"),
+        ("REPROFILE_RUNBOOK_URL", "http://wiki.example.com/reprofile"),
         ("REPROFILE_TABLE", "re profile"),
         ("REPROFILE_QUEUE_URL", "reprofile"),
         ("REPROFILE_MEMBERS", "444455556666"),
@@ -72,6 +75,7 @@ fn every_error_is_listed_at_once_with_variable_value_and_what_is_allowed() {
     REPROFILE_TOPIC_ARN="arn:aws:sqs:us-east-1:111122223333:q": it must be the ARN of an SNS topic, such as arn:aws:sns:us-east-1:111122223333:reprofile
     REPROFILE_REGIONS="eu-west-1 Mars": all, or regions such as eu-west-1 us-east-1: "Mars" is no region: a region looks like eu-west-1
     REPROFILE_ALERT_FORMAT="html": allowed are text and chat
+    REPROFILE_RUNBOOK_URL="http://wiki.example.com/reprofile": an https address of at most 500 characters, such as https://wiki.example.com/reprofile
     REPROFILE_TABLE="re profile": the name of a DynamoDB table: 3 to 255 of a-z A-Z 0-9 _ . -
     REPROFILE_QUEUE_URL="reprofile": the URL of a standard SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/reprofile
     REPROFILE_SETTLE_SECONDS="901": a whole number from 0 to 900

@@ -10,6 +10,7 @@ use time::Duration;
 
 use crate::decide::iam_repair::{IamRepaired, Reading};
 use crate::decide::losses::{Count, Losses};
+use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::plan::Action;
 use crate::decide::report::{InstanceReport, Outcome, Status};
 use crate::domain::event::Change;
@@ -105,6 +106,12 @@ pub struct LastAlert {
     pub more_broken: Vec<Count>,
     /// The profile that took this one's place.
     pub successor: Option<ProfileName>,
+    /// Who acts next, as the alert said; older versions did not store it.
+    pub next: Option<NextActor>,
+    /// How much the alert mattered; older versions did not store it.
+    pub severity: Option<Severity>,
+    /// Whether an alert said that Reprofile did not keep what it had promised.
+    pub is_overdue: bool,
 }
 
 /// Why the profile was looked at.

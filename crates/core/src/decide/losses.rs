@@ -189,7 +189,8 @@ impl Loss {
 
     /// It was seen without its role again, or for the last time.
     fn see(&mut self, found: &Affected, since: Since, end: Option<End>) {
-        *self = Self::new(found, self.since.min(since), end);
+        let gravest = std::cmp::max_by_key(self.case, found.case, |case| case.severity_rank());
+        *self = Self { case: gravest, ..Self::new(found, self.since.min(since), end) };
     }
 }
 

@@ -4,6 +4,8 @@
 
 use crate::decide::iam_repair::IamRepaired;
 use crate::decide::losses::Losses;
+use crate::decide::news::News;
+use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::report::{InstanceReport, ReconcileReport, Status};
 use crate::domain::event::Change;
 use crate::domain::model::Case;
@@ -25,6 +27,12 @@ pub struct Notification {
     pub more_healed_before: usize,
     /// The instances that lost their role, over the whole incident.
     pub losses: Losses,
+    /// Who acts next.
+    pub next: NextActor,
+    /// How much the alert matters.
+    pub severity: Severity,
+    /// What is new since the alert before; empty where a look stands for itself.
+    pub news: Vec<News>,
     /// The repairs of IAM that no alert reported yet.
     pub iam_repairs: Vec<IamRepaired>,
     /// How often the profile was created again within a day, as far as the table knows.
@@ -38,15 +46,17 @@ pub struct IncidentReference {
     pub id: String,
     /// The alert's number in the incident, from 1. The same number again is the same alert again.
     pub revision: u32,
-    /// Whether the alert only repeats the one before it.
-    pub is_reminder: bool,
 }
 
 impl Notification {
     /// A look that stands for itself: no incident adds to it.
     #[must_use]
     pub fn of_look(report: ReconcileReport) -> Self {
+        let next = NextActor::of(&report, None);
         Self {
+            next,
+            severity: Severity::of(&report, next),
+            news: Vec::new(),
             incident: None,
             status: report.status(),
             changes: report.changes.clone(),
@@ -80,6 +90,6 @@ impl Notification {
     /// Whether the alert only repeats the one before it.
     #[must_use]
     pub fn is_reminder(&self) -> bool {
-        self.incident.as_ref().is_some_and(|incident| incident.is_reminder)
+        self.news == [News::Reminder]
     }
 }

@@ -44,6 +44,14 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// Whether this is the name that we give a tool, and no text of a record.
+    #[must_use]
+    pub fn is_known_tool(name: &str) -> bool {
+        TOOLS.iter().any(|(_, known)| *known == name)
+    }
+}
+
 fn text(value: &Value) -> Option<&str> {
     value.as_str().map(str::trim).filter(|text| !text.is_empty())
 }

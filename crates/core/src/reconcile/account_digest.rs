@@ -144,14 +144,12 @@ impl AccountSweep {
         if !found.is_empty() || !regions.are_no_news() {
             let overview = digest::Overview {
                 account: &context.account,
-                partition: &context.partition,
                 found,
                 regions: &regions.news,
                 notice: self.is_first().then_some(context.config.bounds.level),
                 sweeps: context.config.sweeps,
-                at: now,
             };
-            let message = digest::overview(&overview, context.config.format);
+            let message = digest::overview(&overview, context.letterhead());
             if let Err(cause) = publish(context, &message, &context.account).await {
                 summary.sweep_errors.push(Error::OverviewNotDelivered(cause));
                 return Digest::CoversNothing;

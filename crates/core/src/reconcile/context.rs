@@ -2,6 +2,7 @@
 //!
 //! Invariant: the bins and the tests build one context each, and hand it on whole.
 
+use crate::alert::message::Letterhead;
 use crate::config::Config;
 use crate::decide::incident::Timing;
 use crate::decide::plan::Guardrails;
@@ -50,6 +51,12 @@ impl<A: Account> Context<A> {
     /// The regions to read; `last_seen` are those that were listed last.
     pub fn places<'a>(&'a self, last_seen: &'a [Region]) -> Where<'a> {
         Where { last_seen, ..Where::new(&self.config.regions, &self.regions) }
+    }
+
+    /// What every alert of this deployment shares.
+    pub fn letterhead(&self) -> Letterhead<'_> {
+        let Config { format, bounds, runbook, .. } = &self.config;
+        Letterhead { format: *format, level: bounds.level, runbook: runbook.as_deref() }
     }
 
     /// The ARN of a profile of this name without a path.

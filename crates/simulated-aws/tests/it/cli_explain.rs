@@ -284,5 +284,5 @@ async fn with_a_table_that_remembers_the_role_it_says_what_restore_would_do() {
     The Lambda writes to IAM only when it has read the same state twice, some minutes apart;
     "reprofile heal" when you agree to its plan.
     "#);
-    assert!(text.contains("Put the role web-role back into the instance profile"), "{text}");
+    assert!(text.contains("Put the role web-role into the instance profile"), "{text}");
 }

@@ -105,7 +105,7 @@ async fn instances_are_found_when_the_filter_is_refused_late_or_too_long() {
         }
         assert_eq!(
             scenario.subjects(),
-            ["[Reprofile] BROKEN long-role: 30 of 30 instances cut off (111122223333)"],
+            ["[Reprofile] BROKEN long-role: 30 instances in eu-west-1 lost their AWS permissions (111122223333)"],
             "{way}"
         );
     }

@@ -28,7 +28,7 @@ async fn the_console_trap_is_healed_in_every_region_and_reported_once() {
     assert!(scenario.all_are_re_associated());
     assert!(["a", "b", "c"].iter().all(|name| scenario.is_whole(name)));
     assert_eq!(scenario.aws.writes().len(), 3);
-    insta::assert_snapshot!(scenario.subjects().join("\n"), @"[Reprofile] HEALED web-role: 3 of 3 instances re-associated (111122223333)");
+    insta::assert_snapshot!(scenario.subjects().join("\n"), @"[Reprofile] HEALED web-role: 3 instances in 2 regions have their role back (111122223333)");
 }
 
 #[tokio::test(start_paused = true)]

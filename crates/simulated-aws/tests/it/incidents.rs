@@ -177,7 +177,11 @@ async fn a_healing_is_reported_although_the_first_publish_fails() {
     scenario.console_creates_role("web-role").await;
     assert!(scenario.run_until_quiet(4 * HOUR).await);
     assert_eq!(scenario.told(), ["HEALED 1"]);
-    assert!(scenario.subjects()[0].contains("2 of 2"), "{}", scenario.subjects()[0]);
+    assert!(
+        scenario.subjects()[0].contains("2 instances in 2 regions have their role back"),
+        "{}",
+        scenario.subjects()[0]
+    );
 }
 
 #[tokio::test(start_paused = true)]

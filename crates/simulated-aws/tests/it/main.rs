@@ -35,6 +35,7 @@ mod successor;
 mod swaps;
 mod trust_policies;
 mod unread;
+mod who_acts;
 mod writing_iam;
 
 /// The folder of the workspace, where `events` and `tests/data` are.

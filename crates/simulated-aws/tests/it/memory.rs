@@ -49,7 +49,7 @@ async fn two_thousand_instances_are_healed_over_several_invocations_within_ec2s_
     assert_eq!(scenario.aws.count(Operation::ReplaceIamInstanceProfileAssociation), 2000);
     assert_eq!(
         scenario.subjects(),
-        ["[Reprofile] HEALED web-role: 2000 of 2000 instances re-associated (111122223333)"]
+        ["[Reprofile] HEALED web-role: 2000 instances in eu-west-1 have their role back (111122223333)"]
     );
     assert!(scenario.invocations().len() >= 3);
 }
@@ -66,7 +66,7 @@ async fn a_sweep_remembers_healthy_profiles_and_heals_a_break_without_an_event()
     scenario.aws.recreate_profile("two").unwrap();
     scenario.aws.take_events();
     scenario.run_for(2 * HOUR).await;
-    assert_eq!(scenario.subjects(), ["[Reprofile] HEALED two: 1 of 1 instance re-associated (111122223333)"]);
+    assert_eq!(scenario.subjects(), ["[Reprofile] HEALED two: two (us-east-1) has its role back (111122223333)"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,41 +118,34 @@ async fn the_first_sweep_sends_one_digest_and_later_ones_report_the_news() {
     assert_eq!(
         scenario.subjects(),
         [
-            "[Reprofile] BROKEN account 111122223333: 3 broken instance profiles found",
-            "[Reprofile] HEALED stale: 1 of 1 instance re-associated (111122223333)",
+            "[Reprofile] BROKEN account 111122223333: 3 instances of 3 profiles lost their role",
+            "[Reprofile] HEALED stale: stale (us-east-1) has its role back (111122223333)",
         ]
     );
     insta::assert_snapshot!(scenario.messages()[0].body, @"
-    Reprofile looked at this account for the first time, and found instance profiles that had been
-    broken before: EC2 instances on them are, or were, cut off from the IAM role that gives them AWS
-    permissions. From now on each break is told by itself, when it happens.
+    Reprofile looked at account 111122223333 for the first time. 3 instances of 3 profiles lost their
+    IAM role before that. This sweep changed nothing. The next one, 15 minutes from now or later,
+    repairs 1 instance. From now on, each break has an alert of its own.
+    1. See all of it:
+        reprofile scan
+    2. Repair what can be repaired; the command shows its plan first:
+        reprofile heal
+    To hold the next sweep back, set Level=alert or narrow Scope, or tag an instance reprofile=alert.
 
-    Account:     111122223333
-    State as of: 2026-11-21 13:05 UTC
-
-    What was found
-    - bare: BROKEN, 1 instance, 0 re-associated (role-less)
-        i-00000000000000003 us-east-1 running bare
-    - gone: BROKEN, 1 instance, 0 re-associated (gone)
-        i-00000000000000001 us-east-1 running gone
-    - stale: BROKEN, 1 instance, 0 re-associated (stale)
-        i-00000000000000002 us-east-1 running stale
-
-    What happens next
-    This first sweep changed nothing. The next one, 15 minutes from now or later, repairs 1 instance:
-    - stale: 1 instance
-        i-00000000000000002 us-east-1 running stale
-    To hold it back, set the stack's parameter Level=alert or narrow Scope, or tag an instance
-    reprofile=alert.
-
-    What to do now
-    Look at the profiles that are still broken. What IAM has, as here of bare, has to be what each
-    instance holds:
-        aws iam get-instance-profile --region us-east-1 --instance-profile-name bare --query 'InstanceProfile.[InstanceProfileId,Roles[0].RoleName]' --output text
+    Details
+    - bare: 1 instance (role-less), needs a person
+        bare i-00000000000000003 us-east-1 running
+    - gone: 1 instance (gone), needs a person
+        gone i-00000000000000001 us-east-1 running
+    - stale: 1 instance (stale), the next sweep repairs it
+        stale i-00000000000000002 us-east-1 running
     ");
     scenario.aws.remove_role_from_instance_profile("never", "never").unwrap();
     scenario.run_for(5 * MINUTE).await;
-    assert_eq!(scenario.subjects()[2], "[Reprofile] BROKEN never: 1 of 1 instance cut off (111122223333)");
+    assert_eq!(
+        scenario.subjects()[2],
+        "[Reprofile] BROKEN never: never (us-east-1) lost its AWS permissions (111122223333)"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +155,7 @@ async fn a_closed_region_is_reported_once_each_time_that_it_closes() {
     for _ in 0..3 {
         scenario.sweep().await;
     }
-    assert_eq!(scenario.subjects(), ["[Reprofile] NOTICE account 111122223333: 1 region cannot be looked at"]);
+    assert_eq!(scenario.subjects(), ["[Reprofile] NOTICE account 111122223333: 1 region cannot be read"]);
     scenario.aws.mend();
     scenario.sweep().await;
     scenario.aws.break_region("eu-west-1", Fault::DENIED);
@@ -179,10 +172,16 @@ async fn findings_of_a_first_sweep_are_healed_later_though_its_digest_was_lost()
     scenario.aws.fail_next(1, Operation::Publish, Fault::UNAVAILABLE);
     scenario.begin_sweep();
     scenario.run_for(HOUR).await;
-    assert_eq!(scenario.subjects(), ["[Reprofile] BROKEN web-role: 1 of 1 instance cut off (111122223333)"]);
+    assert_eq!(
+        scenario.subjects(),
+        ["[Reprofile] BROKEN web-role: a (us-east-1) lost its AWS permissions (111122223333)"]
+    );
     scenario.begin_sweep();
     assert!(scenario.run_until_quiet(2 * HOUR).await);
-    assert_eq!(scenario.subjects()[1..], ["[Reprofile] HEALED web-role: 1 of 1 instance re-associated (111122223333)"]);
+    assert_eq!(
+        scenario.subjects()[1..],
+        ["[Reprofile] HEALED web-role: a (us-east-1) has its role back (111122223333)"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,5 +193,8 @@ async fn a_digest_that_was_not_delivered_is_replaced_by_an_alert() {
     scenario.aws.fail_next(1, Operation::Publish, Fault::UNAVAILABLE);
     scenario.begin_sweep();
     scenario.run_for(10 * MINUTE).await;
-    assert_eq!(scenario.subjects(), ["[Reprofile] BROKEN web-role: 1 of 1 instance cut off (111122223333)"]);
+    assert_eq!(
+        scenario.subjects(),
+        ["[Reprofile] BROKEN web-role: a (us-east-1) lost its AWS permissions (111122223333)"]
+    );
 }

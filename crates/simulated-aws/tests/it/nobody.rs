@@ -147,5 +147,9 @@ async fn a_refusal_that_does_not_clear_is_retried_few_times() {
     scenario.run_for(HOUR).await;
     let tries = scenario.aws.count(Operation::ReplaceIamInstanceProfileAssociation);
     assert!((2..=40).contains(&tries), "{tries} tries in an hour");
-    assert_eq!(scenario.subjects(), ["[Reprofile] FAILED web-role: 1 of 1 instance not repaired (111122223333)"]);
+    // Reprofile promises to try again, and then reports that it does not succeed.
+    assert_eq!(scenario.statuses(), ["FAILED", "FAILED"]);
+    assert_eq!(scenario.attributes(["severity"]), ["warning", "critical"]);
+    let last = scenario.last_body();
+    assert!(last.starts_with("Update 2: Reprofile promised to act by 12:03 UTC and did not succeed."), "{last}");
 }

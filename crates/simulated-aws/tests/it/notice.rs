@@ -20,28 +20,18 @@ async fn the_first_sweep_writes_nothing_and_announces_the_repairs_of_the_next() 
     assert_eq!(scenario.aws.writes().len(), 0, "neither the sweep nor the rechecks that follow");
     let body = &scenario.messages()[0].body;
     insta::assert_snapshot!(body, @"
-    Reprofile looked at this account for the first time, and found instance profiles that had been
-    broken before: EC2 instances on them are, or were, cut off from the IAM role that gives them AWS
-    permissions. From now on each break is told by itself, when it happens.
+    Reprofile looked at account 111122223333 for the first time. 1 instance of 1 profile lost their IAM
+    role before that. This sweep changed nothing. The next one, 15 minutes from now or later, repairs 1
+    instance. From now on, each break has an alert of its own.
+    1. See all of it:
+        reprofile scan
+    2. Repair what can be repaired; the command shows its plan first:
+        reprofile heal
+    To hold the next sweep back, set Level=alert or narrow Scope, or tag an instance reprofile=alert.
 
-    Account:     111122223333
-    State as of: 2026-11-21 13:05 UTC
-
-    What was found
-    - web-role: BROKEN, 1 instance, 0 re-associated (stale)
-        i-00000000000000001 us-east-1 running a
-
-    What happens next
-    This first sweep changed nothing. The next one, 15 minutes from now or later, repairs 1 instance:
-    - web-role: 1 instance
-        i-00000000000000001 us-east-1 running a
-    To hold it back, set the stack's parameter Level=alert or narrow Scope, or tag an instance
-    reprofile=alert.
-
-    What to do now
-    Look at the profiles that are still broken. What IAM has, as here of web-role, has to be what each
-    instance holds:
-        aws iam get-instance-profile --region us-east-1 --instance-profile-name web-role --query 'InstanceProfile.[InstanceProfileId,Roles[0].RoleName]' --output text
+    Details
+    - web-role: 1 instance (stale), the next sweep repairs it
+        a i-00000000000000001 us-east-1 running
     ");
     assert_eq!(scenario.attributes(["severity"]), ["warning"]);
     assert!(!body.contains("Value=ignore"));
@@ -103,7 +93,7 @@ async fn at_level_alert_or_without_a_schedule_the_digest_names_the_command_line(
         let scenario = stale().await.variable(name, value).deployed();
         scenario.sweep().await;
         let body = &scenario.messages()[0].body;
-        assert!(body.contains("reprofile heal") && body.contains("will repair nothing"), "{body}");
+        assert!(body.contains("reprofile heal") && body.contains("repairs nothing of this"), "{body}");
         assert_eq!(scenario.attributes(["severity"]), ["critical"]);
     }
 }
@@ -127,7 +117,7 @@ async fn at_level_restore_the_first_sweep_and_its_rechecks_leave_iam_alone() {
     scenario.run_for(HOUR + 50 * MINUTE).await;
     assert_eq!(scenario.aws.writes().len(), 0);
     let body = &scenario.messages()[0].body;
-    assert!(body.contains("after it has repaired the profile in IAM"), "{body}");
+    assert!(body.contains("web-role: 1 instance (gone), the next sweep repairs it"), "{body}");
     scenario.run_for(HOUR).await;
     assert!(scenario.is_re_associated("a"));
 }

@@ -34,7 +34,10 @@ async fn an_instance_from_before_is_swapped_once_and_a_newer_one_left_alone() {
     );
     assert_eq!(scenario.aws.association_of(&scenario.instance("new")).unwrap().id, untouched.unwrap().id);
     assert_eq!(scenario.aws.count(Operation::DisassociateIamInstanceProfile), 1);
-    assert_eq!(scenario.subjects(), ["[Reprofile] HEALED app-profile: 1 of 1 instance re-associated (111122223333)"]);
+    assert_eq!(
+        scenario.subjects(),
+        ["[Reprofile] HEALED app-profile: old (eu-west-1) has its role back (111122223333)"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,7 +48,8 @@ async fn a_replaced_role_that_may_not_be_swapped_is_reported_and_then_resolved()
     let told = scenario.aws.published();
     assert!(told[0].message.subject.contains("BROKEN"), "{:?}", scenario.subjects());
     let body = told[0].message.body.replace('\n', " ");
-    assert!(body.contains("by 2026-11-21 13:00 UTC"), "{body}");
+    assert!(body.contains("No action needed: EC2 ends this by itself by 13:00 UTC."), "{body}");
+    assert_eq!(scenario.attributes(["severity"]), ["info", "info"]);
     assert!(told[1].message.subject.contains("RESOLVED"), "{:?}", scenario.subjects());
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use reprofile_core::decide::iam_repair::{ChosenRole, IamRepaired, Reading};
 use reprofile_core::decide::incident::{Healed, Incident, LastAlert};
 use reprofile_core::decide::losses::{Count, End, Ending, Loss, Losses, Since};
+use reprofile_core::decide::next_actor::{NextActor, Severity};
 use reprofile_core::decide::plan::Action;
 use reprofile_core::decide::profile_record::{
     AccountRecord, Binding, Indexed, Intent, LeaseEntry, ProfileRecord, Replacing, SHAPE, Turn,
@@ -232,6 +233,9 @@ fn with_everything() -> ProfileRecord {
                 broken: BTreeSet::from([instance_id()]),
                 more_broken: vec![count()],
                 successor: Some(ProfileName::new("new-profile").unwrap()),
+                next: Some(NextActor::Reprofile { by: Some(AT) }),
+                severity: Some(Severity::Critical),
+                is_overdue: true,
             }),
             iam_repairs: vec![IamRepaired {
                 role: ChosenRole { name: RoleName::new("web-role").unwrap(), id: role_id() },

@@ -24,7 +24,7 @@ async fn a_stopped_instance_is_swapped_and_healed_once_the_profile_is_a_minute_o
     assert!(scenario.all_are_re_associated());
     assert_eq!(scenario.aws.count(Operation::DisassociateIamInstanceProfile), 1);
     assert_eq!(scenario.aws.count(Operation::AssociateIamInstanceProfile), 1);
-    insta::assert_snapshot!(scenario.subjects().join("\n"), @"[Reprofile] HEALED web-role: 2 of 2 instances re-associated (111122223333)");
+    insta::assert_snapshot!(scenario.subjects().join("\n"), @"[Reprofile] HEALED web-role: 2 instances in eu-west-1 have their role back (111122223333)");
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,7 +78,7 @@ async fn sweeps_report_a_region_that_is_down_once_and_its_return_once() {
     assert_eq!(
         scenario.subjects(),
         [
-            "[Reprofile] NOTICE account 111122223333: 1 region cannot be looked at",
+            "[Reprofile] NOTICE account 111122223333: 1 region cannot be read",
             "[Reprofile] NOTICE account 111122223333: 1 region can be read again",
         ]
     );

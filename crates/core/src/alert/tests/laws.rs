@@ -7,10 +7,10 @@ use proptest::sample::select;
 use time::Duration;
 
 use super::scene::*;
-use crate::alert::message::message;
+use crate::alert::message::{Letterhead, message};
 use crate::config::Format;
 use crate::decide::notification::Notification;
-use crate::decide::plan::Blocker;
+use crate::decide::plan::{Blocker, Level};
 use crate::decide::report::{
     Deferral, Failure, InstanceReport, Outcome, ReconcileReport, Skipped, Status, UnreadRegion,
 };
@@ -21,6 +21,9 @@ use crate::domain::model::Sought;
 use crate::domain::model::{Case, InstanceState, Profile, Trust, TrustPart};
 use crate::domain::names::{Partition, Path, ProfileArn, ProfileName};
 use crate::ports::Message;
+
+const TEXT: Letterhead<'_> = Letterhead { format: Format::Text, level: Level::Reassociate, runbook: None };
+const CHAT: Letterhead<'_> = Letterhead { format: Format::Chat, ..TEXT };
 
 /// A letter that our own words never hold, in every foreign text.
 const MARK: char = 'Ж';
@@ -256,11 +259,11 @@ proptest! {
 
     #[test]
     fn whatever_names_tags_and_events_hold_sns_and_amazon_q_take_it((report, unread) in any_report()) {
-        let text = message(&Notification::of_look(report.clone()), &unread, Format::Text);
+        let text = message(&Notification::of_look(report.clone()), &unread, TEXT);
         takes_sns(&report, &text);
         no_foreign_text_begins_a_line(&text.body);
         severity_fits(&report, &text);
-        let chat = message(&Notification::of_look(report.clone()), &unread, Format::Chat);
+        let chat = message(&Notification::of_look(report.clone()), &unread, CHAT);
         takes_sns(&report, &chat);
         takes_amazon_q(&chat.body);
     }
@@ -292,10 +295,10 @@ fn a_shell_reads_the_commands_as_they_are_meant() {
         );
         report.instances = vec![gone];
 
-        let text = message(&Notification::of_look(report.clone()), &[], Format::Text).body;
+        let text = message(&Notification::of_look(report.clone()), &[], TEXT).body;
         let from_text: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("    aws ")).collect();
         let chat: serde_json::Value =
-            serde_json::from_str(&message(&Notification::of_look(report.clone()), &[], Format::Chat).body).unwrap();
+            serde_json::from_str(&message(&Notification::of_look(report.clone()), &[], CHAT).body).unwrap();
         let description = chat["content"]["description"].as_str().unwrap();
         let next_steps = chat["content"]["nextSteps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap());
         let from_chat: Vec<&str> = next_steps
@@ -336,7 +339,7 @@ fn an_alert_on_the_same_profile_stands_in_the_same_thread() {
         let mut report = report(None);
         report.profile = name(profile);
         let json: serde_json::Value =
-            serde_json::from_str(&message(&Notification::of_look(report.clone()), &[], Format::Chat).body).unwrap();
+            serde_json::from_str(&message(&Notification::of_look(report.clone()), &[], CHAT).body).unwrap();
         json["metadata"]["threadId"].as_str().unwrap().to_owned()
     };
     assert_eq!(thread("web-role"), thread("Web-Role"));

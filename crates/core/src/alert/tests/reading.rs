@@ -5,22 +5,30 @@ mod chat;
 mod failed;
 mod healed;
 mod large;
+mod limits;
 mod renamed;
 mod stuck;
 
+use time::Duration;
+
 use super::scene::*;
-use crate::alert::message::message;
+use crate::alert::message::{Letterhead, message};
 use crate::config::Format;
-use crate::decide::notification::Notification;
-use crate::decide::plan::Blocker;
+use crate::decide::news::News;
+use crate::decide::next_actor::{NextActor, Severity};
+use crate::decide::notification::{IncidentReference, Notification};
+use crate::decide::plan::{Blocker, Level};
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport, UnreadRegion};
 use crate::domain::aws_error::AwsError;
 use crate::domain::event::CallName;
 use crate::domain::model::{Case, InstanceState, Trust, TrustPart};
 
+/// What the alerts of these tests share.
+const HEAD: Letterhead<'_> = Letterhead { format: Format::Text, level: Level::Reassociate, runbook: None };
+
 /// Subject, attributes and body as a subscriber gets them.
 fn read(notification: &Notification, unread: &[UnreadRegion], format: Format) -> String {
-    let message = message(notification, unread, format);
+    let message = message(notification, unread, Letterhead { format, ..HEAD });
     let attributes: Vec<String> = message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let body = match format {
         Format::Text => message.body,
@@ -36,9 +44,28 @@ fn text(report: &ReconcileReport) -> String {
     read(&alone(report), &[], Format::Text)
 }
 
-/// The report as a look that stands for itself.
+/// An alert up to its details.
+fn top(report: &ReconcileReport) -> String {
+    top_of(&alone(report))
+}
+
+/// The same of a notification.
+fn top_of(notification: &Notification) -> String {
+    let text = read(notification, &[], Format::Text);
+    text.split("\nDetails\n").next().unwrap_or_default().to_owned()
+}
+
+/// The first alert of an incident, on a look after which Reprofile comes back in two minutes.
 fn alone(report: &ReconcileReport) -> Notification {
-    Notification::of_look(report.clone())
+    let next = NextActor::of(report, Some(report.at + Duration::minutes(2)));
+    let incident = IncidentReference { id: "web-role-1795262400".to_owned(), revision: 1 };
+    Notification {
+        incident: Some(incident),
+        next,
+        severity: Severity::of(report, next),
+        news: vec![News::First],
+        ..Notification::of_look(report.clone())
+    }
 }
 
 fn with(mut report: ReconcileReport, instances: Vec<InstanceReport>) -> ReconcileReport {

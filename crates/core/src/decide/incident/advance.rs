@@ -8,6 +8,8 @@ use time::Duration;
 use super::broken::Broken;
 use super::{Healed, Incident, LastAlert, Occasion, Timing};
 use crate::decide::losses::LISTED;
+use crate::decide::news::News;
+use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::notification::{IncidentReference, Notification};
 use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Status};
 use crate::domain::event::add_changes;
@@ -110,12 +112,16 @@ impl Incident {
         report: &ReconcileReport,
         before: HealedBefore,
         status: Status,
-        is_reminder: bool,
+        verdict: Verdict,
         history: History,
     ) -> Notification {
+        let Verdict { next, severity, news, .. } = verdict;
         Notification {
             report: report.clone(),
-            incident: Some(IncidentReference { id: self.id.clone(), revision: self.revision + 1, is_reminder }),
+            incident: Some(IncidentReference { id: self.id.clone(), revision: self.revision + 1 }),
+            next,
+            severity,
+            news,
             status,
             changes: self.changes.clone(),
             healed_before: before.listed.into_iter().map(InstanceReport::from).collect(),
@@ -238,7 +244,7 @@ impl Look<'_> {
         if self.is_in_digest() || !incident.was_changed && incident.last_alert.is_none() {
             return Next::default();
         }
-        let notification = incident.notification(self.report, self.before, status, false, self.history);
+        let notification = incident.notification(self.report, self.before, status, Verdict::over(), self.history);
         Next { notification: Some(notification), unpublished: Some(incident), ..Next::default() }
     }
 
@@ -247,28 +253,31 @@ impl Look<'_> {
     fn go_on(self, mut incident: Incident, broken: Broken<'_>, now: Timestamp, timing: Timing) -> Next {
         let report = self.report;
         let status = report.status().max(Status::Broken);
-        let (is_news, is_reminder) = match &incident.last_alert {
-            None => (!broken.is_empty() || incident.has_unreported(), false),
-            Some(last) => {
-                let is_worse = is_worse(last, report, &broken, status);
-                let is_due = !timing.remind.is_zero() && now - last.at >= timing.remind;
-                (is_worse || is_due, !is_worse)
-            }
-        };
         let mut next = Next { requeue: requeue(&incident, report, now, timing), ..Next::default() };
-        if is_news {
+        let next_look = next.requeue.map(|wait| now + wait);
+        let verdict = Verdict::of(&incident, report, &broken, status, now, next_look, timing);
+        if !verdict.news.is_empty() {
+            let (broken, more_broken) = broken.bounded();
+            let last_alert = LastAlert {
+                at: now,
+                status,
+                case: report.case(),
+                broken,
+                more_broken,
+                successor: report.successor().cloned(),
+                next: Some(verdict.next),
+                severity: Some(verdict.severity),
+                is_overdue: verdict.is_overdue,
+            };
             if !self.is_in_digest() {
                 next.unpublished = Some(incident.clone());
-                next.notification = Some(incident.notification(report, self.before, status, is_reminder, self.history));
+                next.notification = Some(incident.notification(report, self.before, status, verdict, self.history));
                 incident.revision += 1;
             }
             incident.healed.clear();
             incident.more_healed = 0;
             incident.iam_repairs.clear();
-            let (broken, more_broken) = broken.bounded();
-            let successor = report.successor().cloned();
-            incident.last_alert =
-                Some(LastAlert { at: now, status, case: report.case(), broken, more_broken, successor });
+            incident.last_alert = Some(last_alert);
         }
         if next.requeue.is_some() {
             incident.sequence += 1;
@@ -283,12 +292,72 @@ impl Look<'_> {
     }
 }
 
-/// Whether it is worse than the last alert said.
-fn is_worse(last: &LastAlert, report: &ReconcileReport, broken: &Broken<'_>, status: Status) -> bool {
-    broken.are_more_than(last)
-        || status > last.status
-        || report.case().severity_rank() > last.case.severity_rank()
-        || report.successor().is_some_and(|by| last.successor.as_ref() != Some(by))
+/// What a look means for people: who acts next, how urgent that is, and what is new.
+struct Verdict {
+    next: NextActor,
+    severity: Severity,
+    /// Nothing: no alert is due.
+    news: Vec<News>,
+    /// Whether Reprofile did not keep what an alert promised.
+    is_overdue: bool,
+}
+
+impl Verdict {
+    fn over() -> Self {
+        let next = NextActor::Nobody { by: None };
+        Self { next, severity: Severity::Info, news: vec![News::Over], is_overdue: false }
+    }
+
+    fn of(
+        incident: &Incident,
+        report: &ReconcileReport,
+        broken: &Broken<'_>,
+        status: Status,
+        now: Timestamp,
+        next_look: Option<Timestamp>,
+        timing: Timing,
+    ) -> Self {
+        let last = incident.last_alert.as_ref();
+        let promised = last.and_then(|last| last.next).filter(|next| !broken.is_empty() && next.is_overdue(now));
+        let is_overdue = promised.is_some() || last.is_some_and(|last| last.is_overdue);
+        let next = if is_overdue { NextActor::Person } else { NextActor::of(report, next_look) };
+        let severity = Severity::of(report, next);
+        let news = match last {
+            None if !broken.is_empty() || incident.has_unreported() => vec![News::First],
+            None => Vec::new(),
+            Some(last) => {
+                let mut news = worse(last, report, broken, status);
+                // An alert of an older version counts as urgent.
+                let was_critical = last.severity.is_none_or(|severity| severity == Severity::Critical);
+                if let Some(by) = promised.and_then(|promised| promised.by()) {
+                    news.push(News::Overdue(by));
+                } else if severity == Severity::Critical && !was_critical {
+                    news.push(News::PersonActs);
+                }
+                if news.is_empty() && !timing.remind.is_zero() && now - last.at >= timing.remind {
+                    news.push(News::Reminder);
+                }
+                news
+            }
+        };
+        Self { next, severity, news, is_overdue }
+    }
+}
+
+/// In what it is worse than the last alert said.
+fn worse(last: &LastAlert, report: &ReconcileReport, broken: &Broken<'_>, status: Status) -> Vec<News> {
+    let more = broken.more_than(last);
+    let is_graver = report.case().severity_rank() > last.case.severity_rank();
+    let has_new_successor = report.successor().is_some_and(|by| last.successor.as_ref() != Some(by));
+    [
+        (more > 0).then_some(News::MoreInstances(more)),
+        is_graver.then_some(News::Worse),
+        (status > last.status).then_some(News::StepFailed),
+        has_new_successor.then_some(News::Successor),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// When to look again at what is broken still.

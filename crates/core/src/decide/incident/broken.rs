@@ -34,14 +34,16 @@ impl<'a> Broken<'a> {
         (ids, stored(others))
     }
 
-    /// Whether other instances are broken than the last alert reported: by their ids, and beyond those by the number in
-    /// each region.
-    pub(super) fn are_more_than(&self, last: &LastAlert) -> bool {
+    /// How many more instances are broken than the last alert reported: by their ids, and beyond those by the number in each
+    /// region.
+    pub(super) fn more_than(&self, last: &LastAlert) -> usize {
         let mut others: BTreeMap<&Region, usize> = BTreeMap::new();
         for (region, _) in self.0.iter().filter(|(id, _)| !last.broken.contains(id)).map(|(_, place)| place) {
             *others.entry(region).or_default() += 1;
         }
         let last = by_region(&last.more_broken);
-        others.into_iter().any(|(region, number)| number > last.get(region).copied().unwrap_or_default())
+        let more =
+            |(region, number): (&Region, usize)| number.saturating_sub(last.get(region).copied().unwrap_or_default());
+        others.into_iter().map(more).sum()
     }
 }

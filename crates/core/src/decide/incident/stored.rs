@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::losses::Count;
+use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::report::Status;
 use crate::domain::model::{Case, Timestamp};
 use crate::domain::names::{InstanceId, ProfileName};
@@ -26,19 +27,36 @@ pub(super) struct LastAlert {
     more_broken: Vec<Count>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     successor: Option<ProfileName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<NextActor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_overdue: bool,
 }
 
 impl From<LastAlert> for super::LastAlert {
     fn from(stored: LastAlert) -> Self {
-        let LastAlert { at, status, case, broken, newer_case, more_broken, successor } = stored;
-        Self { at, status, case: newer_case.unwrap_or(case), broken, more_broken, successor }
+        let LastAlert { at, status, case, broken, newer_case, more_broken, successor, next, severity, is_overdue } =
+            stored;
+        Self {
+            at,
+            status,
+            case: newer_case.unwrap_or(case),
+            broken,
+            more_broken,
+            successor,
+            next,
+            severity,
+            is_overdue,
+        }
     }
 }
 
 impl From<super::LastAlert> for LastAlert {
     fn from(alert: super::LastAlert) -> Self {
-        let super::LastAlert { at, status, case, broken, more_broken, successor } = alert;
+        let super::LastAlert { at, status, case, broken, more_broken, successor, next, severity, is_overdue } = alert;
         let (case, newer_case) = case.to_stored();
-        Self { at, status, case, broken, newer_case, more_broken, successor }
+        Self { at, status, case, broken, newer_case, more_broken, successor, next, severity, is_overdue }
     }
 }

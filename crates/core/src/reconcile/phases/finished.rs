@@ -97,7 +97,7 @@ impl Finished {
     async fn notify<A: Account>(&mut self, context: &Context<A>, next: Next, unread: &[UnreadRegion]) -> Next {
         let Some(notification) = &next.notification else { return next };
         let profile = &self.report.profile;
-        match publish(context, &message(notification, unread, context.config.format), profile).await {
+        match publish(context, &message(notification, unread, context.letterhead()), profile).await {
             Ok(()) => {
                 self.alerts += 1;
                 next

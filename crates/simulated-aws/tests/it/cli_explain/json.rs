@@ -20,7 +20,7 @@ async fn the_same_as_json() {
           "commands": [
             "aws ec2 replace-iam-instance-profile-association --region eu-west-1 --association-id iip-assoc-00000000000000001 --iam-instance-profile Name=web-role"
           ],
-          "do": "Re-associate the running instances with the instance profile of the same name:"
+          "do": "Re-associate with the instance profile of the same name:"
         }
       ],
       "credentials": "Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role that was deleted, as here, stop sooner. New ones do not come until it is repaired. What an instance has in hand cannot be seen from outside.",

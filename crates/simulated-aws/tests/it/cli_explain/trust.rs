@@ -73,7 +73,8 @@ async fn a_healthy_instance_whose_trust_is_unsure_is_not_said_to_work() {
 
     Good to know
     - Whether the trust policy of the role web-role lets EC2 use it is not known: EC2 may or may not
-      meet its condition StringEquals on aws:SourceAccount. If credentials stay away, look there.
+      meet its condition StringEquals on aws:SourceAccount. If an instance gets no credentials, look
+      there.
     ");
     let json = Ask::of(&aws).json(instance.as_str()).await;
     let role = &json["live"]["role"];

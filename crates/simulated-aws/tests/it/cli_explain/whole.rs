@@ -10,7 +10,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     ask.trail = Some(FakeTrail::of(&aws));
     let (text, exit) = ask.about(running.as_str(), Format::Table).await.unwrap();
     assert_eq!((exit, aws.writes().len()), (Exit::Broken, 0));
-    insta::assert_snapshot!(text, @r#"
+    insta::assert_snapshot!(text, @"
     BROKEN: web-1 (i-00000000000000001) is cut off from the IAM role that should give it AWS
     permissions.
 
@@ -18,8 +18,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     Instance profile: web-role
     Case:             stale (case A)
     Broken since:     2026-11-21 12:00 UTC
-    Changed by:       arn:aws:iam::111122223333:user/alice, with "AWS console", from 192.0.2.10; all
-                      changes are listed below
+    Changed by:       alice (IAM user), AWS console, 192.0.2.10; all changes are listed below
     State as of:      2026-11-21 12:10 UTC
 
     What IAM has
@@ -33,12 +32,8 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
         i-00000000000000001 eu-west-1 running web-1, associated by iip-assoc-00000000000000001
 
     What happened
-    An EC2 instance gets its AWS permissions from an IAM role. What ties the two together is an instance
-    profile: a container that holds the role, and is attached to the instance.
-    The instance profile web-role was deleted (2026-11-21 12:00 UTC) and created again under the same
-    name (2026-11-21 12:00 UTC). So was its role web-role. EC2 does not go by the name but by a hidden
-    id, so an instance that had the old profile still points at an id that is gone, and gets no new AWS
-    credentials; yet the console shows it as attached.
+    The instance profile web-role was deleted (12:00 UTC) and created again (12:00 UTC), and so was its
+    role web-role. EC2 goes by its id: the instances hold the old one. The console looks fine.
 
     What the credentials on the instances still do
     Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role
@@ -54,32 +49,25 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
       AIPAEXAMPLE0000000002.
 
     What to do now
-    Re-associate the running instances with the instance profile of the same name:
+    Re-associate with the instance profile of the same name:
         aws ec2 replace-iam-instance-profile-association --region eu-west-1 --association-id iip-assoc-00000000000000001 --iam-instance-profile Name=web-role
 
-    Changes in IAM that led here, with the ids of CloudTrail's events
-    - arn:aws:iam::111122223333:user/alice, with "AWS console", from 192.0.2.10
-        2026-11-21 12:00:00 UTC RemoveRoleFromInstanceProfile web-role, role web-role
-          00000000-0000-4000-8000-000000000002
-        2026-11-21 12:00:01 UTC DeleteInstanceProfile web-role 00000000-0000-4000-8000-000000000005
-        2026-11-21 12:00:02 UTC DeleteRole web-role 00000000-0000-4000-8000-000000000008
-        2026-11-21 12:00:02 UTC CreateRole web-role 00000000-0000-4000-8000-00000000000b
-        2026-11-21 12:00:03 UTC CreateInstanceProfile web-role 00000000-0000-4000-8000-00000000000e
-        2026-11-21 12:00:04 UTC AddRoleToInstanceProfile web-role, role web-role
-          00000000-0000-4000-8000-000000000011
+    Changes in IAM, with the ids of CloudTrail's events
+    - 6 CloudTrail events, by arn:aws:iam::111122223333:user/alice:
+        12:00:00 UTC RemoveRoleFromInstanceProfile web-role 00000000-0000-4000-8000-000000000002
+        12:00:01 UTC DeleteInstanceProfile web-role 00000000-0000-4000-8000-000000000005
+        12:00:02 UTC DeleteRole web-role 00000000-0000-4000-8000-000000000008
+        12:00:02 UTC CreateRole web-role 00000000-0000-4000-8000-00000000000b
+        12:00:03 UTC CreateInstanceProfile web-role 00000000-0000-4000-8000-00000000000e
+        12:00:04 UTC AddRoleToInstanceProfile web-role 00000000-0000-4000-8000-000000000011
 
     Where that is from
     CloudTrail's event history was read in us-east-1, from 2026-08-23 12:10 UTC on (it keeps 90 days).
     Its newest events can be minutes late; calls that failed are left out.
 
     Good to know
-    - New launches get the present profile and are not hit.
-    - The role web-role itself is a new one. What named an old one (trust policies of other roles,
-      bucket, key and queue policies, KMS grants, EKS access entries) stored its internal id (AROA...)
-      and does not admit the new one. That stays broken until the role's ARN is entered there again.
-    - To have an instance left alone, and hear no more of it, tag it reprofile=ignore, as here the
-      first:
-        aws ec2 create-tags --region eu-west-1 --resources i-00000000000000001 --tags Key=reprofile,Value=ignore
+    - The role web-role is a new one: policies and grants that named the old role still point at its
+      deleted id. Save them again with the role's ARN.
 
     How to check by hand
     This has to show an id (AIPA...) and a role, as IAM has them:
@@ -88,7 +76,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
         aws ec2 describe-iam-instance-profile-associations --region eu-west-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
     And on the instance itself, this has to name the role:
         aws sts get-caller-identity
-    "#);
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,12 +109,8 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
         i-00000000000000003 eu-west-1 running web-3, associated by iip-assoc-00000000000000003
 
     What happened
-    An EC2 instance gets its AWS permissions from an IAM role. What ties the two together is an instance
-    profile: a container that holds the role, and is attached to the instance.
-    The instance profile web-role is not the one that was attached: that one was deleted, and one of the
-    same name was created (2026-11-21 12:00 UTC). EC2 does not go by the name but by a hidden id, so an
-    instance that had the old profile still points at an id that is gone, and gets no new AWS
-    credentials; yet the console shows it as attached.
+    The instance profile web-role is a new one (12:00 UTC). EC2 goes by its id: the instances hold the
+    old one. The console looks fine.
 
     What the credentials on the instances still do
     Those from before the break work for up to about 6 hours after the break. If the role they came from
@@ -144,23 +128,15 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
       i-00000000000000002, to hold AIPAEXAMPLE0000000002.
 
     What to do now
-    1. Re-associate the running instances with the instance profile of the same name:
+    1. Re-associate with the instance profile of the same name:
         aws ec2 replace-iam-instance-profile-association --region eu-west-1 --association-id iip-assoc-00000000000000001 --iam-instance-profile Name=web-role
-    2. Detach the old instance profile from each stopped instance, and attach the one of the same name.
-       Check the association ids first, by the first command of each region:
-        aws ec2 describe-iam-instance-profile-associations --region us-east-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
+    2. Detach the old profile from each stopped instance, and attach the one of the same name:
         aws ec2 disassociate-iam-instance-profile --region us-east-1 --association-id iip-assoc-00000000000000002
         aws ec2 associate-iam-instance-profile --region us-east-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role
 
     Good to know
-    - New launches get the present profile and are not hit.
-    - The role web-role is younger than the last start of an instance above, so it may be a new one
-      itself. What named an old one (trust policies of other roles, bucket, key and queue policies, KMS
-      grants, EKS access entries) stored its internal id (AROA...) and does not admit the new one. That
-      stays broken until the role's ARN is entered there again.
-    - To have an instance left alone, and hear no more of it, tag it reprofile=ignore, as here the
-      first:
-        aws ec2 create-tags --region eu-west-1 --resources i-00000000000000001 --tags Key=reprofile,Value=ignore
+    - The role web-role is younger than the instances, so it may be a new one: policies and grants that
+      named the old role still point at its deleted id. Save them again with the role's ARN.
 
     How to check by hand
     This has to show an id (AIPA...) and a role, as IAM has them:

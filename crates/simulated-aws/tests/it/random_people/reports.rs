@@ -17,10 +17,6 @@ use reprofile_simulated_aws::{Effect, Published};
 
 type Judgement = Result<(), TestCaseError>;
 
-/// Whether an alert is due as soon as a person has to act. Until then an instance that is started after the last alert
-/// stays with the severity that it had when it was stopped.
-const A_CHANGE_OF_WHO_ACTS_IS_REPORTED: bool = false;
-
 /// The alerts of one incident, oldest first.
 struct Reported<'a> {
     alerts: Vec<&'a Published>,
@@ -89,12 +85,8 @@ impl Trial<'_> {
         broken: &[(InstanceId, Association)],
         last: &Published,
     ) -> Judgement {
-        let starts = self.stage.starts();
-        let is_known = |id: &InstanceId| {
-            A_CHANGE_OF_WHO_ACTS_IS_REPORTED || !starts.iter().any(|(at, started)| started == id && *at >= last.at)
-        };
         let runs = |id: &InstanceId| self.aws.state_of(id) == InstanceState::Running;
-        if let Some((id, _)) = broken.iter().find(|(id, _)| runs(id) && is_known(id)) {
+        if let Some((id, _)) = broken.iter().find(|(id, _)| runs(id)) {
             let severity = attribute(&last.message, "severity");
             prop_assert!(severity == "critical", "{id} runs without its role, {severity}: {}", last.message.subject);
         }

@@ -19,7 +19,6 @@ pub struct Stage {
     pub aws: AwsModel,
     instances: Rc<RefCell<Vec<(InstanceId, &'static str)>>>,
     tags: Rc<RefCell<Vec<Tag>>>,
-    starts: Rc<RefCell<Vec<(Timestamp, InstanceId)>>>,
 }
 
 /// When an instance was given which tag.
@@ -42,7 +41,7 @@ impl Stage {
                 settings.pages_start_empty = true;
             }
         });
-        let stage = Self { aws, instances: Rc::default(), tags: Rc::default(), starts: Rc::default() };
+        let stage = Self { aws, instances: Rc::default(), tags: Rc::default() };
         for Given { region, profile, state, is_operated } in &case.instances {
             let name = format!("given-{}", stage.instances.borrow().len());
             let id = if *is_operated {
@@ -63,11 +62,6 @@ impl Stage {
     /// The tags that were set.
     pub fn tags(&self) -> Vec<Tag> {
         self.tags.borrow().clone()
-    }
-
-    /// When people started which instance.
-    pub fn starts(&self) -> Vec<(Timestamp, InstanceId)> {
-        self.starts.borrow().clone()
     }
 
     fn instance(&self, number: usize) -> (InstanceId, &'static str) {
@@ -128,11 +122,7 @@ impl Stage {
         let aws = &self.aws;
         match *what {
             What::Stops(number) => drop(aws.stop(&self.instance(number).0)),
-            What::Starts(number) => {
-                let (id, _) = self.instance(number);
-                drop(aws.start(&id));
-                self.starts.borrow_mut().push((aws.now(), id));
-            }
+            What::Starts(number) => drop(aws.start(&self.instance(number).0)),
             What::Terminates(number) => drop(aws.terminate(&self.instance(number).0)),
             What::Launches(region, profile) => {
                 let instances = &mut *self.instances.borrow_mut();

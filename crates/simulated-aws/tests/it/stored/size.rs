@@ -228,8 +228,8 @@ async fn an_account_with_3000_broken_instances_is_reported_and_healed() {
     assert_eq!(
         scenario.subjects(),
         [
-            "[Reprofile] BROKEN web-role: 3000 of 3000 instances cut off (111122223333)",
-            "[Reprofile] HEALED web-role: 3000 of 3000 instances re-associated (111122223333)"
+            "[Reprofile] BROKEN web-role: 3000 instances in eu-west-1 lost their AWS permissions (111122223333)",
+            "[Reprofile] HEALED web-role: 3000 instances in eu-west-1 have their role back (111122223333)"
         ]
     );
 }
