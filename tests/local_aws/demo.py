@@ -1,4 +1,4 @@
-"""The demo: breaks instances as people do, on a local AWS, and tells in two acts how Reprofile puts them back.
+"""The demo: breaks instances as people do, on a local AWS, and shows in two acts how Reprofile repairs them.
 
 Invariant: every id, time and sentence of an alert it prints was read from the local AWS in this run; it ends with 0 only
 if every instance is healed, and leaves no process behind.
@@ -22,18 +22,18 @@ ROLE = "web-role"
 AWAY = "eu-west-1"
 # On AWS an IAM event takes seconds to minutes until it arrives. Here it waits just long enough for the break to be shown.
 EVENT_DELAY_MS = 1500
-# The time that a break may settle before it is told. As deployed: 45 s.
+# How long a break may settle before Reprofile alerts. As deployed: 45 s.
 SETTLE_SECONDS = 2
 PATIENCE_SECONDS = 60
 
-# The second act: a profile as infrastructure as code makes them, and the times as short as they show anything.
+# The second act: a profile as infrastructure as code makes them, and the shortest times that still show something.
 SHOP_PROFILE, SHOP_ROLE, SHOP_PATH, SHOP_TAGS = "shop-server", "shop-role", "/shop/", {"team": "shop"}
 RESTORE = {"Level": "restore", "SettleSeconds": 1, "ConfirmSeconds": 2}
 RESTORED = "reprofile:restored"
 
 
 def main():
-    parser = argparse.ArgumentParser(description="breaks and heals EC2 instances on a local AWS, told as a story")
+    parser = argparse.ArgumentParser(description="breaks and heals EC2 instances on a local AWS, as a story")
     parser.add_argument("--bootstrap", type=pathlib.Path, default=deployment.BOOTSTRAP, help="the built Lambda function")
     parser.add_argument("--template", type=pathlib.Path, default=deployment.TEMPLATE, help="default: the project's")
     arguments = parser.parse_args()
@@ -74,7 +74,7 @@ class Demo:
         return self.end()
 
     def first_act(self):
-        """The console deletes and creates a role: told once, healed, closed."""
+        """The console deletes and creates a role: reported once, healed, closed."""
         self.ordinary_day()
         old = self.profile_id()
         broken = self.deleted(old)
@@ -87,7 +87,7 @@ class Demo:
         self.reprofile.until_idle()
         self.what_reprofile_did(mark, created_at)
         self.after(old, healed_after)
-        self.told_healed(broken, healed)
+        self.healed_alert(broken, healed)
         self.closed()
 
     def second_act(self, template, bootstrap):
@@ -102,7 +102,7 @@ class Demo:
         self.reprofile.until_idle()
         self.how_it_was_restored(mark, deleted_at)
         self.what_is_there_again(before)
-        self.told_restored(healed)
+        self.restored_alerts(healed)
 
     # --------------------------------------------------------------------------------------------------- first act
 
@@ -118,13 +118,12 @@ class Demo:
         stack = stacks.deploy(self.aws, template, bootstrap, parameters={"SettleSeconds": SETTLE_SECONDS})
         self.reprofile = deployment.Reprofile(self.aws, stack)
         story.say(f"""{template.name} is deployed in {HOME_REGION}, as "sam deploy" does it:
-                  {len(stack.resources)} resources, in {time.monotonic() - began:.1f} s, with its defaults but one: a break
-                  may settle for {SETTLE_SECONDS} s before people are told, instead of 45 s. Changes in IAM now wake it this
-                  way:""")
+                  {len(stack.resources)} resources, in {time.monotonic() - began:.1f} s, with its defaults but one. It alerts
+                  people {SETTLE_SECONDS} s after a break instead of 45 s. Changes in IAM now wake it this way:""")
         story.line()
         story.line("     change in IAM -> CloudTrail -> EventBridge rule -> SQS queue -> Lambda function -> EC2, SNS topic")
         story.line()
-        story.say("Somebody has subscribed to the topic, and will get what Reprofile has to tell.")
+        story.say("Somebody has subscribed to the topic, and gets the alerts.")
 
     def ordinary_day(self):
         story, aws = self.story, self.aws
@@ -134,27 +133,26 @@ class Demo:
             self.instances[aws.run_instance(ROLE, region, name=name), region] = ROLE
         self.reprofile.until_idle()
         story.chapter("An ordinary day: two servers get their permissions from a role")
-        story.say(f"""Alice has created the role {ROLE} in the console. Without a word, the console also made an "instance
-                  profile" of the same name and put the role into it: the profile is what EC2 attaches to a server. Two
-                  servers run with it, web-1 in {HOME_REGION} and web-2 in {AWAY}.""")
+        story.say(f"""Alice has created the role {ROLE} in the console. The console silently made an "instance profile" of the
+                  same name too, and put the role into it. EC2 attaches the profile, not the role, to a server. Two servers
+                  have it: web-1 in {HOME_REGION} and web-2 in {AWAY}.""")
         self.side_by_side(self.profile_id())
-        story.say("""EC2 has noted the profile's id. It is the one that IAM has: the servers get AWS credentials, and
-                  all is well.""")
+        story.say("""EC2 remembers the profile's id. IAM has the same one: the servers get AWS credentials, and all is
+                  well.""")
 
     def deleted(self, old):
         """Alice's first half; returns the alert."""
         story, aws = self.story, self.aws
         story.chapter("Alice deletes the role")
         aws.console_delete_role(ROLE, user=self.alice)
-        story.say("""She has a look at another one first, or thinks that nobody needs it. The console deletes the instance
-                  profile along with the role. EC2 lets it go without a question, and goes on holding its id:""")
+        story.say("""She thinks that nobody needs it. The console deletes the instance profile along with the role. EC2 does
+                  not object, and still holds the profile's id:""")
         self.side_by_side(old)
         began = time.time()
         broken = self.reprofile.alert(ROLE, "BROKEN")
-        story.say(f"""Reprofile sees it at once, but does not cry at once: most roles that are deleted are created again
-                  within seconds, by Terraform and others. It waits ({SETTLE_SECONDS} s here, 45 s as deployed), looks
-                  again, and tells it to the subscriber {time.time() - began:.1f} s after the deletion. This is how the
-                  message begins:""")
+        story.say(f"""Reprofile sees it at once, but does not alert at once. Terraform and others often delete a role and
+                  create it again within seconds. So Reprofile waits ({SETTLE_SECONDS} s here, 45 s as deployed) and looks
+                  again. It alerts the subscriber {time.time() - began:.1f} s after the deletion. The alert begins:""")
         self.quote(broken, lines=6)
         return broken
 
@@ -166,13 +164,13 @@ class Demo:
         held = {self.held_id(instance, region) for instance, region in self.instances}
         story.chapter("The trap: Alice creates it again")
         story.say("""The name is the same as before, so what could be wrong? The console has made a new instance profile,
-                  and it has a new id. EC2 still holds the old id, of the profile that is gone.""")
+                  and it has a new id. EC2 still holds the id of the deleted one.""")
         self.side_by_side(old)
         if held != {old} or self.profile_id() == old:
             story.say("(This machine was so slow that Reprofile has already been here.)")
-        story.say("""Names and ARNs are the same, the state is "associated", the console shows every server with its role:
-                  it all looks linked. But the ids differ, so neither server gets new AWS credentials. What they still
-                  hold stops working, and no alarm rings. On AWS one sees it only by comparing two ids by hand:""")
+        story.say("""Everything looks fine: names and ARNs are the same, the state is "associated", and the console shows
+                  every server with its role. But the ids differ, so neither server gets new AWS credentials. Those that
+                  they hold expire, and no alarm rings. On AWS you see it only if you compare two ids by hand:""")
         story.line()
         story.command(f"aws iam get-instance-profile --instance-profile-name {ROLE} "
                       "--query InstanceProfile.InstanceProfileId")
@@ -182,14 +180,14 @@ class Demo:
     def what_reprofile_did(self, mark, created_at):
         story = self.story
         story.chapter("Reprofile wakes up")
-        story.say("""Nobody has called it. CloudTrail's events of what Alice did have reached the Lambda function, which
-                  looks at IAM and at EC2 in every region and compares the ids. All of its calls to them, by the seconds
-                  since Alice was done (those to its own table and queue are left out):""")
+        story.say("""Nobody has called it. CloudTrail's events about Alice's changes have reached the Lambda function. It
+                  looks at IAM, and at EC2 in every region, and compares the ids. These are all its calls to IAM, EC2 and
+                  SNS, by the seconds since Alice's last one:""")
         self.table_of([call for call in self.reprofile.calls(mark) if call["time"] >= created_at], created_at)
-        story.say("""Before the first call the events were on their way (on AWS: seconds to minutes), and gathered in the
-                  queue (5 s as deployed, less here). ReplaceIamInstanceProfileAssociation is the only call that changes
-                  anything: to the profile of the same name, never to another. Then Reprofile reads again what EC2 and
-                  IAM have: only what it has seen is called healed.""")
+        story.say("""The first call is late because the events travel (on AWS: seconds to minutes), and because the queue
+                  gathers them (5 s as deployed, less here). ReplaceIamInstanceProfileAssociation is the only call that
+                  changes anything. It attaches the profile of the same name, never another. Then Reprofile reads EC2 and
+                  IAM again: it reports as healed only what it has seen.""")
 
     def after(self, old, healed_after):
         self.story.chapter("Healed")
@@ -197,22 +195,23 @@ class Demo:
         self.story.say(f"""Both servers get AWS credentials again, from the new role, {healed_after:.1f} s after Alice created
                        it.""")
 
-    def told_healed(self, broken, healed):
+    def healed_alert(self, broken, healed):
         story = self.story
-        story.chapter("What the subscriber of the topic is told")
+        story.chapter("What the subscriber reads")
         incident = healed["attributes"]["incident"]
         same = "the same incident" if incident == broken["attributes"]["incident"] else "ANOTHER incident"
-        story.say(f"""In full, as it came. It belongs to {same} as the first alert ({incident}), as its revision
+        story.say(f"""The whole alert. It belongs to {same} as the first one ({incident}), and is its revision
                   {healed['attributes']['revision']}.""")
         self.quote(healed)
 
     def closed(self):
-        """A day in a moment: what is delayed comes at once."""
+        """Waits until no recheck is under way."""
         story = self.story
         eventually(self.reprofile.is_over)
         alerts = self.reprofile.alerts(ROLE)
-        story.chapter("Over")
-        story.say(f"""The incident is closed: no recheck is under way any more. {len(alerts)} messages were sent in all:""")
+        story.chapter("Done")
+        story.say(f"""The incident is closed, and no recheck is under way any more. Reprofile sent {len(alerts)} alerts in
+                  all:""")
         story.line()
         for alert in alerts:
             story.line(f"     {alert['subject']}")
@@ -224,11 +223,11 @@ class Demo:
         story.chapter("Second act: Reprofile may also write to IAM")
         self.aws.settings(event_delay_ms=deployment.QUICK["event_delay_ms"])
         self.reprofile.stack = stacks.deploy(self.aws, template, bootstrap, parameters=RESTORE)
-        story.say(f"""So far it re-associated servers, and no more: its level was "reassociate". The same stack is updated now,
-                  to level "restore": what was deleted from IAM, and is not created again by anybody, it may create again
-                  itself. It makes sure first. Times are shortened here: a break settles for {RESTORE['SettleSeconds']} s
-                  (as deployed: 45 s), and IAM is written only when the same was seen twice, at least
-                  {RESTORE['ConfirmSeconds']} s apart (as deployed: 300 s, out of the way of Terraform and people).""")
+        story.say(f"""So far Reprofile only re-associated servers: its level was "reassociate". Now the same stack is updated
+                  to level "restore". If somebody deletes an instance profile and nobody creates it again, Reprofile may
+                  create it. It makes sure first: it writes to IAM only after it has read the same state twice, at least
+                  {RESTORE['ConfirmSeconds']} s apart. As deployed that is 300 s, out of the way of Terraform and people. A
+                  break settles for {RESTORE['SettleSeconds']} s here, 45 s as deployed.""")
 
     def another_server(self):
         """Bob's server, and its profile as it is before; Reprofile sees it when the role is put in."""
@@ -243,8 +242,8 @@ class Demo:
         eventually(lambda: self.reprofile.looks(SHOP_PROFILE, mark), PATIENCE_SECONDS)
         self.reprofile.until_idle()
         story.line()
-        story.say(f"""Another server, shop-1, runs with the instance profile {SHOP_PROFILE}, which has a path, a tag, and the
-                  role {SHOP_ROLE} in it. Reprofile looked at it when the role was put in, and remembers all that.""")
+        story.say(f"""Another server, shop-1, has the instance profile {SHOP_PROFILE}, with a path, a tag, and the role
+                  {SHOP_ROLE}. Reprofile looked at it when the role was put in, and remembers all that.""")
         return aws.profile(SHOP_PROFILE)
 
     def tidied_up(self, before):
@@ -253,7 +252,7 @@ class Demo:
         aws.delete_profile(SHOP_PROFILE, user=aws.user("bob"))
         deleted_at = time.time()
         story.chapter("Bob tidies up")
-        story.say("""He deletes the instance profile, which looked unused to him: IAM does not show which servers hold it,
+        story.say("""He deletes the instance profile, because it looks unused to him. IAM does not show which servers hold it,
                   and EC2 does not object. The role stays. Nobody creates the profile again.""")
         self.side_by_side(before["InstanceProfileId"])
         return deleted_at
@@ -261,13 +260,14 @@ class Demo:
     def how_it_was_restored(self, mark, deleted_at):
         story = self.story
         story.chapter("Reprofile makes sure, and puts it back")
-        story.say("""These are its calls to IAM, and its changes in EC2, by the seconds since Bob was done. Each time it finds
-                  no profile it only looks again, later; the role is there and trusts EC2. Then it writes:""")
+        story.say("""These are its calls to IAM and SNS, and its changes in EC2, by the seconds since Bob's deletion. At
+                  first it finds no profile, and only looks again later. The role is there and trusts EC2. Then it
+                  writes:""")
         shown = [call for call in self.reprofile.calls(mark)
                  if call["service"] in ("iam", "sns") or not call["action"].startswith(deployment.READS)]
         self.table_of(shown, deleted_at)
-        story.say("""The template allows its role CreateInstanceProfile at this level only, and AddRoleToInstanceProfile at
-                  this one and "relink". It may delete nothing in IAM, and create no role.""")
+        story.say("""The template allows Reprofile CreateInstanceProfile at this level only, and AddRoleToInstanceProfile at
+                  this level and "relink". Reprofile may not delete anything in IAM, and may not create a role.""")
 
     def what_is_there_again(self, before):
         story, now = self.story, self.aws.profile(SHOP_PROFILE)
@@ -281,21 +281,21 @@ class Demo:
         rows += [(f"tag {key}", old.get(key, "-"), new.get(key, "-"), verdict(old.get(key) == new.get(key)))
                  for key in sorted(old.keys() | new.keys())]
         story.table(("", "before", "now", ""), rows)
-        story.say(f"""A new profile has a new id, always, so shop-1 was re-associated as in the first act. The tag {RESTORED}
-                  tells whoever owns the profile by code that it has to be imported there.""")
+        story.say(f"""A new profile always has a new id. So Reprofile re-associated shop-1 as in the first act. The tag
+                  {RESTORED} is for the owner of the profile: if Terraform or CloudFormation made it, import it there.""")
         self.side_by_side(before["InstanceProfileId"])
 
-    def told_restored(self, healed):
+    def restored_alerts(self, healed):
         eventually(self.reprofile.is_over)
         subjects = [alert["subject"] for alert in self.reprofile.alerts(SHOP_PROFILE)]
-        self.story.chapter("What the subscriber is told of it")
-        self.story.say(f"{len(subjects)} messages again:")
+        self.story.chapter("What the subscriber reads about it")
+        self.story.say(f"Reprofile sent {len(subjects)} alerts:")
         self.story.line()
         for subject in subjects:
             self.story.line(f"     {subject}")
         self.story.line()
-        self.story.say("From the second one, what was done:")
-        self.quote(healed, start="What Reprofile did", end="What to do now")
+        self.story.say("The last one:")
+        self.quote(healed)
 
     # ---------------------------------------------------------------------------------------------- both acts' ways
 
@@ -306,29 +306,26 @@ class Demo:
              (call["error"], RED) if call["error"] else "ok")
             for call in calls if call["service"] in ("iam", "ec2", "sns")])
 
-    def quote(self, alert, lines=None, start=None, end=None):
-        """An alert: its first lines, or those from the heading `start` to before the heading `end`, or all."""
+    def quote(self, alert, lines=None):
+        """An alert: its first lines, or all of it."""
         story, text = self.story, alert["message"].splitlines()
-        first = text.index(start) if start in text else 0
-        last = text.index(end) if end in text else lines or len(text)
+        last = lines or len(text)
         story.line()
         story.quote(f"Subject: {alert['subject']}")
         story.quote("Attributes: " + ", ".join(f"{name}={value}" for name, value in sorted(alert["attributes"].items())))
         story.line("   |")
-        if first:
-            story.quote(f"[{first} lines ...]")
-        story.quote("\n".join(text[first:last]).rstrip())
+        story.quote("\n".join(text[:last]).rstrip())
         if last < len(text):
             story.quote(f"[... {len(text) - last} more lines]")
         story.line()
 
     def end(self):
-        """What has come of it, read once more."""
+        """The verdict, after another look."""
         story, count = self.story, len(self.instances)
         if not self.all_healed():
-            return self.not_healed("it was, but is no longer")
+            return self.not_healed("it was healed, but is broken again")
         if tags_of(self.aws.profile(SHOP_PROFILE)).keys() != SHOP_TAGS.keys() | {RESTORED}:
-            return self.not_healed("the profile that was restored lacks tags")
+            return self.not_healed("the restored profile lacks tags")
         story.line()
         story.line(story.paint(f"Healed: {count} of {count} servers.", BOLD, GREEN))
         return 0
@@ -356,7 +353,7 @@ class Demo:
         return all(self.aws.healed(instance, profile, region) for (instance, region), profile in self.instances.items())
 
     def side_by_side(self, old):
-        """What IAM has, and beneath it what EC2 holds; ids in one column, so that one sees whether they differ."""
+        """What IAM has, and beneath it what EC2 holds; ids in one column, so that a reader sees whether they differ."""
         live = self.aws.profile(self.profile) or {"InstanceProfileId": "there is none", "Arn": ""}
         live_id = live["InstanceProfileId"]
 
@@ -367,7 +364,7 @@ class Demo:
         for instance, region in [place for place, profile in self.instances.items() if profile == self.profile]:
             for row in self.aws.associations(instance, region):
                 held = row["IamInstanceProfile"]
-                is_live = ("<- the same", GREEN) if held["Id"] == live_id else ("<- ANOTHER" if live["Arn"] else "<- of nothing", RED)
+                is_live = ("<- the same", GREEN) if held["Id"] == live_id else ("<- ANOTHER" if live["Arn"] else "<- nothing", RED)
                 rows.append((f"EC2  {instance}", row["State"], end_of(held["Arn"]), painted(held["Id"]), is_live))
         self.story.table(("", "state", "ARN ends in", "id", ""), rows)
 
