@@ -25,6 +25,7 @@ mod looking;
 mod memory;
 mod nobody;
 mod notice;
+mod plain_english;
 mod random_people;
 mod replaced_role;
 mod scenario;
