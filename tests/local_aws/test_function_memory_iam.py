@@ -202,8 +202,8 @@ def test_level_restore_creates_a_deleted_profile_with_path_tags_and_role(levels,
 
     healed = reprofile.alert(name, "HEALED")
     text = " ".join(healed["message"].split())
-    for part in (instance, new["InstanceProfileId"], f"put the role {role} into it", "reprofile:restored", "import it there",
-                 "iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile"):
+    for part in (instance, new["InstanceProfileId"], f"put the role {role} into it", "reprofile:restored",
+                 "Import it into Terraform", "CreateInstanceProfile", "AddRoleToInstanceProfile"):
         assert part in text
     eventually(reprofile.is_over)
     assert [one["attributes"]["status"] for one in reprofile.alerts(name)] == ["BROKEN", "HEALED"]
@@ -265,7 +265,7 @@ def test_level_relink_puts_a_re_created_role_back_and_has_the_instance_take_it_u
     assert aws.healed(instance, profile)
     assert aws.associations(instance)[0]["AssociationId"] != association["AssociationId"]  # so that EC2 asks for it now
     text = " ".join(healed["message"].split())
-    for part in (instance, f"Put the role {role} back into the instance profile {profile}", "iam:AddRoleToInstanceProfile"):
+    for part in (instance, f"Reprofile put the role {role} back into the instance profile {profile}", "AddRoleToInstanceProfile"):
         assert part in text
     eventually(reprofile.is_over)
     assert [one["attributes"]["status"] for one in reprofile.alerts(profile)] == ["BROKEN", "HEALED"]

@@ -251,13 +251,3 @@ pub fn refusal(error: &AwsError) -> String {
     let message = quoted(&error.message, MESSAGE, "no message");
     format!("{why} ({}: {code}, {message})", error.operation)
 }
-
-/// How many other instances were well all the time.
-#[must_use]
-pub fn others(facts: &Facts) -> Option<Line> {
-    let healthy = facts.notification.others_healthy();
-    (healthy > 0).then(|| {
-        let others = count(healthy, "other instance", "other instances");
-        Line::Item(format!("{others} with this instance profile: nothing wrong."))
-    })
-}

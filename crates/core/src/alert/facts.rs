@@ -122,10 +122,8 @@ impl<'a> Facts<'a> {
     /// The case to tell: the gravest of the told; where all of them are over, the gravest that there was.
     #[must_use]
     pub fn case(&self) -> Case {
-        match self.notification.case() {
-            Case::Healthy if self.is_over() => self.losses.case().unwrap_or(Case::Healthy),
-            case => case,
-        }
+        let of_incident = self.losses.case().filter(|_| self.is_over());
+        of_incident.unwrap_or_else(|| self.notification.case())
     }
 
     /// The profile as IAM has it; `None` where it has none.

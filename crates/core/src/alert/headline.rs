@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{clock, code, count, lasted, listed};
-use super::reasons;
+use super::{reasons, who};
 use crate::decide::losses::{Ending, Since};
 use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, may_run};
@@ -154,8 +154,9 @@ fn who_acts(facts: &Facts) -> String {
         NextActor::Nobody { by: Some(by) } => format!("No action needed: EC2 ends this by itself by {}.", clock(by)),
         NextActor::Nobody { by: None } => "No action needed.".to_owned(),
         NextActor::Reprofile { by } => {
-            let when = by.map_or_else(|| "at the next sweep".to_owned(), |by| format!("by {}", clock(by)));
             let what = reasons::what_reprofile_does(facts);
+            let when =
+                by.map_or_else(|| reasons::when_without_a_time(facts).to_owned(), |by| format!("by {}", clock(by)));
             format!("Reprofile {what} {when}. Nothing to do yet.")
         }
         NextActor::Person => format!("You have to act: {}.", reasons::why_a_person(facts)),
@@ -178,7 +179,12 @@ fn what_it_was(facts: &Facts) -> String {
         None => String::new(),
         Some(Since { at, is_first_seen }) => {
             let seen = if is_first_seen { " (seen)" } else { "" };
-            format!(" from {}{seen} to {}, {}", clock(at, now), clock(end, now), lasted(end - at))
+            let (from, to, lasted) = (clock(at, now), clock(end, now), lasted(end - at));
+            if from == to {
+                format!(" at {from}{seen} for {lasted}")
+            } else {
+                format!(" from {from}{seen} to {to}, {lasted}")
+            }
         }
     };
     format!("{instances} {what}{span}.")
@@ -196,11 +202,12 @@ fn how_it_ended(facts: &Facts) -> String {
             let were = if all == 1 { "It was" } else { "They were" };
             return format!("{were} terminated; Reprofile changed nothing. Nothing to do.");
         }
-        Status::Resolved => {
-            "Someone else fixed it, or the instances were terminated; Reprofile changed nothing.".to_owned()
-        }
+        Status::Resolved => match who::fixer(facts) {
+            Some(fixer) => format!("It ended after a change by {fixer}; Reprofile changed nothing."),
+            None => "Someone else fixed it, or the instances were terminated; Reprofile changed nothing.".to_owned(),
+        },
         _ if healed == all && all == 1 => "Reprofile re-associated it and checked the result.".to_owned(),
-        _ if healed == all => format!("Reprofile re-associated all {all} and checked the result."),
+        _ if healed == all => "Reprofile re-associated them and checked the result.".to_owned(),
         _ if healed > 0 => format!(
             "Reprofile re-associated {healed} and checked the result; the others were fixed by someone else, or were terminated."
         ),

@@ -85,7 +85,6 @@ fn details(facts: &Facts, unread: &[UnreadRegion], head: Letterhead<'_>, on_top:
     let mut lines: Vec<Line> = what_happened::cases(facts).into_iter().map(Line::Item).collect();
     lines.extend(actions_taken::instances(facts, on_top));
     lines.extend(actions_taken::in_iam(facts));
-    lines.extend(actions_taken::others(facts));
     lines.extend(what_happened::events(facts, if facts.is_over() { EVENTS + 2 } else { EVENTS }));
     lines.extend(notes::unread(unread, regions));
     lines.extend(notes::notes(facts));
@@ -111,7 +110,10 @@ fn footer(facts: &Facts, head: Letterhead<'_>) -> String {
         facts.notification.incident.as_ref().map_or_else(String::new, |incident| {
             format!(", incident {}, alert {}", code(&incident.id), incident.revision)
         });
-    format!("Account {}, profile {}{alert}, level {}.", report.account, code(&report.profile), head.level.as_str())
+    let role = facts.role().filter(|role| role.as_str() != report.profile.as_str());
+    let role = role.map_or_else(String::new, |role| format!(", role {}", code(role)));
+    let (account, profile, level) = (&report.account, code(&report.profile), head.level.as_str());
+    format!("Account {account}, profile {profile}{role}{alert}, level {level}.")
 }
 
 /// Attributes that subscriptions filter by; none is empty, for SNS refuses an empty value.

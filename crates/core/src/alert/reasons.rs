@@ -92,6 +92,12 @@ fn iam_is_left(facts: &Facts) -> String {
     }
 }
 
+/// When Reprofile acts where nothing sets a time.
+#[must_use]
+pub(super) fn when_without_a_time(facts: &Facts) -> &'static str {
+    if facts.report.is_on_notice { "at the next sweep" } else { "every 15 minutes" }
+}
+
 /// What Reprofile does next, as a verb.
 #[must_use]
 pub(super) fn what_reprofile_does(facts: &Facts) -> &'static str {

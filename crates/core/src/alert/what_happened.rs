@@ -15,7 +15,8 @@ use crate::domain::model::{Case, Timestamp};
 pub fn cases(facts: &Facts) -> Vec<String> {
     let has = |case| facts.cases().any(|one| one == case);
     let mut said = Vec::new();
-    if has(Case::Gone) {
+    // What was deleted and created again is told once.
+    if has(Case::Gone) && !(facts.is_over() && has(Case::Stale)) {
         said.push(gone(facts));
     }
     if has(Case::RoleLess) {
@@ -148,15 +149,20 @@ fn when(facts: &Facts, at: Option<Timestamp>) -> String {
     at.map_or_else(String::new, |at| format!(" ({})", clock(at, facts.report.at)))
 }
 
-/// The latest changes in IAM, at most so many, with the ids of their events.
+/// The latest changes in IAM, at most so many, with the ids of their events. As long as something is broken, those that take
+/// a role or a profile away go before others.
 #[must_use]
 pub fn events(facts: &Facts, most: usize) -> Vec<Line> {
     let all = &facts.notification.changes;
-    let shown = &all[all.len().saturating_sub(most)..];
+    let (mut first, mut then): (Vec<&Change>, Vec<&Change>) =
+        all.iter().partition(|change| facts.is_over() || change.call.takes_away());
+    first.drain(..first.len().saturating_sub(most));
+    then.drain(..then.len().saturating_sub(most - first.len()));
+    let shown: Vec<&Change> = all.iter().filter(|change| first.contains(change) || then.contains(change)).collect();
     let is_one_actor = all.windows(2).all(|pair| pair[0].actor == pair[1].actor);
     let Some(first) = all.first() else { return Vec::new() };
     let number = match (all.len(), shown.len()) {
-        (all, shown) if shown < all => format!("CloudTrail events, the latest {shown} of {all}"),
+        (all, shown) if shown < all => format!("{shown} of {all} CloudTrail events"),
         (all, _) => count(all, "CloudTrail event", "CloudTrail events"),
     };
     let by =
@@ -169,7 +175,7 @@ pub fn events(facts: &Facts, most: usize) -> Vec<Line> {
 
 fn event(change: &Change, today: Timestamp, is_one_actor: bool) -> String {
     let at = change.at.map_or_else(|| "time not known".to_owned(), |at| clock_second(at, today));
-    let by = if is_one_actor { String::new() } else { format!(" by {}", who::actor(&change.actor)) };
+    let by = if is_one_actor { String::new() } else { format!(" by {}", who::name(&change.actor)) };
     let on = match &change.subject {
         Subject::Profile(name, _) => code(name),
         Subject::Role(role) => code(role),

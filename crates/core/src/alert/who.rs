@@ -25,10 +25,26 @@ pub fn who(facts: &Facts) -> String {
     format!("{}{at}: {} {on}{and}", actor(&change.actor), change.call.as_str())
 }
 
+/// Who made the last change that can have ended the break, and when.
+#[must_use]
+pub fn fixer(facts: &Facts) -> Option<String> {
+    let broke = breaking(facts)?.at;
+    let puts_right = |change: &&Change| !change.call.takes_away() || change.call == CallName::UpdateAssumeRolePolicy;
+    let last = facts.notification.changes.iter().rev().filter(|change| !is_ours(&change.actor)).find(puts_right)?;
+    let at = last.at.filter(|at| broke.is_some_and(|broke| *at > broke))?;
+    Some(format!("{} ({}, {})", actor(&last.actor), last.call.as_str(), clock(at, facts.report.at)))
+}
+
 /// The name to ask for, if there is one.
 #[must_use]
 pub fn name_of(facts: &Facts) -> Option<String> {
-    Some(principal(&breaking(facts)?.actor.principal).0)
+    Some(name(&breaking(facts)?.actor))
+}
+
+/// The name alone.
+#[must_use]
+pub fn name(actor: &Actor) -> String {
+    principal(&actor.principal).0
 }
 
 /// The principal with its role, the tool and the address.
@@ -64,14 +80,19 @@ fn breaking<'a>(facts: &Facts<'a>) -> Option<&'a Change> {
         Case::RoleReplaced => &[CallName::DeleteRole, CallName::RemoveRoleFromInstanceProfile],
         _ => &[CallName::DeleteRole, CallName::DeleteInstanceProfile, CallName::RemoveRoleFromInstanceProfile],
     };
-    let changes = &facts.notification.changes;
-    let last_of = |call: &CallName| changes.iter().rev().find(|change| change.call == *call);
-    calls.iter().find_map(last_of).or_else(|| changes.last())
+    let changes: Vec<&Change> = facts.notification.changes.iter().filter(|change| !is_ours(&change.actor)).collect();
+    let last_of = |call: &CallName| changes.iter().rev().copied().find(|change| change.call == *call);
+    calls.iter().find_map(last_of).or_else(|| changes.last().copied())
+}
+
+/// Whether Reprofile itself made the change.
+fn is_ours(actor: &Actor) -> bool {
+    actor.tool.as_deref() == Some("Reprofile")
 }
 
 fn other_actors(facts: &Facts, known: &Actor) -> usize {
     let mut others: Vec<&Actor> = facts.notification.changes.iter().map(|change| &change.actor).collect();
-    others.retain(|actor| *actor != known);
+    others.retain(|actor| *actor != known && !is_ours(actor));
     others.sort();
     others.dedup();
     others.len()

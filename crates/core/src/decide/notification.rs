@@ -81,12 +81,6 @@ impl Notification {
         cases.max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy)
     }
 
-    /// How many other instances hold the live profile. The last look counts those healed before among them.
-    #[must_use]
-    pub fn others_healthy(&self) -> usize {
-        self.report.healthy.saturating_sub(self.healed_before.len() + self.more_healed_before)
-    }
-
     /// Whether the alert only repeats the one before it.
     #[must_use]
     pub fn is_reminder(&self) -> bool {

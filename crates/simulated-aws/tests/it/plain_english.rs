@@ -73,6 +73,7 @@ const READ: &[(&str, &str, Counts)] = &[
     ("README.md", "md", Counts::Unquoted),
     ("docs", "md", Counts::Unquoted),
     ("template.yaml", "yaml", Counts::Everything),
+    ("crates/core/src/alert", "rs", Counts::Strings),
     ("tests/local_aws/demo.py", "py", Counts::Everything),
 ];
 

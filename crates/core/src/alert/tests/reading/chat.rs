@@ -10,7 +10,7 @@ fn a_chat_reads_that_it_is_healed() {
 
     {
       "content": {
-        "description": "3 EC2 instances had lost their IAM role from 12:00 UTC to 12:06 UTC, 6 minutes. Reprofile re-associated all 3 and checked the result. Nothing to do, unless software there still fails.\n`web-1` (`i-0123456789abc0001`, eu-west-1, running); (no name) (`i-0123456789abc0002`, eu-west-1, running); `web-3` (`i-0123456789abc0003`, us-east-1, running)\nWho: `alice` (IAM user), `AWS console`, `192.0.2.10`, 12:00 UTC: DeleteRole `web-role`",
+        "description": "3 EC2 instances had lost their IAM role from 12:00 UTC to 12:06 UTC, 6 minutes. Reprofile re-associated them and checked the result. Nothing to do, unless software there still fails.\n`web-1` (`i-0123456789abc0001`, eu-west-1, running); (no name) (`i-0123456789abc0002`, eu-west-1, running); `web-3` (`i-0123456789abc0003`, us-east-1, running)\nWho: `alice` (IAM user), `AWS console`, `192.0.2.10`, 12:00 UTC: DeleteRole `web-role`",
         "keywords": [
           "reprofile",
           "HEALED",

@@ -28,10 +28,10 @@ fn failed_because_the_call_was_denied() {
       UnauthorizedOperation, "You are not authorized to perform: iam:PassRole on resource
       arn:aws:iam::111122223333:role/web-role") (stale; holds AIPAOLDOLDOLDOLDOLD11, IAM has
       AIPANEWNEWNEWNEWNEW22).
-    - CloudTrail events, the latest 3 of 6, by arn:aws:iam::111122223333:user/alice:
-        12:04:50 UTC CreateRole web-role 11111111-2222-3333-4444-000000000290
-        12:04:51 UTC CreateInstanceProfile web-role 11111111-2222-3333-4444-000000000291
-        12:05:00 UTC AddRoleToInstanceProfile web-role 11111111-2222-3333-4444-000000000300
+    - 3 of 6 CloudTrail events, by arn:aws:iam::111122223333:user/alice:
+        12:00:00 UTC RemoveRoleFromInstanceProfile web-role 11111111-2222-3333-4444-000000000000
+        12:00:01 UTC DeleteInstanceProfile web-role 11111111-2222-3333-4444-000000000001
+        12:00:02 UTC DeleteRole web-role 11111111-2222-3333-4444-000000000002
     - The role web-role is a new one: policies and grants that named the old role still point at its
       deleted id. Save them again with the role's ARN.
     - https://console.aws.amazon.com/ec2/home?region=eu-west-1#Instances:search=i-0123456789abc0001

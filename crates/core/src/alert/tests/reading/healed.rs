@@ -13,7 +13,7 @@ fn healed_with_a_role_of_which_it_is_not_known_whether_ec2_may_use_it() {
     };
     let mut report = healed_trap();
     report.live = Some(live_by(NEW, Trust::Unsure, TrustPart::Principal("*".to_owned())));
-    insta::assert_snapshot!(first_lines(&alone(&report)), @"3 EC2 instances had lost their IAM role from 12:00 UTC to 12:06 UTC, 6 minutes. Reprofile re-associated all 3 and checked the result. Nothing to do, unless software there still fails.   web-1      i-0123456789abc0001  eu-west-1  running   (no name)  i-0123456789abc0002  eu-west-1  running   web-3      i-0123456789abc0003  us-east-1  running Who: alice (IAM user), AWS console, 192.0.2.10, 12:00 UTC: DeleteRole web-role If software there still fails, restart it: it may hold old credentials. If Systems Manager shows the instance offline, restart its agent (on Linux; on Windows):     sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent     Restart-Service AmazonSSMAgent");
+    insta::assert_snapshot!(first_lines(&alone(&report)), @"3 EC2 instances had lost their IAM role from 12:00 UTC to 12:06 UTC, 6 minutes. Reprofile re-associated them and checked the result. Nothing to do, unless software there still fails.   web-1      i-0123456789abc0001  eu-west-1  running   (no name)  i-0123456789abc0002  eu-west-1  running   web-3      i-0123456789abc0003  us-east-1  running Who: alice (IAM user), AWS console, 192.0.2.10, 12:00 UTC: DeleteRole web-role If software there still fails, restart it: it may hold old credentials. If Systems Manager shows the instance offline, restart its agent (on Linux; on Windows):     sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent     Restart-Service AmazonSSMAgent");
     let words = text(&report).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("principal * may or may not stand for EC2"), "{words}");
     report.instances.clear();
@@ -28,7 +28,7 @@ fn healed_after_the_console_trap() {
     status=HEALED severity=info case=stale account=111122223333 profile=web-role incident=web-role-1795262400 revision=1
 
     3 EC2 instances had lost their IAM role from 12:00 UTC to 12:06 UTC, 6 minutes. Reprofile
-    re-associated all 3 and checked the result. Nothing to do, unless software there still fails.
+    re-associated them and checked the result. Nothing to do, unless software there still fails.
       web-1      i-0123456789abc0001  eu-west-1  running
       (no name)  i-0123456789abc0002  eu-west-1  running
       web-3      i-0123456789abc0003  us-east-1  running
@@ -45,7 +45,7 @@ fn healed_after_the_console_trap() {
       AIPANEWNEWNEWNEWNEW22; broken since 12:00 UTC, for 6 minutes):
         web-1 i-0123456789abc0001 eu-west-1 running; (no name) i-0123456789abc0002 eu-west-1 running
         web-3 i-0123456789abc0003 us-east-1 running
-    - CloudTrail events, the latest 5 of 6, by arn:aws:iam::111122223333:user/alice:
+    - 5 of 6 CloudTrail events, by arn:aws:iam::111122223333:user/alice:
         12:00:01 UTC DeleteInstanceProfile web-role 11111111-2222-3333-4444-000000000001
         12:00:02 UTC DeleteRole web-role 11111111-2222-3333-4444-000000000002
         12:04:50 UTC CreateRole web-role 11111111-2222-3333-4444-000000000290
