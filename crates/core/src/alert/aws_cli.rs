@@ -114,14 +114,12 @@ fn trusts_ec2(partition: &Partition) -> String {
 /// Points running instances of a region at the profile of that name, by one command.
 #[must_use]
 pub fn replace_all(region: &Region, associations: &[&AssociationId], profile: &ProfileName) -> String {
-    match associations {
-        [one] => replace(region, one, profile),
-        _ => {
-            let ids: Vec<&str> = associations.iter().map(|id| id.as_str()).collect();
-            let command = ec2("replace-iam-instance-profile-association", region);
-            format!("for ID in {}; do {command} --association-id \"$ID\" {}; done", ids.join(" "), by_name(profile))
-        }
+    if let [one] = associations {
+        return replace(region, one, profile);
     }
+    let ids: Vec<&str> = associations.iter().map(|id| id.as_str()).collect();
+    let command = ec2("replace-iam-instance-profile-association", region);
+    format!("for ID in {}; do {command} --association-id \"$ID\" {}; done", ids.join(" "), by_name(profile))
 }
 
 /// Has the command line repair a profile; it shows its plan first.

@@ -71,7 +71,7 @@ pub fn overview(overview: &Overview<'_>, head: Letterhead<'_>) -> Message {
     let gravest = profiles.first().map_or(Severity::Warning, severity_of);
     let severity = if is_all_repaired_next(overview) { Severity::Warning } else { gravest };
     let status = profiles.iter().map(|facts| facts.status).max().map_or("NOTICE", Status::as_str);
-    let what = if found.is_empty() { regions.summary() } else { format!("{} lost their role", broken(&profiles)) };
+    let what = if found.is_empty() { regions.summary() } else { format!("{} lost the IAM role", broken(&profiles)) };
     let case = found.iter().map(Notification::case).max_by_key(|case| case.severity_rank()).unwrap_or(Case::Healthy);
     let attributes = vec![
         ("status", status.to_owned()),
@@ -107,12 +107,13 @@ fn letter(overview: &Overview<'_>, profiles: &[Facts]) -> Letter {
     if profiles.is_empty() {
         return about_regions(overview.regions);
     }
+    let their = if profiles.iter().map(|facts| facts.open().count()).sum::<usize>() == 1 { "its" } else { "their" };
     let mut details = found(overview, profiles);
     details.extend(unread(overview.regions.closed.iter().chain(&overview.regions.down)));
     details.extend(back(&overview.regions.back));
     Letter {
         headline: format!(
-            "Reprofile looked at account {} for the first time. {} lost their IAM role before that. {} From now on, each break \
+            "Reprofile looked at account {} for the first time. {} had lost {their} IAM role before. {} From now on, each break \
              has an alert of its own.",
             overview.account,
             broken(profiles),

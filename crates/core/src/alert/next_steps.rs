@@ -142,22 +142,14 @@ fn repair_iam(facts: &Facts, home: &Home, steps: &mut Vec<NextStep>) {
     if let (None, Some(held)) = (facts.live(), held) {
         steps.push(step("Create the instance profile:", vec![home.create_profile(held)]));
     }
-    match role {
-        Some(role) => steps.push(step(
-            format!("Put the role {} into the instance profile:", code(role)),
-            vec![home.add_role(profile, Some(role))],
-        )),
-        None => {
-            steps.push(step(
-                "Find the name of the role in CloudTrail, which keeps 90 days:",
-                vec![home.find_role(profile)],
-            ));
-            steps.push(step(
-                "Put that role into the instance profile (the command asks for its name):",
-                vec![home.add_role(profile, None)],
-            ));
-        }
+    if let Some(role) = role {
+        let say = format!("Put the role {} into the instance profile:", code(role));
+        steps.push(step(say, vec![home.add_role(profile, Some(role))]));
+        return;
     }
+    steps.push(step("Find the name of the role in CloudTrail, which keeps 90 days:", vec![home.find_role(profile)]));
+    let say = "Put that role into the instance profile (the command asks for its name):";
+    steps.push(step(say, vec![home.add_role(profile, None)]));
 }
 
 /// A person moves the instances to the profile that took this one's place.

@@ -10,7 +10,7 @@ use super::letter::Letter;
 use super::plain::SHORT;
 use crate::domain::actor::Actor;
 
-const COLUMNS: usize = 100;
+const COLUMNS: u16 = 100;
 
 /// Writes the alert, with blank lines between its parts.
 #[must_use]
@@ -127,7 +127,7 @@ fn write_command(out: &mut String, command: &str) {
 fn wrap(out: &mut String, first: &str, rest: &str, text: &str) {
     let words = words(text);
     let words: Vec<Word<'_>> = words.iter().map(|word| Word::from(word)).collect();
-    let room = |prefix: &str| (COLUMNS - prefix.chars().count()) as f64;
+    let room = |prefix: &str| f64::from(COLUMNS - u16::try_from(prefix.len()).unwrap_or_default());
     for (index, line) in wrap_first_fit(&words, &[room(first), room(rest)]).into_iter().enumerate() {
         let line: Vec<&str> = line.iter().map(|word| &**word).collect();
         out.push_str(if index == 0 { first } else { rest });

@@ -67,8 +67,9 @@ impl NextActor {
             }
             Outcome::Failed(_) | Outcome::Deferred(_) => comes_back,
             Outcome::Left(Skipped::Hindered(blocker)) => match (blocker, report.repair_blocked) {
-                (Blocker::OnNotice, _) => Self::Reprofile { by: None },
-                (Blocker::NoRole | Blocker::NoProfile, Some(RepairBlocked::OnNotice)) => Self::Reprofile { by: None },
+                (Blocker::OnNotice, _) | (Blocker::NoRole | Blocker::NoProfile, Some(RepairBlocked::OnNotice)) => {
+                    Self::Reprofile { by: None }
+                }
                 (Blocker::NoRole | Blocker::NoProfile, Some(RepairBlocked::NotYetSure)) => comes_back,
                 (blocker, _) if blocker.passes() => comes_back,
                 _ => Self::Person,

@@ -118,13 +118,13 @@ async fn the_first_sweep_sends_one_digest_and_later_ones_report_the_news() {
     assert_eq!(
         scenario.subjects(),
         [
-            "[Reprofile] BROKEN account 111122223333: 3 instances of 3 profiles lost their role",
+            "[Reprofile] BROKEN account 111122223333: 3 instances of 3 profiles lost the IAM role",
             "[Reprofile] HEALED stale: stale (us-east-1) has its role back (111122223333)",
         ]
     );
     insta::assert_snapshot!(scenario.messages()[0].body, @"
-    Reprofile looked at account 111122223333 for the first time. 3 instances of 3 profiles lost their
-    IAM role before that. This sweep changed nothing. The next one, 15 minutes from now or later,
+    Reprofile looked at account 111122223333 for the first time. 3 instances of 3 profiles had lost
+    their IAM role before. This sweep changed nothing. The next one, 15 minutes from now or later,
     repairs 1 instance. From now on, each break has an alert of its own.
     1. See all of it:
         reprofile scan

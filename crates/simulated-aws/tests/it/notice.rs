@@ -20,8 +20,8 @@ async fn the_first_sweep_writes_nothing_and_announces_the_repairs_of_the_next() 
     assert_eq!(scenario.aws.writes().len(), 0, "neither the sweep nor the rechecks that follow");
     let body = &scenario.messages()[0].body;
     insta::assert_snapshot!(body, @"
-    Reprofile looked at account 111122223333 for the first time. 1 instance of 1 profile lost their IAM
-    role before that. This sweep changed nothing. The next one, 15 minutes from now or later, repairs 1
+    Reprofile looked at account 111122223333 for the first time. 1 instance of 1 profile had lost its
+    IAM role before. This sweep changed nothing. The next one, 15 minutes from now or later, repairs 1
     instance. From now on, each break has an alert of its own.
     1. See all of it:
         reprofile scan
