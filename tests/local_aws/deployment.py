@@ -89,10 +89,24 @@ class Reprofile:
 
     def restart(self):
         """Ends the function's process: the next invocation finds nothing in its memory."""
-        variables = self.stack.function_configuration()["Environment"]["Variables"]
+        self._set_variables({**self._variables(), "RESTARTED": str(time.time_ns())})
+
+    @contextlib.contextmanager
+    def variables(self, **changes):
+        """The function runs with other variables in here."""
+        before = self._variables()
+        self._set_variables({**before, **changes})
+        try:
+            yield
+        finally:
+            self._set_variables(before)
+
+    def _variables(self):
+        return self.stack.function_configuration()["Environment"]["Variables"]
+
+    def _set_variables(self, variables):
         self.aws.client("lambda").update_function_configuration(
-            FunctionName=self.stack.function(),
-            Environment={"Variables": {**variables, "RESTARTED": str(time.time_ns())}})
+            FunctionName=self.stack.function(), Environment={"Variables": variables})
 
     def metrics(self):
         """The metrics lines of the function's log."""
