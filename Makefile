@@ -56,6 +56,7 @@ completions: build ## write completions for bash, zsh and fish to target/complet
 	target/debug/reprofile completions fish > target/completions/reprofile.fish
 
 man: build ## write the man pages to target/man
+	mkdir -p target/man
 	target/debug/reprofile man target/man
 
 clean: ## remove what was built and installed

@@ -45,7 +45,7 @@ def test_no_credentials(cli):
     ended = cli.run("scan", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     check(ended)
     assert ended.err == (
-        "error: finding out whose credentials these are: no AWS credentials were found\n"
+        "error: no AWS credentials found\n"
         "what to do: sign in with `aws sso login` or `aws configure`, or name a profile with --profile; "
         "`aws configure list` shows which credentials are found\n")
 
@@ -71,7 +71,7 @@ def test_an_sso_session_that_has_expired(cli, tmp_path):
         json.dumps({"accessToken": "x", "expiresAt": past, "region": "us-east-1", "startUrl": "x"}))
     for ended in (cli.run("scan", "--profile", "work"),
                   cli.run("scan", AWS_PROFILE="work", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")):
-        check(ended, "what to do: sign in again: aws sso login")
+        check(ended, "what to do: sign in again: aws sso login --profile work")
 
 
 def test_credentials_that_have_expired(cli, aws):
@@ -100,7 +100,7 @@ def test_throttled(cli, aws):
 
 
 def test_an_endpoint_that_is_not_there(cli):
-    check(cli.run("scan", AWS_ENDPOINT_URL="http://127.0.0.1:9"), "what to do: the endpoint was not reached")
+    check(cli.run("scan", AWS_ENDPOINT_URL="http://127.0.0.1:9"), "what to do: the endpoint was not reached: AWS_ENDPOINT_URL is set to http://127.0.0.1:9")
 
 
 def test_an_input_that_cannot_be_read(cli):

@@ -26,7 +26,7 @@ def test_a_stale_instance_is_explained_and_is_on_the_page(account, tmp_path):
 
     told = account.cli.run("explain", "web-role", "--history")
     assert (told.code, told.err) == (2, ""), told
-    assert told.out.startswith("BROKEN") and "stale (case A)" in told.out, told.out
+    assert told.out.startswith("BROKEN") and "Case:             stale" in told.out and f"    reprofile heal web-role\n" in told.out, told.out
     assert "replace-iam-instance-profile-association --region eu-west-1" in told.out, told.out
     assert "What Systems Manager (SSM) sees" in told.out and "CloudTrail" in told.out, told.out
 

@@ -50,7 +50,7 @@ PLAN = """\
 Plan for account 111122223333 at level reassociate:
 
   web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
-    stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
+    stale: the profile was deleted and created again; the instance holds the old one and gets no credentials
 """
 RUNNING = """\
     ~ i-web  eu-west-1  running  stale  web-1
@@ -58,7 +58,7 @@ RUNNING = """\
 """
 STOPPED = """\
     ~ i-stopped  eu-west-1  stopped  stale  web-2
-        take the association off, and make one: AIPA... -> AIPA...
+        disassociate, then associate: AIPA... -> AIPA...
 """
 
 
@@ -73,7 +73,7 @@ def test_without_a_terminal_the_plan_is_shown_and_nothing_done(broken):
     assert ended.code == 1
     assert lines_sorted(steady(ended.out, broken.names)) == lines_sorted(
         PLAN + RUNNING + STOPPED + "\nPlan: 2 instances to re-associate, 0 left alone.\n")
-    assert ended.err == "error: there is no terminal to ask on: add --yes to carry out the plan\n"
+    assert ended.err == "error: there is no terminal to ask on: add --yes to apply the plan, or --dry-run to see it alone\n"
     assert writes(broken, mark) == []
 
 
@@ -86,8 +86,8 @@ Plan: 1 instance to re-associate, 0 left alone.
 
 [1/1] web-role  i-web  eu-west-1: re-associated, now AIPA...
 
-1 instance re-associated; 0 still cut off.
-Software that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent.
+1 instance re-associated; 0 still broken of the named; 2 broken elsewhere in the account.
+Software that caches credentials may need a restart. If SSM stays offline for some minutes, restart its agent.
 """
     assert writes(broken, mark) == ["ReplaceIamInstanceProfileAssociation"]
     assert broken.healed(broken.web, "web-role", "eu-west-1")
@@ -106,9 +106,9 @@ def test_what_is_left_alone_keeps_the_exit_code_at_two(broken):
     broken.client("ec2").create_tags(Resources=[broken.batch], Tags=[{"Key": "reprofile", "Value": "alert"}])
     ended = broken.cli.run("heal", "--yes")
     assert ended.code == 2
-    assert "2 instances re-associated; 1 still cut off." in ended.out
+    assert "2 instances re-associated; 1 still broken." in ended.out
     again = broken.cli.run("heal", "--yes")
-    assert (again.code, "Nothing that can be done: 1 instance left alone." in again.out) == (2, True)
+    assert (again.code, "Nothing to apply; 1 instance needs a person" in again.out) == (2, True)
 
 
 def test_json_is_all_that_is_on_stdout(broken):
@@ -117,6 +117,17 @@ def test_json_is_all_that_is_on_stdout(broken):
     [step] = healed["steps"]
     assert (ended.code, step["instance"], step["outcome"]) == (0, broken.batch, "healed")
     assert "[1/1] batch-role" in ended.err
+    summary = {name: healed["summary"][name] for name in ("broken", "healed", "still_broken", "failed", "left")}
+    assert summary == {"broken": 1, "healed": 1, "still_broken": 0, "failed": 0, "left": 0}
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(broken):
+    mark = broken.mark()
+    ended = broken.cli.run("heal", "web-*", "--dry-run")
+    assert (ended.code, "Plan: 2 instances to re-associate" in ended.out) == (2, True)
+    assert ended.err == "web-* matches 1 instance profile: web-role\n"
+    assert writes(broken, mark) == []
+    assert broken.cli.run("heal", "--dry-run", "--yes").code == 1
 
 
 def test_a_refused_step_is_an_error_and_told(broken):
@@ -124,6 +135,7 @@ def test_a_refused_step_is_an_error_and_told(broken):
     ended = broken.cli.run("heal", "batch-role", "--yes")
     assert ended.code == 1
     assert "FAILED: ec2:ReplaceIamInstanceProfileAssociation: UnauthorizedOperation" in ended.out
+    assert "what to do: allow ec2:ReplaceIamInstanceProfileAssociation, and iam:PassRole on the role" in ended.err
 
 
 def test_a_name_that_is_misspelt_is_an_error(broken):

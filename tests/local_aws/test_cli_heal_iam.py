@@ -37,7 +37,7 @@ def test_a_deleted_profile_comes_back_with_the_role_named(account):
 Plan for account 111122223333 at level restore:
 
   web  not in IAM
-    gone: the instance profile was deleted, and the instance gets no credentials
+    gone: the profile was deleted, and the instance gets no credentials
     + create the instance profile again, at path /app/, with the tag reprofile:restored
     + put the role web-role (AROA...) into it
     ~ i-web  us-east-1  running  gone  web-1
@@ -48,8 +48,8 @@ Plan: 1 instance profile to create again with its role, 1 instance to re-associa
 [1/2] web: created again, now AIPA..., with the role web-role in it
 [2/2] web  i-web  us-east-1: re-associated, now AIPA...
 
-1 instance profile put right in IAM, 1 instance re-associated; 0 still cut off.
-Software that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent.
+1 instance profile repaired in IAM, 1 instance re-associated; 0 still broken of the named. `reprofile scan` shows the rest of the account.
+Software that caches credentials may need a restart. If SSM stays offline for some minutes, restart its agent.
 """
     assert writes(account, mark) == ["CreateInstanceProfile", "AddRoleToInstanceProfile"]
     assert account.healed(account.web, "web")
@@ -85,7 +85,7 @@ def test_a_role_that_was_taken_out_goes_back_in_where_it_is_named(account):
     ended = account.cli.run("heal", "web", "--level", "relink", "--role", "web-role", "--yes")
     assert (ended.code, ended.err) == (0, "")
     assert "[1/1] web: the role web-role is in it again" in ended.out
-    assert "credentials by themselves; that can take up to an hour" in ended.out
+    assert "get credentials by themselves, within the hour" in ended.out
     assert writes(account, mark) == ["AddRoleToInstanceProfile"]
 
 

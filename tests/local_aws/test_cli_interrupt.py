@@ -41,8 +41,8 @@ def test_asked_once_to_end_it_finishes_what_it_has_begun(stopped, asked):
     process.send_signal(asked)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "Interrupted: nothing further is begun; what is under way is brought to its end" in err
-    assert "1 instance re-associated; 0 still cut off." in out
+    assert "Stopping after the current step" in err
+    assert "1 instance re-associated; 0 still broken." in out
     assert stopped.healed(stopped.web, "web-role")
 
 
@@ -50,7 +50,7 @@ def test_asked_twice_it_ends_at_once_with_the_command_that_finishes(stopped):
     stopped.slow(20_000, action="AssociateIamInstanceProfile")
     process = between_the_two_calls(stopped)
     process.send_signal(signal.SIGINT)
-    assert "Interrupted" in process.stderr.readline() + process.stderr.readline()
+    assert "Press Ctrl-C again to quit now" in process.stderr.readline() + process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)
     assert process.returncode == 1

@@ -3,6 +3,7 @@
 import json
 import time
 
+import jsonschema
 import pytest
 
 from account import LocalAws
@@ -18,6 +19,10 @@ def account(tmp_path):
         aws.settings(enabled_regions=REGIONS, association_ms=0)
         aws.cli = CommandLine(aws, tmp_path)
         yield aws
+
+
+def last(ended):
+    return ended.out.splitlines()[-1]
 
 
 def recreate(aws, role):
@@ -50,7 +55,7 @@ def every_case(aws):
 def test_an_empty_account_is_fine(account):
     ended = account.cli.run("scan")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "No instance in 3 regions has an instance profile.\n"
+    assert last(ended) == "No instance in 3 regions has an instance profile."
 
 
 def test_a_healthy_account_is_fine(account):
@@ -58,7 +63,7 @@ def test_a_healthy_account_is_fine(account):
     account.run_instances("web-role", 3, "eu-west-1")
     ended = account.cli.run("scan")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "Nothing broken was found: 3 instances with an instance profile in 3 regions.\n"
+    assert last(ended) == "No instance has lost its IAM role: 3 instances with an instance profile in 3 regions."
 
 
 def test_every_case_is_found_and_nothing_is_written(account):
@@ -66,33 +71,39 @@ def test_every_case_is_found_and_nothing_is_written(account):
     mark = account.mark()
     ended = account.cli.run("scan")
     assert (ended.code, ended.err) == (2, "")
-    assert steady(ended.out) == """\
-empty-role  AIPA..., no role in it; since when is not known
- NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
- empty  i-...  us-east-1  running  role-less  leave it: the instance profile holds no role
+    assert steady(ended.out).split("\n\n", 1)[1] == """\
+web-role: 2 broken; AIPA..., role web-role; since before TIME
+  fix: re-associate
+    NAME   INSTANCE             REGION     STATE    CASE
+    web-1  i-...  eu-west-1  running  stale
+    web-2  i-...  us-east-1  stopped  stale
 
-gone-role  no instance profile of this name in IAM; since when is not known
- NAME  INSTANCE             REGION      STATE    CASE  HEAL WOULD
- gone  i-...  ap-south-1  running  gone  leave it: the instance profile does not exist
+empty-role: 1 broken; AIPA..., no role in it
+  fix: manual: the profile has no role; put one in
+    NAME   INSTANCE             REGION     STATE    CASE
+    empty  i-...  us-east-1  running  role-less
 
-odd-role  AIPA..., role odd-role, which does not trust EC2; since when is not known
- NAME  INSTANCE             REGION     STATE    CASE       HEAL WOULD
- odd   i-...  us-east-1  running  untrusted  leave it: the role's trust policy does not let EC2 assume it
+gone-role: 1 broken; deleted
+  fix: manual: the profile was deleted; create it again
+    NAME  INSTANCE             REGION      STATE    CASE
+    gone  i-...  ap-south-1  running  gone
 
-web-role  AIPA..., role web-role; cut off since before TIME
- NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
- web-1  i-...  eu-west-1  running  stale  re-associate it
- web-2  i-...  us-east-1  stopped  stale  re-associate it
+odd-role: 1 broken; AIPA..., role odd-role (does not trust EC2)
+  fix: manual: the role's trust policy must allow EC2
+    NAME  INSTANCE             REGION     STATE    CASE
+    odd   i-...  us-east-1  running  untrusted
 
-stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
-role-less: the instance profile has no role in it, so the instance gets no credentials
-untrusted: the trust policy of the role does not let EC2 use it, so the instance gets no credentials
-gone: the instance profile was deleted, and the instance gets no credentials
+stale: the profile was deleted and created again; the instance holds the old one and gets no credentials
+role-less: the profile has no role in it, so the instance gets no credentials
+untrusted: the role's trust policy does not let EC2 use it, so the instance gets no credentials
+gone: the profile was deleted, and the instance gets no credentials
 
-5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 2 back.
-Next: `reprofile heal` shows its plan and asks before it changes anything.
+5 of 6 instances with an instance profile in 3 regions have lost their IAM role (4 instance profiles).
+`reprofile heal` can fix 2 of 5. It shows its plan and asks first.
 """
-    reads = {"GetCallerIdentity", "ListInstanceProfiles", "GetInstanceProfile", "DescribeRegions", "DescribeInstances",
+    assert ended.out.startswith("Account 111122223333")
+    assert "Regions ap-south-1 eu-west-1 us-east-1\n" in ended.out
+    reads = {"GetCallerIdentity", "ListAccountAliases", "ListInstanceProfiles", "GetInstanceProfile", "DescribeRegions", "DescribeInstances",
              "DescribeIamInstanceProfileAssociations"}
     assert {call["action"] for call in account.calls(since=mark)} <= reads
 
@@ -102,7 +113,7 @@ def test_json_says_the_same(account):
     ended = account.cli.run("scan", "--output", "json")
     found = json.loads(ended.out)
     assert (ended.code, ended.err, found["version"]) == (2, "", 1)
-    assert found["summary"] == {"regions": 3, "unread_regions": 0, "instances": 6, "broken": 5, "muted": 0, "steps": 2,
+    assert found["summary"] == {"regions": 3, "unread_regions": 0, "unread_profiles": 0, "unjudged": 0, "instances": 6, "broken": 5, "muted": 0, "steps": 2,
                                 "iam_writes": 0, "curable": 2, "not_in_force": 0}
     cases = {one["instance"]: one["case"] for profile in found["profiles"] for one in profile["instances"]}
     assert cases == {ids["web-1"]: "stale", ids["web-2"]: "stale", ids["empty"]: "role-less", ids["odd"]: "untrusted",
@@ -126,14 +137,14 @@ def test_trust_policies_are_judged_by_principal_condition_and_account(account):
         account.run_instance(role)
     ended = account.cli.run("scan")
     assert ended.code == 0
-    assert ended.out == "Nothing broken was found: 3 instances with an instance profile in 3 regions.\n"
+    assert last(ended) == "No instance has lost its IAM role: 3 instances with an instance profile in 3 regions."
 
     unsure = trust("ec2.amazonaws.com", {"StringEquals": {"aws:SourceAccount": own}})
     account.console_create_role("unsure", trust=unsure)
     instance = account.run_instance("unsure")
     ended = account.cli.run("scan")
     assert ended.code == 0
-    assert "whether the trust policy of the role lets EC2 use it, in 1 instance profile: unsure;" in ended.out
+    assert "Unclear whether the role's trust policy lets EC2 use it, in 1 instance profile: unsure;" in ended.out
     ended = account.cli.run("explain", instance)
     words = " ".join(ended.out.split())
     assert ended.code == 0
@@ -162,11 +173,11 @@ def test_a_denied_region_is_listed_and_never_fine(account):
     account.fail("UnauthorizedOperation", region="eu-west-1")
     ended = account.cli.run("scan")
     assert ended.code == 1
-    assert ended.out == """\
+    assert ended.out.split("\n\n", 1)[1] == """\
 1 region not read: eu-west-1: denied (ec2:DescribeIamInstanceProfileAssociations: UnauthorizedOperation: \
 You are not authorized to perform this operation.)
 
-Nothing broken was found: 1 instance with an instance profile in the 2 regions that could be read (1 could not).
+This is not an all-clear: 1 of 3 regions could not be read. The 1 instance that was checked has not lost its IAM role.
 """
     assert ended.err == ("what to do: allow ec2:DescribeIamInstanceProfileAssociations to these credentials; "
                          "`reprofile permissions` prints the whole policy that is needed\n")
@@ -180,7 +191,7 @@ def test_the_variables_of_the_lambda_and_the_options_do_the_same(account):
     by_variable = account.cli.run("scan", REPROFILE_REGIONS="eu-west-1", REPROFILE_IGNORE="gone-*",
                                   REPROFILE_LEVEL="alert")
     assert by_option == by_variable
-    assert "leave it: Reprofile runs at level alert and changes nothing" in by_option.out
+    assert "fix: manual: --level alert changes nothing" in by_option.out
     assert account.cli.run("scan", "--regions", "us-east-1", REPROFILE_REGIONS="ap-south-1").out.count("gone") == 0
 
 
@@ -204,8 +215,8 @@ def test_twelve_hundred_broken_instances_are_listed(account):
     ended = account.cli.run("scan")
     assert time.monotonic() - before < 30
     assert ended.code == 2
-    assert ended.out.count(" re-associate it\n") == 1200
-    assert "1200 of 1200 instances with an instance profile in 3 regions are cut off from their role" in ended.out
+    assert ended.out.count(" running  stale\n") == 1200 and ended.out.count("fix: re-associate\n") == 1
+    assert "1200 of 1200 instances with an instance profile in 3 regions have lost their IAM role" in ended.out
 
 
 def test_a_reader_that_has_gone_is_no_error(account):
@@ -241,3 +252,57 @@ def test_an_association_that_ec2_does_not_date_is_not_in_force_yet_and_not_broke
     account.keep_associating(instance, "eu-west-1", since_seconds=3600)
     found = account.cli.run("scan")
     assert found.code == 0 and "Not in force yet" in found.out, found.out
+
+
+def test_a_profile_that_cannot_be_read_is_never_an_all_clear(account):
+    account.console_create_role("web-role")
+    account.run_instances("web-role", 3)
+    recreate(account, "web-role")
+    account.fail("AccessDenied", service="iam", action="GetInstanceProfile")
+    ended = account.cli.run("scan")
+    assert ended.code == 1
+    assert last(ended) == ("This is not an all-clear: 1 instance profile could not be read, so 3 of 3 instances were not "
+                           "checked.")
+    summary = json.loads(account.cli.run("scan", "--output", "json").out)["summary"]
+    assert (summary["broken"], summary["unread_profiles"], summary["unjudged"]) == (0, 1, 3)
+
+
+def test_an_empty_scope_is_an_error_and_a_name_narrows_the_scan(account):
+    for ended in (account.cli.run("scan", "--scope", ""), account.cli.run("heal", "--yes", REPROFILE_SCOPE="")):
+        assert (ended.code, ended.out) == (1, "")
+        assert "--scope (or REPROFILE_SCOPE) is empty" in ended.err and "'*'" in ended.err
+    every_case(account)
+    one = json.loads(account.cli.run("scan", "arn:aws:iam::111122223333:instance-profile/web-role", "--output", "json").out)
+    assert [profile["profile"] for profile in one["profiles"]] == ["web-role"]
+    other = account.cli.run("scan", "arn:aws:iam::444455556666:instance-profile/web-role")
+    assert other.code == 1 and "444455556666" in other.err and "111122223333" in other.err
+    assert account.cli.run("scan", "--output", "csv").out.count("\r\n") == 6
+
+
+def test_the_alias_of_the_account_is_shown_where_it_may_be_read(account):
+    account.client("iam").create_account_alias(AccountAlias="prod")
+    assert account.cli.run("scan").out.startswith("Account 111122223333 (prod), as arn:aws:")
+    account.fail("AccessDenied", service="iam", action="ListAccountAliases")
+    ended = account.cli.run("scan")
+    assert (ended.code, ended.err) == (0, "") and ended.out.startswith("Account 111122223333, as arn:aws:")
+
+
+def test_an_error_is_json_as_well(account):
+    ended = account.cli.run("scan", "--output", "json", "--regions", "eu-wst-1")
+    error = json.loads(ended.out)["error"]
+    assert ended.code == 1 and "no enabled region eu-wst-1" in error["message"] and error["message"] in ended.err
+
+
+def test_what_is_printed_fits_the_schema_that_is_printed(account):
+    ids = every_case(account)
+
+    def fits(of, *arguments):
+        schema = json.loads(account.cli.run("schema", of).out)
+        jsonschema.validate(json.loads(account.cli.run(*arguments, "--output", "json").out), schema)
+
+    fits("scan", "scan")
+    fits("heal", "heal", "--dry-run")
+    fits("explain", "explain", "web-role", "--history")
+    fits("explain", "explain", ids["gone"])
+    fits("error", "explain", "i-0123456789abcdef9")
+    fits("heal", "heal", ids["web-1"], "--yes")

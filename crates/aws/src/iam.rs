@@ -20,6 +20,7 @@ use super::calls::Calls;
 use super::clock::{SystemClock, timestamp};
 use super::error;
 use super::rows::{OddRow, need, next_page, readable};
+use super::settings;
 
 #[cfg(test)]
 mod tests;
@@ -161,6 +162,20 @@ impl Iam for IamApi {
             self.client.add_role_to_instance_profile().instance_profile_name(profile.as_str()).role_name(role.as_str());
         let answer = request.customize().config_override(once()).send().await;
         answer.map(drop).map_err(|error| error::of(OPERATION, &error))
+    }
+}
+
+/// The account's alias; `None` where it has none, or it may not be read.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html>
+pub async fn account_alias(config: &SdkConfig) -> Option<String> {
+    const OPERATION: &str = "iam:ListAccountAliases";
+    let request = Client::new(&settings::with_house_rules(config)).list_account_aliases();
+    match request.customize().config_override(once()).send().await {
+        Ok(answer) => answer.account_aliases().first().cloned(),
+        Err(error) => {
+            tracing::debug!(error = %error::of(OPERATION, &error), "the account's alias can't be read");
+            None
+        }
     }
 }
 

@@ -30,11 +30,11 @@ use self::calls::Calls;
 pub use self::clock::SystemClock;
 pub use self::dynamodb::DynamoDbTable;
 pub use self::ec2::Ec2Api;
-pub use self::iam::IamApi;
+pub use self::iam::{IamApi, account_alias};
 pub use self::settings::{load_as, of_function};
 pub use self::sns::SnsTopic;
 pub use self::sqs::SqsQueue;
-pub use self::sts::caller;
+pub use self::sts::{caller, identity};
 
 /// Reprofile's own resources, which its template creates. Each of them may be missing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -19,12 +19,22 @@ const OPERATION: &str = "sts:GetCallerIdentity";
 /// # Errors
 /// The call failed, or its answer names no account.
 pub async fn caller(config: &SdkConfig) -> Result<Invoked, AwsError> {
+    Ok(identity(config).await?.0)
+}
+
+/// The same, with the caller's ARN.
+///
+/// # Errors
+/// As of [`caller`].
+pub async fn identity(config: &SdkConfig) -> Result<(Invoked, String), AwsError> {
     let client = Client::new(&settings::with_house_rules(config));
     let identity = client.get_caller_identity().send().await.map_err(|cause| error::of(OPERATION, &cause))?;
     let account = identity.account().and_then(|id| AccountId::new(id).ok());
     let partition = identity.arn().and_then(|arn| Partition::new(Arn::parse(arn).ok()?.partition).ok());
     match (account, partition) {
-        (Some(account), Some(partition)) => Ok(Invoked { account, partition }),
+        (Some(account), Some(partition)) => {
+            Ok((Invoked { account, partition }, identity.arn().unwrap_or_default().to_owned()))
+        }
         _ => Err(AwsError::new(OPERATION, "InvalidAnswer", "the answer names no account")),
     }
 }

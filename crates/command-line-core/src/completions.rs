@@ -6,8 +6,15 @@ use crate::console::Console;
 use crate::error::Error;
 use crate::exit::Exit;
 
+const EXAMPLES: &str = "\
+Examples:
+  reprofile completions bash > ~/.local/share/bash-completion/completions/reprofile
+  reprofile completions zsh > ~/.zfunc/_reprofile
+  reprofile completions fish > ~/.config/fish/completions/reprofile.fish";
+
 /// The arguments of `completions`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]

@@ -1,12 +1,13 @@
 //! What commands need of the outside: an account that is reached, and what else may be asked about it.
 //!
-//! Invariant: a command that works on an account gets it by [`Connect`], and in no other way.
+//! Invariant: a command gets the account that it works on by [`Connect`], and in no other way.
 
 #![expect(async_fn_in_trait, reason = "one thread runs it all: no future has to be Send")]
 
 use crate::error::Error;
 use crate::evidence::{Ssm, Trail};
-use crate::options::Global;
+use crate::options::Access;
+use reprofile_core::config::Config;
 use reprofile_core::ports::Account;
 use reprofile_core::reconcile::context::Context;
 
@@ -19,11 +20,15 @@ pub trait Connect {
     /// Its CloudTrail.
     type Trail: Trail;
 
-    /// Reads the options, and finds out whose account it is.
+    /// Asks AWS whose account it is.
     ///
     /// # Errors
     /// Wrong options; credentials that are missing or not valid.
-    async fn connect(&self, global: &Global) -> Result<Connected<Self::Account, Self::Ssm, Self::Trail>, Error>;
+    async fn connect(
+        &self,
+        access: &Access,
+        config: Config,
+    ) -> Result<Connected<Self::Account, Self::Ssm, Self::Trail>, Error>;
 }
 
 /// An account that is reached, and how to work on it.
@@ -31,8 +36,19 @@ pub trait Connect {
 pub struct Connected<A, S, T> {
     /// The core's context.
     pub context: Context<A>,
+    /// Who asks, of which account.
+    pub identity: Identity,
     /// Tells whether an instance's agent reports.
     pub ssm: S,
     /// Tells who did what.
     pub trail: T,
+}
+
+/// Who asks, of which account, as AWS says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The caller's ARN.
+    pub caller: String,
+    /// The account's alias; `None` where it has none, or the caller may not read it.
+    pub alias: Option<String>,
 }

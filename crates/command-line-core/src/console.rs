@@ -5,6 +5,8 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use textwrap::{WordSeparator, WordSplitter};
+
 use crate::error::Error;
 
 /// What a stream shows: colours, and a width.
@@ -53,24 +55,14 @@ impl Terminal {
     /// The text in lines that fit, broken between words, all but the first indented. To be painted afterwards.
     #[must_use]
     pub fn wrap(self, indent: usize, text: &str) -> String {
-        let Some(width) = self.width.map(usize::from) else { return text.to_owned() };
-        let words = text.trim_start_matches(' ');
-        let lead = text.len() - words.len();
-        let (mut wrapped, mut column) = (" ".repeat(lead), lead);
-        for (index, word) in words.split(' ').enumerate() {
-            let length = word.chars().count();
-            if index > 0 && column + 1 + length > width {
-                wrapped.push('\n');
-                wrapped.extend(std::iter::repeat_n(' ', indent));
-                column = indent;
-            } else if index > 0 {
-                wrapped.push(' ');
-                column += 1;
-            }
-            wrapped.push_str(word);
-            column += length;
-        }
-        wrapped
+        let Some(width) = self.width else { return text.to_owned() };
+        let indent = " ".repeat(indent);
+        let options = textwrap::Options::new(width.into())
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        textwrap::fill(text, options)
     }
 }
 

@@ -4,13 +4,20 @@
 
 use std::io;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use reprofile_core::alert::plain::{MESSAGE, plain};
 use reprofile_core::config::{InvalidConfig, Wrong};
-use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
+use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::reconcile::error::Error as CoreError;
 
 /// The longest message of AWS that is shown, in characters: a terminal has room.
 const LONGEST: usize = 500;
+
+use advice::Given;
+
+pub mod advice;
 
 /// What keeps a command from being done.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +29,7 @@ pub enum Error {
     #[error("{0}")]
     Argument(String),
     /// An AWS call failed.
-    #[error("{doing}: {}", told(cause))]
+    #[error("{}", failed(doing, cause))]
     Aws {
         /// What was being done: `reading the instance profiles`.
         doing: String,
@@ -58,9 +65,9 @@ impl Error {
         Self::Aws { doing: doing.into(), cause }
     }
 
-    /// What to do about it.
+    /// What to do about it, where `given` is what this process was given.
     #[must_use]
-    pub fn advice(&self) -> Option<String> {
+    pub fn advice(&self, given: &Given) -> Option<String> {
         match self {
             Self::Aws { cause, .. }
             | Self::Core(
@@ -70,19 +77,24 @@ impl Error {
                 | CoreError::RegionUnread { cause, .. }
                 | CoreError::EveryRegionClosed(cause)
                 | CoreError::AlertNotDelivered { cause, .. },
-            ) => advice_on(cause),
+            ) => advice::on_the_process(cause, given).or_else(|| advice::on(cause)),
             _ => None,
         }
     }
 }
 
+/// What was being done, and the call that failed. Without credentials nothing was being done yet.
+fn failed(doing: &str, cause: &AwsError) -> String {
+    if cause.code == "NoCredentials" { in_words(cause) } else { format!("{doing}: {}", in_words(cause)) }
+}
+
 /// A call that failed, in plain text and without the list of all places where credentials were looked for.
 #[must_use]
-pub fn told(error: &AwsError) -> String {
+pub fn in_words(error: &AwsError) -> String {
     let AwsError { operation, code, message, .. } = error;
     if code == "NoCredentials" {
         if message.contains("no credentials found in chain") {
-            return "no AWS credentials were found".to_owned();
+            return "no AWS credentials found".to_owned();
         }
         // What the core advises at the end stands in the advice here.
         let causes = message.trim_start_matches("no AWS credentials could be loaded: ");
@@ -92,6 +104,28 @@ pub fn told(error: &AwsError) -> String {
         return format!("the AWS credentials could not be loaded: {}", plain(&causes, LONGEST));
     }
     format!("{operation}: {}: {}", plain(code, MESSAGE), plain(message, LONGEST))
+}
+
+/// An error for programs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorReport {
+    version: u8,
+    error: ErrorDetail,
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorDetail {
+    message: String,
+    advice: Option<String>,
+}
+
+impl ErrorReport {
+    /// The report of an error.
+    #[must_use]
+    pub fn of(error: &Error, given: &Given) -> Self {
+        Self { version: 1, error: ErrorDetail { message: error.to_string(), advice: error.advice(given) } }
+    }
 }
 
 /// The option that stands for a variable.
@@ -112,111 +146,4 @@ fn wrong_settings(invalid: &InvalidConfig) -> String {
         None => format!("{variable}={value:?}: {allowed}"),
     };
     invalid.0.iter().map(wrong).collect::<Vec<_>>().join("\n       ")
-}
-
-/// What to do about a call that failed.
-#[must_use]
-pub fn advice_on(error: &AwsError) -> Option<String> {
-    let advice = match (error.code.as_str(), error.reason) {
-        _ if error.code == "NoCredentials" && is_about_sso(&error.message) => {
-            "sign in again: aws sso login (with --profile NAME where you use one)"
-        }
-        ("NoCredentials", _) => {
-            "sign in with `aws sso login` or `aws configure`, or name a profile with --profile; `aws configure list` shows \
-             which credentials are found"
-        }
-        ("ExpiredToken" | "ExpiredTokenException" | "RequestExpired", _) => {
-            "the credentials have expired: sign in again (aws sso login), or renew AWS_SESSION_TOKEN"
-        }
-        ("InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch", _)
-            if error.operation.starts_with("sts:") =>
-        {
-            "the credentials are not valid here: check AWS_ACCESS_KEY_ID and the profile; for China or GovCloud name a \
-             region of theirs with --region"
-        }
-        (_, ErrorKind::Denied) if error.operation == REGIONS => {
-            let why = if is_explicit_deny(error) {
-                "a policy denies it explicitly, so allowing it does not help"
-            } else {
-                "or allow it to these credentials"
-            };
-            return Some(format!(
-                "name the regions yourself, as in --regions eu-west-1,us-east-1: then nobody asks for the list. Or ask for it in \
-                 a region that is open to you, by --region eu-west-1 ({why})"
-            ));
-        }
-        (_, ErrorKind::Denied) if is_explicit_deny(error) => {
-            return Some(format!(
-                "a policy denies {} explicitly, so allowing it does not help: an organisation's policy (SCP), a permissions \
-                 boundary, or a policy of these credentials. Leave out what it closes, by --regions and --region, or have it \
-                 changed",
-                error.operation
-            ));
-        }
-        (_, ErrorKind::Denied) => {
-            return Some(format!(
-                "allow {} to these credentials; `reprofile permissions` prints the whole policy that is needed",
-                error.operation
-            ));
-        }
-        (_, ErrorKind::Throttled) => "others are calling AWS at the same time: wait a minute and run it again",
-        (_, ErrorKind::RegionDisabled) => "the region may not be enabled for this account: leave it out of --regions",
-        ("ResourceNotFoundException", _) if error.operation.starts_with("dynamodb:") => {
-            "--table is the name of the Lambda's table, the output TableName of its stack; --region is where that stack is"
-        }
-        ("Connection", _) => "the endpoint was not reached: check the region's name, the network and proxy settings",
-        (_, ErrorKind::Unavailable) => {
-            "AWS did not answer: run it again; if it goes on, see https://health.aws.amazon.com"
-        }
-        _ => return None,
-    };
-    Some(advice.to_owned())
-}
-
-/// The call that lists the enabled regions.
-const REGIONS: &str = "ec2:DescribeRegions";
-
-/// Whether a policy forbids the call, rather than none allowing it.
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
-fn is_explicit_deny(error: &AwsError) -> bool {
-    error.code == "ExplicitDeny" || error.message.contains("explicit deny")
-}
-
-fn is_about_sso(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    !message.contains("found in chain") && (message.contains("sso") || message.contains("token"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn advice(operation: &'static str, message: &str) -> String {
-        advice_on(&AwsError::new(operation, "UnauthorizedOperation", message)).unwrap()
-    }
-
-    #[test]
-    fn the_list_of_regions_refused_leads_to_the_options_that_need_no_list() {
-        let by_scp = "not authorized to perform: ec2:DescribeRegions with an explicit deny in a service control policy";
-        let advice_by_scp = advice("ec2:DescribeRegions", by_scp);
-        for option in ["--regions eu-west-1,us-east-1", "--region eu-west-1"] {
-            assert!(advice_by_scp.contains(option), "{advice_by_scp}");
-        }
-        assert!(advice_by_scp.contains("allowing it does not help"), "{advice_by_scp}");
-        let by_nothing = "because no identity-based policy allows the ec2:DescribeRegions action";
-        let advice_by_nothing = advice("ec2:DescribeRegions", by_nothing);
-        assert!(
-            advice_by_nothing.contains("--regions") && advice_by_nothing.contains("or allow it"),
-            "{advice_by_nothing}"
-        );
-    }
-
-    #[test]
-    fn an_explicit_deny_is_not_answered_by_allowing_the_call() {
-        let denied =
-            advice("ec2:DescribeInstances", "is not authorized with an explicit deny in a service control policy");
-        assert!(!denied.starts_with("allow") && denied.contains("--regions"), "{denied}");
-        let not_allowed = advice("ec2:DescribeInstances", "because no identity-based policy allows it");
-        assert!(not_allowed.starts_with("allow ec2:DescribeInstances"), "{not_allowed}");
-    }
 }

@@ -9,11 +9,11 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt};
 
 use crate::connect::{Connect, Connected};
-use crate::console::Console;
+use crate::console::{Console, Terminal};
 use crate::error::Error;
 use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use crate::exit::Exit;
-use crate::options::{Format, Global};
+use crate::options::{Access, Format, LevelOption, Selection};
 use crate::preview::{PriorState, WhyNot, preview};
 use crate::prior_state::{known, successor};
 use reprofile_core::alert::aws_cli::Home;
@@ -31,9 +31,10 @@ use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages::each_page;
 
+mod advice;
 mod explanation;
 pub mod history;
-mod json;
+pub mod json;
 mod levels;
 pub mod look;
 pub(crate) mod no_profile;
@@ -42,8 +43,10 @@ mod ssm;
 mod tests;
 mod text;
 
+use crate::subjects::Subjects;
+use crate::subjects::subject::Subject;
 use explanation::{Explanation, Looked, Pings};
-use look::{Seen, Sight, Subject};
+use look::{Lookup, Seen};
 
 /// Every level, for what each would do.
 const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Level::Restore];
@@ -51,15 +54,32 @@ const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Lev
 /// How many regions' SSM are asked at the same time.
 const REGIONS_AT_ONCE: usize = 8;
 
+const EXAMPLES: &str = "\
+Examples:
+  reprofile explain web-role              an instance profile, or a role by its name
+  reprofile explain i-0123456789abcdef0   an instance
+  reprofile explain web-role --short      what is wrong, and the command that helps
+  reprofile explain web-role --history    also who did it, by CloudTrail";
+
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
-    /// An instance (i-…) or the name of an instance profile
-    #[arg(value_name = "INSTANCE|PROFILE")]
-    pub subject: String,
+    /// An instance, an instance profile or a role, by name or ARN
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Only what is wrong, and what to do about it
+    #[arg(short, long)]
+    pub short: bool,
     /// Also look up in CloudTrail who did it; its events can be minutes late
     #[arg(long)]
     pub history: bool,
+    /// How results are written
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// Where to look.
+    #[command(flatten)]
+    pub selection: Selection,
 }
 
 /// Runs `explain`.
@@ -68,15 +88,26 @@ pub struct ExplainArgs {
 /// What went wrong.
 pub async fn run(
     args: &ExplainArgs,
-    global: &Global,
+    access: &Access,
     console: &Console,
     connect: &impl Connect,
 ) -> Result<Exit, Error> {
-    let question = Question { subject: Subject::parse(&args.subject)?, history: args.history, output: global.output };
-    let Connected { context, ssm, trail } = connect.connect(global).await?;
+    let mut subjects = Subjects::read(std::slice::from_ref(&args.name))?;
+    let config = args.selection.config(&LevelOption::default())?;
+    let Connected { mut context, ssm, trail, .. } = connect.connect(access, config).await?;
+    for note in subjects.resolve(&mut context).await? {
+        console.note(&note);
+    }
     if args.history && console.is_watched {
         console.note("Asking CloudTrail, which takes two questions a second: this can take a while.");
     }
+    let question = Question {
+        subject: subjects.one()?,
+        history: args.history,
+        short: args.short,
+        output: args.output,
+        terminal: console.stdout,
+    };
     let (text, exit) = explain(&context, &ssm, &trail, &question).await?;
     console.print(&text)?;
     Ok(exit)
@@ -89,8 +120,12 @@ pub struct Question {
     pub subject: Subject,
     /// Whether CloudTrail is asked who did it.
     pub history: bool,
-    /// How to answer.
+    /// Whether only what is wrong, and what to do, is written.
+    pub short: bool,
+    /// How the answer is written.
     pub output: Format,
+    /// What it is written on.
+    pub terminal: Terminal,
 }
 
 /// Looks, asks for evidence, and writes the answer.
@@ -103,14 +138,14 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     trail: &T,
     question: &Question,
 ) -> Result<(String, Exit), Error> {
-    let Seen { profile, live, instances, unread, memory } =
+    let Seen { profile, live, instances, unread, memory, broken_siblings } =
         match look::look(&context.aws, &question.subject, &context.config.regions).await? {
-            Sight::Seen(seen) => seen,
-            Sight::Bare { region, instance } => {
-                return Ok((no_profile::write(context, &region, &instance, question.output)?, Exit::Fine));
+            Lookup::Seen(seen) => seen,
+            Lookup::Detached { region, instance } => {
+                return Ok((no_profile::write(context, &region, &instance, question)?, Exit::Fine));
             }
-            Sight::Nowhere { instance, read, unread } => return Err(no_profile::nowhere(&instance, read, &unread)),
-            Sight::Unheard { profile, unread } => return Err(no_profile::unheard(&profile, &unread)),
+            Lookup::Nowhere { instance, read, unread } => return Err(no_profile::nowhere(&instance, read, &unread)),
+            Lookup::NoProfile { profile, unread } => return Err(no_profile::unheard(&profile, &unread)),
         };
 
     let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
@@ -163,11 +198,12 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         instances: &instances,
         unread: &unread,
         pings: &pings,
+        broken_siblings,
         looked: &looked,
         previews: &previews,
     };
     let text = match question.output {
-        Format::Table => text::write(&explanation),
+        Format::Table => text::write(&explanation, question.short, question.terminal),
         Format::Json => json::write(&explanation)?,
     };
     let exit = match (report.instances.is_empty(), unread.is_empty()) {

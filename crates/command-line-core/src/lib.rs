@@ -23,4 +23,6 @@ pub mod progress;
 pub mod replay;
 pub mod run;
 pub mod scan;
+pub mod schema;
+pub mod subjects;
 pub mod unread;

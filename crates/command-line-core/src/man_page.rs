@@ -10,8 +10,14 @@ use crate::console::Console;
 use crate::error::Error;
 use crate::exit::Exit;
 
+const EXAMPLES: &str = "\
+Examples:
+  reprofile man | man -l -                    read it
+  reprofile man ~/.local/share/man/man1       install the pages of all commands";
+
 /// The arguments of `man`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ManArgs {
     /// Write the pages of all commands into this folder, rather than print the first one
     #[arg(value_name = "FOLDER")]
@@ -26,9 +32,10 @@ pub fn run(args: &ManArgs, command: Command, console: &Console) -> Result<Exit, 
     match &args.folder {
         None => console.print(&first_page(command).map_err(Error::Unwritten)?)?,
         Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .and_then(|()| clap_mangen::generate_to(command, folder))
-                .map_err(Error::Unwritten)?;
+            if !folder.is_dir() {
+                return Err(Error::Argument(format!("{} is no folder: make it first", folder.display())));
+            }
+            clap_mangen::generate_to(command, folder).map_err(Error::Unwritten)?;
         }
     }
     Ok(Exit::Fine)
@@ -50,9 +57,8 @@ mod tests {
     #[test]
     fn the_page_names_the_commands_and_the_exit_codes() {
         let page = first_page(Arguments::command()).unwrap();
-        for text in [".TH reprofile 1", "explain", "permissions", "Exit codes"] {
+        for text in [".TH reprofile 1", "explain", "permissions", "completions", "Exit codes"] {
             assert!(page.contains(text), "{text}");
         }
-        assert!(!page.contains("completions"), "what is hidden is not for users");
     }
 }

@@ -1,4 +1,4 @@
-//! `reprofile permissions`: the least IAM policy for the command line or the Lambda, as JSON.
+//! `reprofile permissions`: the minimal IAM policy for the command line or the Lambda, as JSON.
 //!
 //! Invariant: makes no AWS call, so that it can be run before there are any permissions.
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::options::{self, Global};
+use crate::options::{LevelOption, Selection};
 use reprofile_core::decide::plan::Level;
 use reprofile_core::domain::names::{AccountId, Partition};
 
@@ -18,8 +18,16 @@ mod tests;
 
 use grants::{GRANTS, Grant, Place, User};
 
+const EXAMPLES: &str = "\
+Examples:
+  reprofile permissions                                 for whoever heals by `reprofile heal`
+  reprofile permissions --level alert                   for whoever may only look
+  reprofile permissions --for lambda --level restore    for the function
+  reprofile permissions --why                           what each permission is for";
+
 /// The arguments of `permissions`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct PermissionsArgs {
     /// Who is to have them
     #[arg(long = "for", value_name = "WHO", value_enum, default_value_t = Who::Cli)]
@@ -42,6 +50,12 @@ pub struct PermissionsArgs {
     /// ARN of the KMS key that encrypts the topic, if one does
     #[arg(long, value_name = "ARN")]
     pub topic_key: Option<String>,
+    /// The Lambda's DynamoDB table that --table of the other commands reads
+    #[arg(long, value_name = "NAME", env = "REPROFILE_TABLE", hide_env_values = true)]
+    pub table: Option<String>,
+    /// The level that the permissions are for.
+    #[command(flatten)]
+    pub level: LevelOption,
 }
 
 /// Who is to have the permissions.
@@ -57,8 +71,9 @@ pub enum Who {
 ///
 /// # Errors
 /// A level or an account that is none.
-pub fn run(args: &PermissionsArgs, global: &Global, console: &Console) -> Result<Exit, Error> {
-    let config = options::config(global)?;
+pub fn run(args: &PermissionsArgs, console: &Console) -> Result<Exit, Error> {
+    let selection = Selection { table: args.table.clone(), ..Selection::default() };
+    let config = selection.config(&args.level)?;
     console.print(&answer(args, config.bounds.level, config.table.as_deref())?)?;
     Ok(Exit::Fine)
 }

@@ -33,8 +33,14 @@ pub enum WhyNot {
     NeedsLevel(Level),
     /// The rules say so.
     RepairBlocked(RepairBlocked),
-    /// The trust policy leaves open whether EC2 can use the role, and nobody vouched for it.
-    TrustUnsure,
+    /// The role that the profile had is unknown; this level would put it back.
+    RoleUnknown(Level),
+    /// This role does not exist.
+    NoSuchRole(RoleName),
+    /// The role was taken out of the profile and still exists; this level would put it back.
+    TakenOut(Level),
+    /// The trust policy leaves open whether EC2 can use the role, and nobody vouched for it; this level would put it back.
+    TrustUnsure(Level),
     /// The table remembers this role in it, and not the one that was named.
     AnotherRole(RoleName),
     /// This other profile took the role up with the break.
@@ -53,10 +59,10 @@ impl WhyNot {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NeedsLevel(_) | Self::RepairBlocked(RepairBlocked::Level) => "level",
-            Self::RepairBlocked(RepairBlocked::NothingRemembered) => "role-unknown",
-            Self::RepairBlocked(RepairBlocked::NoRole) => "no-role",
-            Self::RepairBlocked(RepairBlocked::TakenOut) => "taken-out",
-            Self::RepairBlocked(RepairBlocked::Trust) | Self::TrustUnsure => "trust",
+            Self::RepairBlocked(RepairBlocked::NothingRemembered) | Self::RoleUnknown(_) => "role-unknown",
+            Self::RepairBlocked(RepairBlocked::NoRole) | Self::NoSuchRole(_) => "no-role",
+            Self::RepairBlocked(RepairBlocked::TakenOut) | Self::TakenOut(_) => "taken-out",
+            Self::RepairBlocked(RepairBlocked::Trust) | Self::TrustUnsure(_) => "trust",
             // Only the Lambda waits and brakes: here a person looks at the plan.
             Self::RepairBlocked(RepairBlocked::NotYetSure | RepairBlocked::Braked | RepairBlocked::OnNotice) => "later",
             Self::RepairBlocked(RepairBlocked::Succeeded) | Self::Succeeded(_) => "successor",
@@ -74,18 +80,24 @@ impl fmt::Display for WhyNot {
         match self {
             Self::NeedsLevel(Level::Restore) => f.write_str("--level restore creates deleted instance profiles again"),
             Self::NeedsLevel(_) => f.write_str("--level relink puts roles back into their instance profiles"),
-            Self::RepairBlocked(RepairBlocked::NothingRemembered) => f.write_str(
-                "which role was in the instance profile is not known; name it with `reprofile heal PROFILE --role ROLE`, or a \
-                 table that remembers it with --table",
+            Self::RoleUnknown(level) => write!(
+                f,
+                "which role was in the instance profile is not known; name it with `reprofile heal PROFILE --level {} --role \
+                 ROLE`, or a table that remembers it with --table",
+                level.as_str()
             ),
-            Self::RepairBlocked(RepairBlocked::NoRole) => f.write_str("the role that was in the instance profile does not exist"),
-            Self::RepairBlocked(RepairBlocked::TakenOut) => f.write_str(
+            Self::NoSuchRole(role) => write!(f, "the role {role} that was in it does not exist"),
+            Self::TakenOut(level) => write!(
+                f,
                 "the role that was in it still exists, so somebody took it out, perhaps on purpose; `reprofile heal PROFILE \
-                 --role ROLE` puts it back all the same",
+                 --level {} --role ROLE` puts it back all the same",
+                level.as_str()
             ),
-            Self::TrustUnsure => f.write_str(
-                "the role's trust policy does not clearly let EC2 use it; where you know that it does, `reprofile heal PROFILE \
-                 --role ROLE --trust-anyway` puts it in",
+            Self::TrustUnsure(level) => write!(
+                f,
+                "the role's trust policy does not clearly let EC2 use it; if you know that it does, `reprofile heal PROFILE \
+                 --level {} --role ROLE --trust-anyway` puts it back",
+                level.as_str()
             ),
             Self::RepairBlocked(why) => why.fmt(f),
             Self::AnotherRole(role) => write!(
@@ -100,7 +112,9 @@ impl fmt::Display for WhyNot {
             Self::PathUnknown => f.write_str(
                 "instances hold it under different paths, so it is not known under which it is to be created again",
             ),
-            Self::HeldBack => f.write_str("under the path that it had last, it is ignored (--ignore) or outside --scope"),
+            Self::HeldBack => {
+                f.write_str("under the path that it had last, it is ignored (--ignore) or outside --scope")
+            }
             Self::Unread(error) => {
                 write!(f, "what it needs to know could not be read: {}", plain(&error.to_string(), MESSAGE))
             }
@@ -143,13 +157,7 @@ pub fn preview(
         if let Some(successor) = &known.successor {
             return Err(WhyNot::Succeeded(successor.clone()));
         }
-        decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| match why {
-            RepairBlocked::Level => WhyNot::NeedsLevel(needed(live)),
-            RepairBlocked::Trust if known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure) => {
-                WhyNot::TrustUnsure
-            }
-            why => WhyNot::RepairBlocked(why),
-        })
+        decide(live, known.former.as_ref(), known.role.as_ref(), bounds.level).map_err(|why| why_not(why, live, known))
     });
     let both = repair.and_then(|repair| {
         let role = known.as_ref().ok().and_then(|known| known.role.clone());
@@ -165,6 +173,21 @@ pub fn preview(
     let is_unsure = |known: &PriorState| known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure);
     let is_vouched_for = repair.is_ok() && known.as_ref().is_ok_and(is_unsure);
     Preview { decisions: decisions.collect(), iam: Some(repair), is_vouched_for }
+}
+
+/// Why the rules forbid a repair, with what a person can do about it.
+fn why_not(why: RepairBlocked, live: Option<&Profile>, known: &PriorState) -> WhyNot {
+    let level = needed(live);
+    match (why, &known.former) {
+        (RepairBlocked::Level, _) => WhyNot::NeedsLevel(level),
+        (RepairBlocked::NothingRemembered, _) => WhyNot::RoleUnknown(level),
+        (RepairBlocked::NoRole, Some(former)) => WhyNot::NoSuchRole(former.role.clone()),
+        (RepairBlocked::TakenOut, _) => WhyNot::TakenOut(level),
+        (RepairBlocked::Trust, _) if known.role.as_ref().is_some_and(|role| role.trust == Trust::Unsure) => {
+            WhyNot::TrustUnsure(level)
+        }
+        (why, _) => WhyNot::RepairBlocked(why),
+    }
 }
 
 /// What is done for an instance once IAM is right; `None` where that is all it needs.

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use crate::console::{Console, TermStyle};
 use reprofile_core::config::{Config, Regions};
+use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Association, Instance, Profile, Role};
 use reprofile_core::domain::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
@@ -26,7 +27,8 @@ struct Seen {
     regions: Option<usize>,
     under_way: BTreeSet<Region>,
     read: BTreeSet<Region>,
-    instances: usize,
+    /// How many instances hold a profile of each name.
+    holders: BTreeMap<ProfileName, usize>,
 }
 
 impl Progress {
@@ -41,7 +43,21 @@ impl Progress {
     /// How many instances with an instance profile were seen in listings of whole regions.
     #[must_use]
     pub fn instances(&self) -> usize {
-        self.seen.borrow().instances
+        self.seen.borrow().holders.values().sum()
+    }
+
+    /// The regions that were read, and these that could not be.
+    #[must_use]
+    pub fn regions(&self, unread: &[UnreadRegion]) -> BTreeSet<Region> {
+        let read = self.seen.borrow().read.iter().cloned().collect::<BTreeSet<_>>();
+        read.into_iter().chain(unread.iter().map(|one| one.region.clone())).collect()
+    }
+
+    /// How many instances were seen to hold one of these profiles.
+    #[must_use]
+    pub fn holders<'a>(&self, names: impl Iterator<Item = &'a ProfileName>) -> usize {
+        let seen = self.seen.borrow();
+        names.filter_map(|name| seen.holders.get(name)).sum()
     }
 
     /// Draws the line anew.
@@ -72,7 +88,11 @@ impl Seen {
         let of = self.regions.map(|all| format!(" of {all}")).unwrap_or_default();
         let under_way: Vec<&str> = self.under_way.iter().map(Region::as_str).collect();
         let now = if under_way.is_empty() { String::new() } else { format!("; reading {}", under_way.join(" ")) };
-        format!("{}{of} regions read, {} instances with a profile{now}", self.read.len(), self.instances)
+        format!(
+            "{}{of} regions read, {} instances with a profile{now}",
+            self.read.len(),
+            self.holders.values().sum::<usize>()
+        )
     }
 }
 
@@ -192,7 +212,9 @@ impl<A: Account> Ec2 for WithProgress<'_, A> {
         {
             let mut seen = self.watch.seen.borrow_mut();
             if let Ok(page) = &answer {
-                seen.instances += page.items.iter().filter(|one| one.is_held()).count();
+                for one in page.items.iter().filter(|one| one.is_held()) {
+                    *seen.holders.entry(one.arn.name().clone()).or_default() += 1;
+                }
             }
             if answer.as_ref().map_or(true, |page| page.next.is_none()) {
                 seen.under_way.remove(region);

@@ -25,12 +25,13 @@ use crate::connect::{Connect, Connected};
 use crate::console::{Console, TermStyle};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::findings::Findings;
 use crate::findings::Scope;
-use crate::findings::{Findings, find_after};
-use crate::heal::apply::{self, Apply, apply};
+use crate::findings::find::find_after;
+use crate::heal::apply::{self, Apply, Consent, apply};
 use crate::heal::execute::Executed;
 use crate::heal::{self};
-use crate::options::{Format, Global, config};
+use crate::options::{Access, Format, LevelOption, Selection};
 use crate::options::{NamedRole, RoleOptions};
 use crate::progress::watch;
 use follow::{Replayed, follow};
@@ -45,34 +46,56 @@ use sightings::{Sight, Sighting};
 /// How many of what could not be understood are named one by one.
 const NAMED: usize = 20;
 
+const EXAMPLES: &str = "\
+Examples:
+  reprofile replay --any-account events/delete-role.json   a sample of this repository
+  reprofile replay ./AWSLogs/                              log files, as they are in the bucket
+  aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=DeleteRole | reprofile replay -
+  aws sqs receive-message --queue-url URL --visibility-timeout 0 | reprofile replay -";
+
 /// The arguments of `replay`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct ReplayArgs {
     /// Files, folders (all files in them), or - for stdin: log files of CloudTrail as they are in the bucket, what `aws
     /// cloudtrail lookup-events`, `aws sqs receive-message` or `aws logs filter-log-events` print, events of EventBridge,
     /// rows of Athena or CloudTrail Lake, exports of other tools
     #[arg(value_name = "FILE|DIR", required = true)]
     pub files: Vec<PathBuf>,
-    /// Read the records of other accounts as ones of yours, as for a log that was taken elsewhere
+    /// Treat records of other accounts as yours, for a log that was taken elsewhere
     #[arg(long)]
     pub any_account: bool,
     /// The role, where the events lead to one instance profile.
     #[command(flatten)]
     pub role: RoleOptions,
-    /// Carry the plan out, after asking
+    /// Apply the plan, after asking
     #[arg(long)]
     pub apply: bool,
     /// Do not ask; needed where there is no terminal to ask on
-    #[arg(long, requires = "apply")]
+    #[arg(short, long, requires = "apply")]
     pub yes: bool,
+    /// Show every instance of a long plan
+    #[arg(long)]
+    pub full: bool,
+    /// How results are written
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// How far to go.
+    #[command(flatten)]
+    pub level: LevelOption,
+    /// Where to look.
+    #[command(flatten)]
+    pub selection: Selection,
 }
 
 /// Runs `replay`.
 ///
 /// # Errors
 /// What went wrong.
-pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
-    let said = args.role.read(&config(global)?)?;
+pub async fn run(args: &ReplayArgs, access: &Access, console: &Console, connect: &impl Connect) -> Result<Exit, Error> {
+    let config = args.selection.config(&args.level)?;
+    let role = args.role.read(&config)?;
     let sources = inputs::sources(&args.files)?;
     let is_from_stdin = sources.contains(&inputs::Source::Stdin);
     let mut sightings = Vec::new();
@@ -84,11 +107,11 @@ pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect:
         });
     }
     check(&sightings)?;
-    let Connected { context, .. } = connect.connect(global).await?;
+    let Connected { context, .. } = connect.connect(access, config).await?;
     let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, args.any_account).await?;
     tell(&bad, console);
     let lines = lines.join("\n");
-    match global.output {
+    match args.output {
         Format::Table if lines.is_empty() => {}
         Format::Table => console.print(&format!("{lines}\n\n"))?,
         Format::Json => console.note(&lines),
@@ -96,7 +119,7 @@ pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect:
     // Something that could not be understood may be what matters: only what is broken goes before it.
     let end = |exit| if exit == Exit::Fine && !bad.is_empty() { Exit::Error } else { exit };
     let Some(scope) = scope else {
-        match global.output {
+        match args.output {
             Format::Table => {
                 let nothing = "Nothing to look at: the Lambda would do nothing.";
                 console.print(&console.stdout.paint(TermStyle::Bold, nothing))?;
@@ -107,8 +130,8 @@ pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect:
         }
         return Ok(end(Exit::Fine));
     };
-    check_one(said.as_ref(), &scope)?;
-    let findings = find_after(&context, &scope, said.as_ref(), &watch(console, &context.config), &changes).await?;
+    check_one(role.as_ref(), &scope)?;
+    let findings = find_after(&context, &scope, role.as_ref(), &watch(console, &context.config), &changes).await?;
     for unknown in unknown_profiles(&context, &scope, &findings).await? {
         console.note(&format!(
             "{unknown}: IAM has no instance profile of this role's name, and no instance holds one. Which profile held the \
@@ -118,11 +141,12 @@ pub async fn run(args: &ReplayArgs, global: &Global, console: &Console, connect:
     if args.apply {
         // Stdin was the event: there is nobody left to ask there.
         let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
-        let how = Apply { yes: args.yes, format: global.output, console: &console };
+        let consent = if args.yes { Consent::Given } else { Consent::Ask };
+        let how = Apply { consent, full: args.full, format: args.output, console: &console };
         return apply(&context, &findings, how, |executed| written(&findings, executed, events)).await.map(end);
     }
-    apply::show(&findings, global.output, console)?;
-    if global.output == Format::Json {
+    apply::show(&findings, args.full, args.output, console)?;
+    if args.output == Format::Json {
         console.print(&written(&findings, &Executed::default(), events)?)?;
     }
     Ok(end(findings.exit()))

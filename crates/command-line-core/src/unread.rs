@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::advice_on;
+use crate::error::advice;
 use crate::findings::Findings;
-use reprofile_core::alert::plain::{MESSAGE, count, plain};
+use reprofile_core::alert::plain::{MESSAGE, count, listed, plain};
 use reprofile_core::domain::aws_error::AwsError;
 
 /// A line for each reason, with all that was unread for it.
@@ -30,12 +30,33 @@ pub fn lines(findings: &Findings) -> Vec<String> {
     lines
 }
 
+/// One sentence on what was not checked; `None` where everything was.
+#[must_use]
+pub fn sentence(findings: &Findings) -> Option<String> {
+    let mut unread = Vec::new();
+    if !findings.unread.is_empty() {
+        unread.push(format!("{} of {}", findings.unread.len(), count(findings.regions, "region", "regions")));
+    }
+    if !findings.unread_profiles.is_empty() {
+        unread.push(count(findings.unread_profiles.len(), "instance profile", "instance profiles"));
+    }
+    let unjudged = match findings.unjudged {
+        0 => String::new(),
+        unjudged => format!(
+            ", so {unjudged} of {} {} not checked",
+            count(findings.instances, "instance", "instances"),
+            if unjudged == 1 { "was" } else { "were" }
+        ),
+    };
+    (!unread.is_empty()).then(|| format!("{} could not be read{unjudged}.", listed(&unread)))
+}
+
 /// What to do about it, each advice once.
 #[must_use]
 pub fn advice(findings: &Findings) -> BTreeSet<String> {
     let regions = findings.unread.iter().map(|one| &one.error);
     let profiles = findings.unread_profiles.iter().map(|(_, error)| error);
-    regions.chain(profiles).filter_map(advice_on).collect()
+    regions.chain(profiles).filter_map(advice::on).collect()
 }
 
 /// `denied (ec2:DescribeInstances: You are not authorized …)`.

@@ -6,9 +6,10 @@
 use crate::cloudtrail::CloudTrailApi;
 use crate::ssm::SsmApi;
 use reprofile_aws::{self as aws, AwsAccount, Resources};
-use reprofile_command_line::connect::{Connect, Connected};
+use reprofile_command_line::connect::{Connect, Connected, Identity};
 use reprofile_command_line::error::Error;
-use reprofile_command_line::options::{Global, config};
+use reprofile_command_line::options::Access;
+use reprofile_core::config::Config;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::names::Region;
 use reprofile_core::lambda::invocation::Invoked;
@@ -23,28 +24,34 @@ impl Connect for Sdk {
     type Ssm = SsmApi;
     type Trail = CloudTrailApi;
 
-    async fn connect(&self, global: &Global) -> Result<Connected<AwsAccount, SsmApi, CloudTrailApi>, Error> {
-        let config = config(global)?;
-        let region = global
+    async fn connect(
+        &self,
+        access: &Access,
+        config: Config,
+    ) -> Result<Connected<AwsAccount, SsmApi, CloudTrailApi>, Error> {
+        let region = access
             .region
             .as_deref()
             .map(|region| Region::new(region).map_err(|wrong| Error::Argument(format!("--region: {wrong}"))));
-        let sdk = aws::load_as(global.profile.as_deref(), region.transpose()?.as_ref()).await;
-        let Invoked { account, partition } = aws::caller(&sdk).await.map_err(|cause| not_known(global, cause))?;
+        let sdk = aws::load_as(access.profile.as_deref(), region.transpose()?.as_ref()).await;
+        let (Invoked { account, partition }, caller) =
+            aws::identity(&sdk).await.map_err(|cause| not_known(access, cause))?;
+        let identity = Identity { caller, alias: aws::account_alias(&sdk).await };
         let resources = Resources { table: config.table.as_deref(), ..Resources::default() };
         let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
         let context = Context::new(account, partition, aws, config);
-        Ok(Connected { context, ssm: SsmApi::new(&sdk), trail: CloudTrailApi::new(&sdk) })
+        Ok(Connected { context, identity, ssm: SsmApi::new(&sdk), trail: CloudTrailApi::new(&sdk) })
     }
 }
 
 /// Why it is not known whose account it is; a profile that was named and is not there says so.
-fn not_known(global: &Global, cause: AwsError) -> Error {
-    match &global.profile {
+fn not_known(access: &Access, cause: AwsError) -> Error {
+    match &access.profile {
         Some(profile) if cause.code == "NoCredentials" && cause.message.contains("provider was not enabled") => {
             Error::Argument(format!(
-                "--profile: {profile:?} gives no credentials: it is not in the AWS config and credentials files, or says \
-                 nothing of credentials there; `aws configure list-profiles` lists those that there are"
+                "--profile: {profile:?} gives no credentials: it, or the source_profile that it names, is not in the AWS \
+                 config and credentials files, or has no credentials there; `aws configure list-profiles` lists those that \
+                 exist"
             ))
         }
         _ => Error::aws("finding out whose credentials these are", cause),

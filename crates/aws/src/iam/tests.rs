@@ -265,3 +265,24 @@ async fn a_role_that_does_not_exist_is_in_no_profile() {
     assert_eq!(of(gone).await, Ok(Page { items: vec![], next: None }));
     assert_eq!(of(query_error(403, "AccessDenied", "no")).await.unwrap_err().reason, ErrorKind::Denied);
 }
+
+#[tokio::test]
+async fn the_accounts_alias_is_read_once_and_a_refusal_counts_as_none() {
+    let aliases = |rows: &str| {
+        ok(&format!(
+            r#"<ListAccountAliasesResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListAccountAliasesResult>
+               <AccountAliases>{rows}</AccountAliases><IsTruncated>false</IsTruncated></ListAccountAliasesResult>
+               </ListAccountAliasesResponse>"#
+        ))
+    };
+    let alias = async |answer| {
+        let http = FakeHttp::answering([answer]);
+        let alias = account_alias(&http.config("us-east-1")).await;
+        assert_eq!(http.sent().len(), 1);
+        alias
+    };
+    assert_eq!(alias(aliases("<member>prod</member>")).await.as_deref(), Some("prod"));
+    assert_eq!(alias(aliases("")).await, None);
+    assert_eq!(alias(query_error(403, "AccessDenied", "no")).await, None);
+    assert_eq!(alias(query_error(503, "ServiceUnavailable", "no")).await, None);
+}

@@ -13,7 +13,7 @@ use reprofile_core::decide::notification::Notification;
 use reprofile_core::decide::plan::Level;
 use reprofile_core::decide::report::{ReconcileReport, UnreadRegion};
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Affected, Case};
+use reprofile_core::domain::model::Affected;
 use reprofile_core::domain::names::{InstanceId, Region};
 
 /// How many instances are listed.
@@ -48,21 +48,10 @@ pub(crate) struct Explanation<'a> {
     pub(crate) pings: &'a Pings,
     /// What CloudTrail has.
     pub(crate) looked: &'a Looked,
+    /// How many other instances of the profile are broken, where one instance is explained.
+    pub(crate) broken_siblings: usize,
     /// What each level would do about the broken instances.
     pub(crate) previews: &'a [(Level, Preview)],
-}
-
-/// The letter that the documentation has for a case.
-pub(crate) fn letter(case: Case) -> Option<char> {
-    match case {
-        Case::Stale => Some('A'),
-        Case::RoleReplaced => Some('B'),
-        Case::RoleLess => Some('C'),
-        Case::Untrusted => Some('D'),
-        Case::Gone => Some('E'),
-        Case::Stuck => Some('F'),
-        Case::Healthy => None,
-    }
 }
 
 /// An instance by its name, where it has one, and its id.

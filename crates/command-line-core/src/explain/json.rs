@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::explanation::{Explanation, Looked};
@@ -22,8 +23,8 @@ use reprofile_core::domain::model::{
 use reprofile_core::domain::names::{AccountId, InstanceId, Region};
 
 /// What `explain` prints of a profile, or of an instance that holds one.
-#[derive(Debug, Serialize)]
-struct ExplainReport {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ExplainReport {
     version: u8,
     account: String,
     at: String,
@@ -41,27 +42,30 @@ struct ExplainReport {
 }
 
 /// What it prints of an instance without a profile.
-#[derive(Debug, Serialize)]
-struct WithoutProfileReport {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WithoutProfileReport {
     version: u8,
     account: String,
     at: String,
+    /// `no-profile` or `ended`.
     status: &'static str,
     instances: [WithoutProfile; 1],
 }
 
 /// An instance without a profile.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct WithoutProfile {
     instance: String,
     region: String,
     name: Option<String>,
+    #[schemars(with = "String")]
     state: InstanceState,
+    #[schemars(with = "Option<String>")]
     case: Option<Case>,
 }
 
 /// What IAM has under the profile's name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LiveProfile {
     arn: String,
     id: String,
@@ -70,29 +74,32 @@ struct LiveProfile {
 }
 
 /// The role in it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LiveRole {
     name: String,
     id: String,
     created: String,
+    #[schemars(with = "String")]
     lets_ec2_use_it: Trust,
     trust_policy: String,
 }
 
 /// Since when it is broken.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Since {
     at: String,
     or_earlier: bool,
 }
 
 /// An instance that holds the profile.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct InstanceReport {
     instance: String,
     region: String,
     name: Option<String>,
+    #[schemars(with = "String")]
     state: InstanceState,
+    #[schemars(with = "String")]
     case: Case,
     association: String,
     in_force: bool,
@@ -102,7 +109,7 @@ struct InstanceReport {
 }
 
 /// What SSM sees of an instance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum SsmReport {
     Refused(Refused),
@@ -110,7 +117,7 @@ enum SsmReport {
 }
 
 /// Why something could not be asked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Refused {
     unread: &'static str,
     code: String,
@@ -118,14 +125,14 @@ struct Refused {
 }
 
 /// What a level would do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LevelReport {
     iam: Option<IamReport>,
     instances: Vec<LevelInstance>,
 }
 
 /// What a level would do for an instance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct LevelInstance {
     instance: String,
     #[serde(flatten)]
@@ -133,14 +140,14 @@ struct LevelInstance {
 }
 
 /// A step for a person.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ByHand {
     r#do: String,
     commands: Vec<String>,
 }
 
 /// What CloudTrail recorded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum HistoryReport {
     Refused(Refused),
@@ -148,7 +155,7 @@ enum HistoryReport {
 }
 
 /// A change to the profile or a role.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ChangeReport {
     at: Option<String>,
     call: &'static str,
@@ -161,10 +168,20 @@ struct ChangeReport {
 }
 
 /// A region that was not read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct UnreadRegionReport {
     region: String,
     reason: &'static str,
+}
+
+/// What `explain` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Explained {
+    /// A profile, or an instance that holds one.
+    Profile(Box<ExplainReport>),
+    /// An instance without a profile.
+    WithoutProfile(WithoutProfileReport),
 }
 
 /// Writes the explanation.
@@ -183,7 +200,7 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
         .unread
         .iter()
         .map(|one| UnreadRegionReport { region: one.region.to_string(), reason: one.error.reason.as_str() });
-    crate::json::text(&ExplainReport {
+    crate::json::text(&Explained::Profile(Box::new(ExplainReport {
         version: VERSION,
         account: report.account.to_string(),
         at: time(report.at),
@@ -198,7 +215,7 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
         by_hand: by_hand.collect(),
         history: history(it),
         unread_regions: unread.collect(),
-    })
+    })))
 }
 
 /// Writes an instance that holds no profile, or was terminated.
@@ -218,13 +235,13 @@ pub(crate) fn write_without_profile(
         state: instance.state,
         case: None,
     };
-    crate::json::text(&WithoutProfileReport {
+    crate::json::text(&Explained::WithoutProfile(WithoutProfileReport {
         version: VERSION,
         account: account.to_string(),
         at: time(at),
         status: if instance.state.is_ended() { "ended" } else { "no-profile" },
         instances: [one],
-    })
+    }))
 }
 
 fn live(live: &Profile) -> LiveProfile {

@@ -79,9 +79,9 @@ fn what_is_done(it: &Explanation, preview: &Preview) -> String {
 fn decided(decision: &Decision) -> String {
     match decision {
         Decision::Act(step) => format!("re-associate {{}}, to hold {}", code(&step.to)),
-        Decision::Skip(Blocker::LevelAlert) => "only tell people of {}".to_owned(),
-        Decision::Skip(blocker) if blocker.is_muted() => format!("neither touch nor tell of {{}}: {blocker}"),
-        Decision::Skip(blocker) => format!("only tell people of {{}}: {blocker}"),
+        Decision::Skip(Blocker::LevelAlert) => "only report {}".to_owned(),
+        Decision::Skip(blocker) if blocker.is_muted() => format!("neither change nor report {{}}: {blocker}"),
+        Decision::Skip(blocker) => format!("only report {{}}: {blocker}"),
     }
 }
 

@@ -5,46 +5,17 @@
 
 use crate::error::Error;
 use crate::prior_state;
+use crate::subjects::subject::Subject;
 use reprofile_core::config::Regions;
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
-use reprofile_core::domain::names::{Arn, InstanceId, ProfileName, Region};
+use reprofile_core::domain::names::{InstanceId, Path, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::error::Error as CoreError;
 use reprofile_core::reconcile::observe;
 use reprofile_core::reconcile::{pages, regions as all_regions};
-
-/// What is to be explained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// One instance.
-    Instance(InstanceId),
-    /// A profile, and the instances that hold one of its name.
-    Profile(ProfileName),
-}
-
-impl Subject {
-    /// Reads what was typed: what begins as an instance id does is one. An ARN of a profile stands for its name.
-    ///
-    /// # Errors
-    /// What is neither.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let wrong = |why: &dyn std::fmt::Display| {
-            Error::Argument(format!("{why}; name an instance (i-…) or an instance profile"))
-        };
-        if text.starts_with("i-") && text[2..].bytes().all(|b| b.is_ascii_hexdigit()) {
-            let id = InstanceId::new(&text.to_ascii_lowercase()).map_err(|error| wrong(&error))?;
-            return Ok(Self::Instance(id));
-        }
-        let name = match Arn::parse(text) {
-            Ok(arn) if arn.kind() == Some("instance-profile") => arn.name(),
-            _ => text,
-        };
-        ProfileName::new(name).map(Self::Profile).map_err(|error| wrong(&error))
-    }
-}
 
 /// A profile name: what IAM has under it, and who holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,16 +30,18 @@ pub struct Seen {
     pub unread: Vec<UnreadRegion>,
     /// What the table remembers of it.
     pub memory: Option<ProfileRecord>,
+    /// How many other instances that hold the profile are broken, where one instance was asked about.
+    pub broken_siblings: usize,
 }
 
 /// What came of looking.
 #[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sight {
+pub enum Lookup {
     /// There is something to explain.
     Seen(Seen),
     /// The instance has no instance profile, or was terminated.
-    Bare {
+    Detached {
         /// Where it is.
         region: Region,
         /// What EC2 says of it.
@@ -84,7 +57,7 @@ pub enum Sight {
         unread: Vec<UnreadRegion>,
     },
     /// IAM has no profile of that name, and no instance holds one.
-    Unheard {
+    NoProfile {
         /// The name.
         profile: ProfileName,
         /// The regions that could not be read.
@@ -96,18 +69,38 @@ pub enum Sight {
 ///
 /// # Errors
 /// Where IAM, or the list of regions, could not be read, or no region at all.
-pub async fn look<A: Account>(account: &A, subject: &Subject, wanted: &Regions) -> Result<Sight, Error> {
+pub async fn look<A: Account>(account: &A, subject: &Subject, wanted: &Regions) -> Result<Lookup, Error> {
     let regions = match wanted {
         Regions::Only(regions) => regions.clone(),
         Regions::All => account.ec2().regions().await.map_err(|cause| Error::aws("listing the regions", cause))?,
     };
     match subject {
-        Subject::Instance(id) => instance(account, id, &regions).await,
-        Subject::Profile(name) => profile(account, name, &regions).await,
+        Subject::Instance(id, _) => instance(account, id, &regions).await,
+        Subject::Profile(name, path) => {
+            let found = profile(account, name, &regions).await?;
+            check_path(&found, path.as_ref())?;
+            Ok(found)
+        }
+        Subject::Role(name) => Err(Error::Argument(format!("no instance profile has the role {name} in it"))),
+        Subject::Glob(text) => Err(Error::Argument(format!("{text}: name one instance, instance profile or role"))),
     }
 }
 
-async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]) -> Result<Sight, Error> {
+/// Where a path was given, IAM or an instance has to have it.
+fn check_path(found: &Lookup, path: Option<&Path>) -> Result<(), Error> {
+    let (Lookup::Seen(Seen { profile, live, instances, .. }), Some(path)) = (found, path) else { return Ok(()) };
+    let mut held = live.iter().map(Profile::path).chain(instances.iter().map(|one| one.association.arn.path()));
+    if held.any(|held| held == path) {
+        return Ok(());
+    }
+    let at = live.as_ref().map_or_else(
+        || "instances hold it at another path".to_owned(),
+        |live| format!("IAM has it at {}{}", live.path(), live.name()),
+    );
+    Err(Error::Argument(format!("no instance profile is {path}{profile}: {at}")))
+}
+
+async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]) -> Result<Lookup, Error> {
     let live = live(account, name).await?;
     let memory = memory(account, name).await?;
     let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
@@ -126,12 +119,12 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
         (well(a), &a.region, &a.instance.id).cmp(&(well(b), &b.region, &b.instance.id))
     });
     if live.is_none() && instances.is_empty() {
-        return Ok(Sight::Unheard { profile: name.clone(), unread });
+        return Ok(Lookup::NoProfile { profile: name.clone(), unread });
     }
     // As AWS spells it, for people type names in any case.
     let spelled = live.as_ref().map(Profile::name).or(instances.first().map(|one| one.association.arn.name()));
     let profile = spelled.unwrap_or(name).clone();
-    Ok(Sight::Seen(Seen { profile, live, instances, unread, memory }))
+    Ok(Lookup::Seen(Seen { profile, live, instances, unread, memory, broken_siblings: 0 }))
 }
 
 async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, Error> {
@@ -166,25 +159,37 @@ async fn held<A: Account>(
     Ok(held.into_iter().map(with_instance).collect())
 }
 
-async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) -> Result<Sight, Error> {
+async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) -> Result<Lookup, Error> {
     let (found, unread) = in_regions(regions, |region| async move { one_instance(account, &region, id).await }).await?;
     let read = found.len();
     let Some((region, (instance, association))) =
         found.into_iter().find_map(|(region, found)| found.map(|found| (region, found)))
     else {
-        return Ok(Sight::Nowhere { instance: id.clone(), read, unread });
+        return Ok(Lookup::Nowhere { instance: id.clone(), read, unread });
     };
     let Some(association) = association.filter(|_| !instance.state.is_ended()) else {
-        return Ok(Sight::Bare { region, instance });
+        return Ok(Lookup::Detached { region, instance });
     };
     let profile = association.arn.name().clone();
     let live = live(account, &profile).await?;
     let memory = memory(account, &profile).await?;
     let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
     let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
-    // It was found: the other regions do not matter any more.
-    let instances = vec![Affected { region, instance, association, case }];
-    Ok(Sight::Seen(Seen { profile, live, instances, unread: Vec::new(), memory }))
+    let one = Affected { region, instance, association, case };
+    let broken_siblings = if one.case == Case::Healthy { 0 } else { siblings(account, &one, regions).await };
+    // It was found: what could not be read elsewhere does not matter for it.
+    Ok(Lookup::Seen(Seen { profile, live, instances: vec![one], unread: Vec::new(), memory, broken_siblings }))
+}
+
+/// How many other instances of the profile are broken, as far as that can be read.
+async fn siblings<A: Account>(account: &A, one: &Affected, regions: &[Region]) -> usize {
+    match profile(account, one.association.arn.name(), regions).await {
+        Ok(Lookup::Seen(Seen { instances, .. })) => {
+            let is_sibling = |other: &&Affected| other.case != Case::Healthy && other.instance.id != one.instance.id;
+            instances.iter().filter(is_sibling).count()
+        }
+        _ => 0,
+    }
 }
 
 /// The instance and what it holds, if the region has it.
@@ -219,23 +224,4 @@ where
     }
     unread.sort_by(|a, b| a.region.cmp(&b.region));
     Ok((found, unread))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_typed_is_an_instance_or_a_profile() {
-        let instance = |text| Subject::Instance(InstanceId::new(text).unwrap());
-        let profile = |text| Subject::Profile(ProfileName::new(text).unwrap());
-        assert_eq!(Subject::parse("i-0123456789abcdef0").unwrap(), instance("i-0123456789abcdef0"));
-        assert_eq!(Subject::parse("i-0123456789ABCDEF0").unwrap(), instance("i-0123456789abcdef0"));
-        assert_eq!(Subject::parse("web-role").unwrap(), profile("web-role"));
-        assert_eq!(Subject::parse("i-love-ec2").unwrap(), profile("i-love-ec2"));
-        assert_eq!(Subject::parse("arn:aws:iam::111122223333:instance-profile/app/web").unwrap(), profile("web"));
-        for text in ["", "i-", "i-12", "a b", "/app/web"] {
-            assert!(Subject::parse(text).is_err(), "{text:?}");
-        }
-    }
 }

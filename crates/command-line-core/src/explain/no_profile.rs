@@ -3,6 +3,7 @@
 //! Invariant: "there is none" covers the regions that were read; the unread ones are named.
 
 use crate::error::Error;
+use crate::explain::Question;
 use crate::options::Format;
 use reprofile_core::alert::aws_cli;
 use reprofile_core::alert::plain::{SHORT, count, listed, plain};
@@ -17,25 +18,25 @@ pub(crate) fn write<A: reprofile_core::ports::Account>(
     context: &Context<A>,
     region: &Region,
     instance: &Instance,
-    output: Format,
+    question: &Question,
 ) -> Result<String, Error> {
     let Instance { id, state, .. } = instance;
     let ended = state.is_ended();
-    if output == Format::Json {
+    if question.output == Format::Json {
         return super::json::write_without_profile(&context.account, context.aws.clock().now(), region, instance);
     }
     let name = instance.name.as_deref().map(|name| plain(name, SHORT)).filter(|name| !name.is_empty());
     let name = name.map_or_else(|| id.to_string(), |name| format!("\"{name}\" ({id})"));
     if ended {
-        return Ok(format!(
-            "ENDED: {name} in {region} is {state}. It holds nothing any more, and nothing can be repaired.\n"
-        ));
+        return Ok(format!("ENDED: {name} in {region} is {state}; nothing to repair.\n"));
     }
+    let says = format!(
+        "NO PROFILE: {name} in {region} ({state}) has no instance profile, and so no IAM role. It never had one, or somebody took \
+         it off. EC2 does not remember which it was, so Reprofile cannot repair this."
+    );
     Ok(format!(
-        "NO PROFILE: {name} in {region} ({state}) has no instance profile, and so no IAM role. That is no fault that Reprofile \
-         repairs:\nit never had one, or somebody took it off. EC2 does not remember which it was.\n\n\
-         Who took it off, if that was within 90 days, CloudTrail of {region} tells:\n    {}\n\n\
-         To attach one:\n    {}\n",
+        "{}\n\nWho took it off, within 90 days, by CloudTrail of {region}:\n    {}\n\nTo attach one:\n    {}\n",
+        question.terminal.wrap(0, &says),
         aws_cli::who_took_it_off(region, id),
         aws_cli::associate_asking(region, id),
     ))
@@ -54,8 +55,7 @@ pub(crate) fn nowhere(instance: &InstanceId, read: usize, unread: &[UnreadRegion
 /// The error for a profile that neither IAM nor an instance has.
 pub(crate) fn unheard(profile: &ProfileName, unread: &[UnreadRegion]) -> Error {
     Error::Argument(format!(
-        "IAM has no instance profile {profile}, and no instance holds one of that name{}; the name of a role is not always \
-         that of its profile: `aws iam list-instance-profiles-for-role --role-name NAME` shows it",
+        "IAM has no instance profile and no role in one called {profile}, and no instance holds one of that name{}",
         but(unread)
     ))
 }

@@ -10,6 +10,7 @@ use reprofile_core::alert::actions_taken::refusal;
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::plain::{code, count, minute};
 use reprofile_core::alert::trust;
+use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Trust};
 
 /// What SSM says of one instance.
@@ -33,7 +34,7 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
     }
     for (region, read) in it.pings {
         if let Err(error) = read {
-            lines.push(Line::Item(format!("Not asked in {}: {}", code(region), refusal(error))));
+            lines.push(Line::Item(format!("SSM status unavailable in {}: {}", code(region), why(error))));
         }
     }
     if running.iter().any(|one| is_broken(one) && seen(it, one) == Seen::Is(PingStatus::Online)) {
@@ -51,6 +52,11 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
         lines.extend(reasons(it, first));
     }
     Section::of("What Systems Manager (SSM) sees: evidence, not proof", lines)
+}
+
+/// Why SSM did not answer: it is whoever runs this that asks.
+fn why(error: &AwsError) -> String {
+    if error.reason == ErrorKind::Denied { format!("you lack {}", error.operation) } else { refusal(error) }
 }
 
 fn is_broken(one: &Affected) -> bool {

@@ -5,8 +5,9 @@
 
 use time::Duration;
 
-use super::explanation::{Explanation, INSTANCES, Looked, home, letter, name};
-use super::{levels, ssm};
+use super::explanation::{Explanation, INSTANCES, Looked, home, name};
+use super::{advice, levels, ssm};
+use crate::console::{TermStyle, Terminal};
 use reprofile_core::alert::document::{Document, Line, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
 use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
@@ -21,25 +22,31 @@ const COMMANDED: usize = 10;
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
 const SPENT: Duration = Duration::minutes(6 * 60 + 30);
 
-/// Writes it as text.
-pub(crate) fn write(it: &Explanation) -> String {
+/// Writes it as text, within the terminal's width. `short`: only what is wrong and what to do about it.
+pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String {
     let facts = Facts::of(it.notification);
-    let document = Document {
-        headline: headline(it, &facts),
+    let mut document = Document {
+        headline: format!("{}{}", headline(it, &facts), advice::siblings(it)),
         key_facts: key_facts(it, &facts),
-        before: [
-            what_iam_has(it),
-            what_ec2_holds(it),
-            what_happened::what_happened(&facts),
-            Section::of("What the credentials on the instances still do", vec![Line::Say(credentials(it))]),
-            ssm::section(it),
-            levels::section(it),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-        steps: next_steps::what_to_do(&facts, COMMANDED),
-        after: [
+        before: advice::section(it, short).into_iter().collect(),
+        steps: Vec::new(),
+        after: Vec::new(),
+    };
+    if !short {
+        document.before.extend(
+            [
+                what_iam_has(it),
+                what_ec2_holds(it),
+                what_happened::what_happened(&facts),
+                Section::of("What the credentials on the instances still do", vec![Line::Say(credentials(it))]),
+                ssm::section(it),
+                levels::section(it),
+            ]
+            .into_iter()
+            .flatten(),
+        );
+        document.steps = next_steps::what_to_do(&facts, COMMANDED);
+        document.after = [
             notes::unread_regions(&facts, it.unread),
             what_happened::changes(&facts),
             about_history(it),
@@ -48,9 +55,34 @@ pub(crate) fn write(it: &Explanation) -> String {
         ]
         .into_iter()
         .flatten()
-        .collect(),
-    };
-    text::write(&document)
+        .collect();
+    }
+    paint(&document, it.report.instances.is_empty(), terminal)
+}
+
+/// The document, with its headline and headings painted.
+fn paint(document: &Document, is_well: bool, terminal: Terminal) -> String {
+    let text = text::write_within(document, terminal.width.map_or(text::COLUMNS, usize::from));
+    let headings: Vec<&str> = document
+        .before
+        .iter()
+        .chain(&document.after)
+        .map(|section| section.heading)
+        .chain(["What to do now"])
+        .collect();
+    let mut is_headline = true;
+    let painted = text.lines().map(|line| {
+        is_headline &= !line.is_empty();
+        match (is_headline, is_well) {
+            (true, true) => terminal.paint(TermStyle::Green, line),
+            (true, false) => terminal.paint(TermStyle::Red, line),
+            (false, _) if headings.contains(&line) => terminal.paint(TermStyle::Bold, line),
+            (false, _) => line.to_owned(),
+        }
+    });
+    let mut painted = painted.collect::<Vec<_>>().join("\n");
+    painted.push('\n');
+    painted
 }
 
 /// What to do by hand, each with its commands, for programs: without backticks.
@@ -86,13 +118,13 @@ fn headline(it: &Explanation, facts: &Facts) -> String {
             and_its_role(facts)
         ),
         (1, [one]) => {
-            format!("BROKEN: {} is cut off from the IAM role that should give it AWS permissions.", name(one))
+            format!("BROKEN: {} has lost the IAM role that gives it AWS permissions.", name(one))
         }
         _ => format!(
-            "BROKEN: {broken} of {} that hold the instance profile {profile} {} cut off from the IAM role that should give \
-             them AWS permissions.",
+            "BROKEN: {broken} of {} that hold the instance profile {profile} {} lost the IAM role that gives them AWS \
+             permissions.",
             count(all, "instance", "instances"),
-            if broken == 1 { "is" } else { "are" }
+            if broken == 1 { "has" } else { "have" }
         ),
     };
     let waiting = not_in_force(it).count();
@@ -133,11 +165,7 @@ fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
         let mut cases: Vec<Case> = report.instances.iter().map(|one| one.found.case).collect();
         cases.sort_unstable();
         cases.dedup();
-        let word = |case: &Case| match letter(*case) {
-            Some(letter) => format!("{case} (case {letter})"),
-            None => case.to_string(),
-        };
-        known.push(("Case", listed(&cases.iter().map(word).collect::<Vec<_>>())));
+        known.push(("Case", listed(&cases.iter().map(Case::to_string).collect::<Vec<_>>())));
         let since = match facts.since() {
             Onset::At(at) => minute(at),
             Onset::AtLatest(at) => format!("{} or earlier", minute(at)),
@@ -214,8 +242,10 @@ fn holding(live: Option<&Profile>, one: &Affected) -> String {
         Some(live) if live.id == one.association.held => format!("{held}, as IAM has it"),
         Some(live) => format!("{held}, while IAM has {}", code(&live.id)),
     };
-    let healthy = if one.association.state == AssociationState::Associating { "not in force yet" } else { "healthy" };
-    let case = letter(one.case).map_or_else(|| healthy.to_owned(), |letter| format!("{}, case {letter}", one.case));
+    let case = match (one.case, one.association.state) {
+        (Case::Healthy, AssociationState::Associating) => "not in force yet".to_owned(),
+        (case, _) => case.to_string(),
+    };
     let moved = match live {
         Some(live) if live.arn != one.association.arn => {
             format!(", under the old ARN {}", quoted(&one.association.arn.to_string(), 700, ""))
@@ -277,8 +307,8 @@ pub(crate) fn credentials(it: &Explanation) -> String {
     if let Some((at, exact)) = spent {
         let when = if exact { minute(at) } else { format!("{} or earlier", minute(at)) };
         return format!(
-            "Nothing any more: those from before the break ({when}) have expired, for they last about 6 hours at most. New ones \
-             do not come until it is repaired."
+            "None work: those from before the break ({when}) have expired, because they last about 6 hours at most. New ones come \
+             once it is fixed."
         );
     }
     let facts = Facts::of(it.notification);
@@ -294,7 +324,7 @@ pub(crate) fn credentials(it: &Explanation) -> String {
         " If the role they came from was deleted, they stop sooner."
     };
     format!(
-        "Those from before the break work {until}.{sooner} New ones do not come until it is repaired. What an instance has in \
+        "Those from before the break work {until}.{sooner} New ones come once it is fixed. What an instance has in \
          hand cannot be seen from outside."
     )
 }

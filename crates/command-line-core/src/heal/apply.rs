@@ -3,12 +3,14 @@
 //! Invariant: without a `yes`, typed or given as `--yes`, nothing is changed.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
+use super::bar::Bar;
 use super::execute::{Executed, Progressed, execute};
 use super::interrupt::{UnderWay, interruptible};
 use super::{plan_text, result_text};
 use crate::console::Console;
-use crate::error::Error;
+use crate::error::{Error, advice};
 use crate::exit::Exit;
 use crate::findings::Findings;
 use crate::options::Format;
@@ -16,11 +18,24 @@ use crate::unread;
 use reprofile_core::ports::Account;
 use reprofile_core::reconcile::context::Context;
 
+/// Whether a plan may be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// It is asked for, on the terminal.
+    Ask,
+    /// `--yes` stands for the answer.
+    Given,
+    /// The plan is shown, and nothing else.
+    DryRun,
+}
+
 /// How a plan is applied.
 #[derive(Debug, Clone, Copy)]
 pub struct Apply<'a> {
-    /// Whether `--yes` stands for the answer.
-    pub yes: bool,
+    /// Whether it may be executed.
+    pub consent: Consent,
+    /// Whether every instance of a long plan is shown.
+    pub full: bool,
     /// How the results are written.
     pub format: Format,
     /// Where they are written.
@@ -34,51 +49,55 @@ pub struct Apply<'a> {
 pub async fn apply<A: Account>(
     context: &Context<A>,
     findings: &Findings,
-    Apply { yes, format, console }: Apply<'_>,
+    Apply { consent, full, format, console }: Apply<'_>,
     json: impl FnOnce(&Executed) -> Result<String, Error>,
 ) -> Result<Exit, Error> {
-    show(findings, format, console)?;
+    show(findings, full, format, console)?;
     for advice in unread::advice(findings) {
         console.advise(&advice);
     }
     let all = findings.steps().count() + findings.iam_repairs().count();
-    if all == 0 {
+    if all == 0 || consent == Consent::DryRun {
         if format == Format::Json {
             console.print(&json(&Executed::default())?)?;
         }
         return Ok(findings.exit());
     }
-    if !yes {
+    if consent == Consent::Ask {
         if !console.can_ask {
-            return Err(Error::Argument("there is no terminal to ask on: add --yes to carry out the plan".to_owned()));
+            return Err(Error::Argument(
+                "there is no terminal to ask on: add --yes to apply the plan, or --dry-run to see it alone".to_owned(),
+            ));
         }
-        if !console.ask("\nCarry out this plan? Only \"yes\" is taken:")? {
-            console.note("Nothing was changed.");
+        if !console.ask("\nApply this plan? Type yes to continue:")? {
+            console.note("Nothing was changed: only \"yes\" applies the plan.");
             return Ok(Exit::Broken);
         }
     }
-    let shown = Cell::new(0);
-    let show_progress = |progressed: Progressed<'_>| {
+    let bar = Bar::new(console, all);
+    let finished = Cell::new(0);
+    let report = |progressed: Progressed<'_>| {
         if let Progressed::Waits(profile, left) = progressed {
-            return console.note(&result_text::waiting(profile, left));
+            return bar.note(console, &result_text::waiting(profile, left));
         }
-        shown.set(shown.get() + 1);
-        let number = format!("[{}/{all}]", shown.get());
+        finished.set(finished.get() + 1);
+        let number = format!("[{}/{all}]", finished.get());
         // A line that cannot be written must not end the steps that are under way.
-        let _ = match format {
-            Format::Table => console.print(&result_text::line(progressed, &number, context, console.stdout)),
-            Format::Json => {
-                console.note(&result_text::line(progressed, &number, context, console.stderr));
-                Ok(())
+        bar.suspend(|| match format {
+            Format::Table => {
+                let _ = console.print(&result_text::line(progressed, &number, context, console.stdout));
             }
-        };
+            Format::Json => console.note(&result_text::line(progressed, &number, context, console.stderr)),
+        });
+        bar.advance();
     };
     if format == Format::Table {
         console.print("")?;
     }
     let under_way = UnderWay::new(context.partition.clone());
-    let work = execute(context, findings, &under_way, show_progress);
+    let work = execute(context, findings, &under_way, report);
     let executed = interruptible(&under_way, console, work).await.map_err(Error::Signals)?;
+    bar.clear();
     let Some(executed) = executed else {
         console.note(&result_text::broken_off(&under_way.commands()));
         return Ok(Exit::Error);
@@ -87,6 +106,9 @@ pub async fn apply<A: Account>(
         Format::Table => console.print(&format!("\n{}", result_text::sum(findings, &executed, console.stdout)))?,
         Format::Json => console.print(&json(&executed)?)?,
     }
+    for advice in executed.failures().into_iter().filter_map(advice::on).collect::<BTreeSet<String>>() {
+        console.advise(&advice);
+    }
     Ok(executed.exit(findings))
 }
 
@@ -94,11 +116,11 @@ pub async fn apply<A: Account>(
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn show(findings: &Findings, format: Format, console: &Console) -> Result<(), Error> {
+pub fn show(findings: &Findings, full: bool, format: Format, console: &Console) -> Result<(), Error> {
     match format {
-        Format::Table => console.print(&plan_text::write(findings, console.stdout)),
+        Format::Table => console.print(&plan_text::write(findings, full, console.stdout)),
         Format::Json => {
-            console.note(&plan_text::write(findings, console.stderr));
+            console.note(&plan_text::write(findings, full, console.stderr));
             Ok(())
         }
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::interrupt::UnderWay;
 use super::preconditions::{Looks, Preconditions, StepResult, lives};
-use super::write_iam::{self, IamWrite, write_iam};
+use super::write_iam::{IamWrite, IamWriteResult, write_iam};
 use crate::exit::Exit;
 use crate::findings::{BrokenProfile, Finding, Findings};
 use reprofile_core::decide::plan::{OLD_ENOUGH, Step};
 use reprofile_core::decide::report::{Failure, Outcome, Skipped};
+use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
@@ -68,9 +69,7 @@ impl Executed {
     #[must_use]
     pub fn cured(&self, findings: &Findings) -> usize {
         let is_right = |name: &ProfileName| {
-            self.written
-                .iter()
-                .any(|one| one.profile == *name && matches!(one.result, write_iam::IamWriteResult::Done(_)))
+            self.written.iter().any(|one| one.profile == *name && matches!(one.result, IamWriteResult::Done(_)))
         };
         let cured =
             |(profile, one): &(&BrokenProfile, &Finding)| profile.is_cured_by_iam(one) && is_right(&profile.name);
@@ -82,19 +81,49 @@ impl Executed {
     pub fn exit(&self, findings: &Findings) -> Exit {
         if self.failed() > 0 {
             Exit::Error
-        } else if findings.reported().count() > self.well(findings) {
+        } else if self.still_broken(findings) > 0 {
             Exit::Broken
-        } else if findings.unread.is_empty() && findings.unread_profiles.is_empty() {
+        } else if findings.is_whole() {
             Exit::Fine
         } else {
             Exit::Error
         }
     }
 
+    /// The AWS errors of what failed.
+    #[must_use]
+    pub fn failures(&self) -> Vec<&AwsError> {
+        fn of_step(one: &ExecutedStep) -> Option<&AwsError> {
+            match &one.result {
+                StepResult::Taken(Outcome::Failed(
+                    Failure::Refused(error) | Failure::Detached(error) | Failure::Unreadable(error),
+                )) => Some(error),
+                _ => None,
+            }
+        }
+        let of_iam = self.written.iter().filter_map(|one| match &one.result {
+            IamWriteResult::Failed { error, .. } => error.as_ref(),
+            _ => None,
+        });
+        self.steps.iter().filter_map(of_step).chain(of_iam).collect()
+    }
+
+    /// How many of the broken instances are still broken.
+    #[must_use]
+    pub fn still_broken(&self, findings: &Findings) -> usize {
+        findings.reported().count().saturating_sub(self.well(findings))
+    }
+
+    /// How many instances were healed by a step.
+    #[must_use]
+    pub fn healed(&self) -> usize {
+        self.steps.iter().filter(|one| matches!(one.result, StepResult::Taken(Outcome::Healed { .. }))).count()
+    }
+
     /// How many writes failed or were not confirmed.
     #[must_use]
     pub fn failed(&self) -> usize {
-        let failed = |one: &&IamWrite| matches!(one.result, write_iam::IamWriteResult::Failed(_));
+        let failed = |one: &&IamWrite| matches!(one.result, IamWriteResult::Failed { .. });
         self.written.iter().filter(failed).count() + self.steps.iter().filter(|one| one.is_failed()).count()
     }
 }
@@ -126,14 +155,14 @@ pub async fn execute<A: Account>(
             let written = write_iam(context, profile, repair, under_way).await;
             report(Progressed::IamWritten(&written));
             let waits = |step: &Step| profile.reported().any(|one| one.waits_for_iam && one.is_for(step));
-            if let write_iam::IamWriteResult::Done(live) = &written.result {
+            if let IamWriteResult::Done(live) = &written.result {
                 for step in steps.iter_mut().filter(|step| waits(step)) {
                     step.to = live.id.clone();
                 }
             } else {
                 let (waiting, others) = steps.into_iter().partition(waits);
                 steps = others;
-                executed.steps.extend(unbegun(waiting, "what it waits for in IAM was not done", &report));
+                executed.steps.extend(unbegun(waiting, "the repair in IAM that it needs was not done", &report));
             }
             executed.written.push(written);
         }
@@ -207,7 +236,7 @@ async fn take<A: Account>(context: &Context<A>, region: &Region, steps: &[Step],
     let mut results: BTreeMap<InstanceId, StepResult> = BTreeMap::new();
     match Preconditions::read(context, region, &names, steps).await {
         Err(error) => {
-            let result = StepResult::Skipped(format!("what it stands on could not be read again: {error}"));
+            let result = StepResult::Skipped(format!("IAM or EC2 could not be read again: {error}"));
             results.extend(steps.iter().map(|step| (step.instance.clone(), result.clone())));
         }
         Ok(preconditions) => {

@@ -79,10 +79,7 @@ pub async fn interruptible<T>(
     let interruption = async {
         signals.next().await;
         under_way.stop();
-        console.note(
-            "\nInterrupted: nothing further is begun; what is under way is brought to its end, which can take some minutes. \
-             Interrupt again to end at once.",
-        );
+        console.note("\nStopping after the current step, which can take some minutes. Press Ctrl-C again to quit now.");
         signals.next().await;
     };
     tokio::select! {

@@ -2,17 +2,18 @@
 //!
 //! Invariant: when nothing was carried out, both lists are empty.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::execute::{Executed, ExecutedStep};
 use super::preconditions::StepResult;
 use super::write_iam::{IamWrite, IamWriteResult};
 use crate::findings::Findings;
-use crate::scan::json::{self, RepairReport, ScanReport};
+use crate::scan::json::{self, After, RepairReport, ScanReport};
 use reprofile_core::decide::plan::Action;
 
 /// What `heal` prints.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HealReport {
     #[serde(flatten)]
     scan: ScanReport,
@@ -21,7 +22,7 @@ pub struct HealReport {
 }
 
 /// The result of a write to IAM.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct IamWriteReport {
     #[serde(flatten)]
     repair: RepairReport,
@@ -31,11 +32,12 @@ struct IamWriteReport {
 }
 
 /// The result of a step.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct StepReport {
     instance: String,
     region: String,
     profile: String,
+    #[schemars(with = "String")]
     step: Action,
     from: String,
     to: String,
@@ -47,16 +49,27 @@ struct StepReport {
 #[must_use]
 pub fn report(findings: &Findings, executed: &Executed) -> HealReport {
     HealReport {
-        scan: json::report(findings),
+        scan: json::report(findings).with(after(findings, executed)),
         iam_writes: executed.written.iter().map(iam_write).collect(),
         steps: executed.steps.iter().map(step).collect(),
+    }
+}
+
+fn after(findings: &Findings, executed: &Executed) -> After {
+    let still_broken = executed.still_broken(findings);
+    let failed_steps = executed.steps.iter().filter(|one| one.is_failed()).count();
+    After {
+        healed: executed.healed() + executed.cured(findings),
+        still_broken,
+        failed: executed.failed(),
+        left: still_broken.saturating_sub(failed_steps),
     }
 }
 
 fn iam_write(IamWrite { profile, repair, result }: &IamWrite) -> IamWriteReport {
     let (outcome, detail) = match result {
         IamWriteResult::Done(live) => ("done", format!("now {}", live.id)),
-        IamWriteResult::Failed(why) => ("failed", why.clone()),
+        IamWriteResult::Failed { why, .. } => ("failed", why.clone()),
         IamWriteResult::Skipped(why) => ("skipped", why.clone()),
     };
     IamWriteReport { repair: json::repair(repair), profile: profile.to_string(), outcome, detail }

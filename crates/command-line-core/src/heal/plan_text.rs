@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::console::{TermStyle, Terminal};
 use crate::findings::{BrokenProfile, Finding, Findings};
+use crate::scan::fix::{by_fix, fix};
 use crate::scan::text::{meaning, name};
 use crate::unread;
 use reprofile_core::alert::aws_cli;
@@ -14,15 +15,17 @@ use reprofile_core::decide::iam_repair::{ChosenRole, IamRepair, RESTORED};
 use reprofile_core::decide::plan::{Action, Decision, Step};
 use reprofile_core::domain::model::Case;
 
-/// Writes the plan.
+/// How many instances of a profile are shown, unless all are asked for.
+const SHOWN: usize = 10;
+
+/// Writes the plan; with `full` every instance of it.
 #[must_use]
-pub fn write(findings: &Findings, terminal: Terminal) -> String {
+pub fn write(findings: &Findings, full: bool, terminal: Terminal) -> String {
     let mut parts = Vec::new();
-    let told = findings.profiles.iter().filter(|profile| profile.reported().next().is_some());
-    let profiles: Vec<String> = told.map(|profile| of_profile(profile, terminal)).collect();
-    if !profiles.is_empty() {
+    let ranked = findings.ranked();
+    if !ranked.is_empty() {
         parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level.as_str()));
-        parts.extend(profiles);
+        parts.extend(ranked.into_iter().map(|profile| of_profile(profile, full, terminal)));
     }
     parts.extend(unread::lines(findings).iter().map(|line| terminal.paint(TermStyle::Yellow, &terminal.wrap(2, line))));
     parts.push(terminal.paint(TermStyle::Bold, &terminal.wrap(0, &sum(findings))));
@@ -37,11 +40,14 @@ pub fn sum(findings: &Findings) -> String {
     let created = findings.iam_repairs().filter(is_restore).count();
     let relinked = findings.iam_repairs().count() - created;
     match (all, curable, all - curable) {
-        (0, ..) if findings.unread.is_empty() && findings.unread_profiles.is_empty() => {
-            "Nothing to do: no instance that was looked at is cut off from its role.".to_owned()
-        }
-        (0, ..) => "Nothing to do in what could be read.".to_owned(),
-        (_, 0, left) => format!("Nothing that can be done: {} left alone.", count(left, "instance", "instances")),
+        (0, ..) => match unread::sentence(findings) {
+            None => "Nothing to do: no instance that was looked at has lost its role.".to_owned(),
+            Some(unread) => format!("Nothing to do in what could be read, which is not all: {unread}"),
+        },
+        (_, 0, left) => format!(
+            "Nothing to apply; {}: `reprofile explain NAME` says what to do.",
+            count(left, "instance needs a person", "instances need a person")
+        ),
         (_, _, left) => {
             let what = [
                 (
@@ -64,7 +70,7 @@ pub fn sum(findings: &Findings) -> String {
     }
 }
 
-fn of_profile(profile: &BrokenProfile, terminal: Terminal) -> String {
+fn of_profile(profile: &BrokenProfile, full: bool, terminal: Terminal) -> String {
     let role = profile.live.as_ref().and_then(|live| live.role.as_ref());
     let role = role.map(|role| format!("  role {}", role.name)).unwrap_or_default();
     let arn = profile.live.as_ref().map_or_else(|| "not in IAM".to_owned(), |live| live.arn.to_string());
@@ -76,8 +82,19 @@ fn of_profile(profile: &BrokenProfile, terminal: Terminal) -> String {
             .map(|case| terminal.paint(TermStyle::Dim, &terminal.wrap(4, &format!("    {case}: {}", meaning(case))))),
     );
     lines.extend(in_iam(profile, terminal));
-    for one in profile.reported() {
+    let shown = if full { usize::MAX } else { SHOWN };
+    for one in profile.reported().take(shown) {
         lines.extend(of_instance(profile, one, terminal));
+    }
+    if let Some(more) = profile.reported().count().checked_sub(shown).filter(|more| *more > 0) {
+        let fixes = by_fix(profile, profile.reported().skip(shown));
+        let fixes: Vec<String> = fixes.into_iter().map(|(fix, ones)| format!("{fix}: {}", ones.len())).collect();
+        let more = format!(
+            "    ... and {} ({}); --full shows all",
+            count(more, "more instance", "more instances"),
+            fixes.join("; ")
+        );
+        lines.push(terminal.wrap(8, &more));
     }
     lines.extend(to_the_successor(profile, terminal));
     lines.join("\n")
@@ -119,7 +136,7 @@ fn to_the_successor(profile: &BrokenProfile, terminal: Terminal) -> Vec<String> 
     let Some(successor) = &profile.successor else { return Vec::new() };
     let say = format!(
         "    its role is in the instance profile {successor} now: was it renamed? Reprofile never moves an instance to a profile \
-         of another name; these do:"
+         of another name. These commands do:"
     );
     let mut lines = vec![terminal.wrap(4, &say)];
     for one in profile.reported().take(COMMANDED) {
@@ -133,10 +150,16 @@ fn to_the_successor(profile: &BrokenProfile, terminal: Terminal) -> Vec<String> 
 
 fn of_instance(profile: &BrokenProfile, one: &Finding, terminal: Terminal) -> Vec<String> {
     let found = &one.found;
-    let who =
-        format!("{}  {}  {}  {}  {}", found.instance.id, found.region, found.instance.state, found.case, name(one));
+    let who = format!(
+        "{}  {}  {}  {}  {}",
+        found.instance.id,
+        found.region,
+        found.instance.state,
+        found.case,
+        name(&found.instance)
+    );
     if profile.is_cured_by_iam(one) {
-        let why = "        needs no step of its own: it gets credentials again with the role in its instance profile";
+        let why = "        needs no step of its own: it gets credentials again once its profile has the role";
         return vec![format!("    {} {who}", terminal.paint(TermStyle::Yellow, "~")), terminal.wrap(8, why)];
     }
     match &one.decision {
@@ -146,8 +169,9 @@ fn of_instance(profile: &BrokenProfile, one: &Finding, terminal: Terminal) -> Ve
                 format!("        {}", change(profile, step)),
             ]
         }
-        Decision::Skip(blocker) => {
-            vec![format!("    {} {who}", terminal.paint(TermStyle::Dim, "=")), format!("        left alone: {blocker}")]
+        Decision::Skip(_) => {
+            let fix = terminal.wrap(8, &format!("        {}", fix(profile, one)));
+            vec![format!("    {} {who}", terminal.paint(TermStyle::Dim, "=")), fix]
         }
     }
 }
@@ -158,7 +182,7 @@ pub fn change(profile: &BrokenProfile, step: &Step) -> String {
     let to = profile.leads_to(step).map_or_else(|| "the id that AWS gives it".to_owned(), ToString::to_string);
     match step.action {
         Action::Replace => format!("replace the association: {} -> {to}", step.from),
-        Action::Swap => format!("take the association off, and make one: {} -> {to}", step.from),
-        Action::Associate => format!("make an association: none -> {to}"),
+        Action::Swap => format!("disassociate, then associate: {} -> {to}", step.from),
+        Action::Associate => format!("associate: none -> {to}"),
     }
 }

@@ -9,6 +9,7 @@ use super::preconditions::StepResult;
 use super::write_iam::{IamWrite, IamWriteResult};
 use crate::console::{TermStyle, Terminal};
 use crate::findings::Findings;
+use crate::unread;
 use reprofile_core::alert::aws_cli::{self, Home};
 use reprofile_core::alert::plain::count;
 use reprofile_core::decide::iam_repair::IamRepair;
@@ -19,22 +20,15 @@ use reprofile_core::reconcile::context::Context;
 
 /// A wait for a profile to be old enough.
 pub(super) fn waiting(profile: &ProfileName, left: Duration) -> String {
-    format!(
-        "Waiting {} s: {profile} is less than a minute old, and a region that does not know it yet could not attach it.",
-        left.as_secs() + 1
-    )
+    format!("Waiting {} s for the new profile {profile} to reach all regions ...", left.as_secs() + 1)
 }
 
 /// Work that was ended in the middle, with the commands that finish it.
 pub(super) fn broken_off(commands: &[String]) -> String {
     if commands.is_empty() {
-        return "Ended. Nothing is half done; `reprofile scan` shows what is still cut off.".to_owned();
+        return "Stopped. No repair is half done; `reprofile scan` shows what is still broken.".to_owned();
     }
-    format!(
-        "Ended in the middle of it. These may lack what was to be put on them; each of these commands finishes one, and does \
-         no harm where it is not needed:\n  {}",
-        commands.join("\n  ")
-    )
+    format!("Stopped mid-repair. Run these to finish; they are safe to repeat:\n  {}", commands.join("\n  "))
 }
 
 /// `[2/3] web-role  i-…  us-east-1: re-associated, now AIPA…`.
@@ -59,7 +53,7 @@ fn written(one: &IamWrite, home: &Home) -> (TermStyle, String) {
             (TermStyle::Green, format!("{profile}: created again, now {}, with the role {role} in it", live.id))
         }
         (IamWriteResult::Skipped(why), _) => (TermStyle::Yellow, format!("{profile}: skipped: {why}")),
-        (IamWriteResult::Failed(why), _) => {
+        (IamWriteResult::Failed { why, .. }, _) => {
             let by_hand = home.add_role(profile, Some(role));
             (TermStyle::Red, format!("{profile}: FAILED: {why}\n    to put the role in, once it is there: {by_hand}"))
         }
@@ -92,32 +86,46 @@ fn done(one: &ExecutedStep) -> (TermStyle, String) {
 
 /// One sentence on all results, and what may still have to be done.
 pub(super) fn sum(findings: &Findings, executed: &Executed, terminal: Terminal) -> String {
-    let is_healed = |one: &&ExecutedStep| matches!(one.result, StepResult::Taken(Outcome::Healed { .. }));
-    let is_right = |one: &&IamWrite| matches!(one.result, IamWriteResult::Done(_));
-    let healed = executed.steps.iter().filter(is_healed).count();
-    let right = executed.written.iter().filter(is_right).count();
-    let failed = executed.failed();
-    let mut said = Vec::new();
-    if right > 0 {
-        said.push(format!("{} put right in IAM", count(right, "instance profile", "instance profiles")));
+    let repaired = executed.written.iter().filter(|one| matches!(one.result, IamWriteResult::Done(_))).count();
+    let (healed, failed) = (executed.healed(), executed.failed());
+    let mut results = Vec::new();
+    if repaired > 0 {
+        results.push(format!("{} repaired in IAM", count(repaired, "instance profile", "instance profiles")));
     }
     if healed > 0 || executed.written.is_empty() {
-        said.push(format!("{} re-associated", count(healed, "instance", "instances")));
+        results.push(format!("{} re-associated", count(healed, "instance", "instances")));
     }
     if failed > 0 {
-        said.push(format!("{failed} failed"));
+        results.push(format!("{failed} failed"));
     }
-    let still = findings.reported().count() - executed.well(findings);
-    let sum = format!("{}; {still} still cut off.", said.join(", "));
-    let mut sum = terminal.paint(TermStyle::Bold, &sum);
+    let sentence = format!("{}; {}", results.join(", "), still_broken(findings, executed));
+    let mut lines = vec![terminal.paint(TermStyle::Bold, &terminal.wrap(0, &sentence))];
     if healed > 0 {
-        sum.push_str(&terminal.wrap(0, "\nSoftware that caches credentials may need a restart; if SSM stays offline for more than a few minutes, restart its agent."));
-    }
-    if executed.cured(findings) > 0 {
-        sum.push_str(&terminal.wrap(
+        lines.push(terminal.wrap(
             0,
-            "\nInstances whose role was put back get credentials by themselves; that can take up to an hour.",
+            "Software that caches credentials may need a restart. If SSM stays offline for some minutes, restart its agent.",
         ));
     }
-    sum
+    if executed.cured(findings) > 0 {
+        lines.push(
+            terminal.wrap(0, "Instances whose role was put back get credentials by themselves, within the hour."),
+        );
+    }
+    lines.join("\n")
+}
+
+/// How many are still broken, and of what.
+fn still_broken(findings: &Findings, executed: &Executed) -> String {
+    let still = executed.still_broken(findings);
+    let unread = unread::sentence(findings).map(|unread| format!(" There may be more: {unread}")).unwrap_or_default();
+    match (findings.are_named, findings.elsewhere) {
+        (false, _) => format!("{still} still broken.{unread}"),
+        (true, None) => {
+            format!("{still} still broken of the named. `reprofile scan` shows the rest of the account.{unread}")
+        }
+        (true, Some(0)) => format!("{still} still broken of the named, none elsewhere in the account.{unread}"),
+        (true, Some(others)) => {
+            format!("{still} still broken of the named; {others} broken elsewhere in the account.{unread}")
+        }
+    }
 }

@@ -43,7 +43,12 @@ pub enum IamWriteResult {
     /// IAM shows the profile with its role.
     Done(Box<Profile>),
     /// It failed. The text says why.
-    Failed(String),
+    Failed {
+        /// Why, in words.
+        why: String,
+        /// The AWS error, where there is one.
+        error: Option<AwsError>,
+    },
     /// Nothing was written: the preconditions changed since the plan was shown. The text says how.
     Skipped(String),
 }
@@ -59,7 +64,7 @@ pub async fn write_iam<A: Account>(
     let result = match has_changed(iam, profile, repair).await {
         _ if under_way.is_to_stop() => IamWriteResult::Skipped("it was interrupted before its turn".to_owned()),
         Ok(Some(how)) => IamWriteResult::Skipped(how),
-        Err(error) => IamWriteResult::Skipped(format!("what it stands on could not be read again: {error}")),
+        Err(error) => IamWriteResult::Skipped(format!("IAM could not be read again: {error}")),
         Ok(None) => {
             under_way.writing_iam(Some((name.clone(), repair.clone())));
             let answer = apply_repair(iam, name, repair, context.aws.clock().now()).await;
@@ -123,11 +128,12 @@ async fn confirm<I: Iam>(
     }
     let is_half_done = matches!((&shown.live, &seen), (None, Ok(Some(Profile { role: None, .. }))));
     let half = if is_half_done { "the instance profile was created, but its role is not in it: " } else { "" };
-    IamWriteResult::Failed(match (error, seen) {
+    let why = match (&error, &seen) {
         (Some(error), _) => format!("{half}{error}"),
         (None, Err(error)) => format!("IAM took it, but could not be read afterwards: {error}"),
         (None, Ok(_)) => format!("{half}IAM took it, but does not show it after a minute"),
-    })
+    };
+    IamWriteResult::Failed { why, error: error.or(seen.err()) }
 }
 
 /// Whether it is the profile in the plan, or the one that we created.

@@ -97,7 +97,7 @@ const fn grant(
 }
 
 /// All of them, in the order of the template.
-pub(super) const GRANTS: [Grant; 19] = [
+pub(super) const GRANTS: [Grant; 20] = [
     grant(
         User::Lambda,
         Level::Alert,
@@ -186,6 +186,14 @@ pub(super) const GRANTS: [Grant; 19] = [
         &["kms:GenerateDataKey*", "kms:Decrypt"],
         Resource::TopicKey,
         "SNS encrypts with the publisher's permissions where the topic has a key",
+    ),
+    grant(
+        User::Cli,
+        Level::Alert,
+        "NameTheAccount",
+        &["iam:ListAccountAliases"],
+        Resource::Everything,
+        "shows the account's alias beside its number, and does without; IAM offers no narrower resource for it",
     ),
     grant(
         User::Cli,

@@ -54,7 +54,7 @@ fn calls(folder: &Path, calls: &mut BTreeSet<String>) {
 fn print(line: &str) -> Result<String, Error> {
     let arguments = Arguments::parse_from(format!("reprofile permissions {line}").split_whitespace());
     let Command::Permissions(asked) = arguments.command else { unreachable!() };
-    let config = options::config(&arguments.global)?;
+    let config = Selection { table: asked.table.clone(), ..Selection::default() }.config(&asked.level)?;
     answer(&asked, config.bounds.level, config.table.as_deref())
 }
 
@@ -126,6 +126,14 @@ fn the_least_for_the_command_line_to_look() {
             "iam:ListInstanceProfilesForRole"
           ],
           "Resource": "arn:aws:iam::*:role/*"
+        },
+        {
+          "Sid": "NameTheAccount",
+          "Effect": "Allow",
+          "Action": [
+            "iam:ListAccountAliases"
+          ],
+          "Resource": "*"
         },
         {
           "Sid": "SeeWhatSsmSees",
@@ -299,6 +307,10 @@ fn what_each_is_for() {
     iam:GetRole, iam:ListInstanceProfilesForRole
         on arn:aws:iam::*:role/*
         finds the profiles of a role that was changed or lost its profile, and whether a role still exists
+
+    iam:ListAccountAliases
+        on *
+        shows the account's alias beside its number, and does without; IAM offers no narrower resource for it
 
     ssm:DescribeInstanceInformation
         on *

@@ -2,13 +2,14 @@
 //!
 //! Invariant: every record that was found is in `events`, whatever became of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::heal::json::HealReport;
 use crate::scan::json::VERSION;
 
 /// What `replay` prints.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ReplayReport {
     /// An event led to something, so the account was read.
@@ -43,7 +44,7 @@ impl ReplayReport {
 }
 
 /// A record that was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EventReport {
     /// The file, or `stdin`.
     pub file: String,

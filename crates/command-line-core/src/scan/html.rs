@@ -1,32 +1,38 @@
-//! The page that `scan --html` writes: one file, for a browser, without anything from elsewhere.
+//! The page that `scan --html` writes: one file for a browser, which fetches nothing.
 //!
-//! Invariant: no script, and no address that a browser would fetch; foreign text is plain and escaped (see `markup`).
+//! Invariant: no script, and no address that a browser would fetch. Foreign text is plain, and escaped by its type. On
+//! paper nothing is hidden.
 
 use std::path::Path;
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use time::Duration;
+
+use crate::connect::Identity;
 use crate::console::Console;
 use crate::error::Error;
 use crate::findings::{BrokenProfile, Finding, Findings};
-use reprofile_core::alert::plain::{MESSAGE, SHORT, count, listed, minute, plain};
+use crate::scan::fix::{by_fix, fix};
+use crate::scan::text::{account, name};
+use crate::scan::verdict::{self, Verdict};
+use reprofile_core::alert::plain::{MESSAGE, count, listed, minute, plain};
 use reprofile_core::decide::diagnose::also_untrusted;
-use reprofile_core::decide::plan::Decision;
-use reprofile_core::domain::model::{Case, InstanceState};
+use reprofile_core::decide::plan::{Blocker, Decision};
+use reprofile_core::domain::model::{Case, Timestamp};
 
 mod drawing;
-mod markup;
 
-use markup::Markup;
-
-/// How many instances of a profile are shown at once; the others unfold.
-const SHOWN: usize = 20;
+/// Credentials from before a break last up to six hours.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
+const LAST: Duration = Duration::hours(6);
 
 /// Writes the page to a file.
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn write(file: &Path, findings: &Findings, console: &Console) -> Result<(), Error> {
+pub fn write(file: &Path, findings: &Findings, identity: &Identity, console: &Console) -> Result<(), Error> {
     let name = plain(&file.display().to_string(), MESSAGE);
-    std::fs::write(file, page(findings))
+    std::fs::write(file, page(findings, identity))
         .map_err(|cause| Error::Input(format!("the page {name} cannot be written: {cause}")))?;
     console.note(&format!("The page is in {name}."));
     Ok(())
@@ -34,125 +40,212 @@ pub fn write(file: &Path, findings: &Findings, console: &Console) -> Result<(), 
 
 /// The page.
 #[must_use]
-pub fn page(findings: &Findings) -> String {
-    let mut page = Markup::default();
-    page.raw(concat!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
-        "<meta name=\"color-scheme\" content=\"light dark\">",
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        "<title>EC2 instances and their IAM roles: account ",
-    ));
-    page.text(&findings.account).raw("</title><style>\n").raw(include_str!("html/page.css")).raw("</style></head>\n");
-    page.raw("<body><main><header><h1>EC2 instances and their IAM roles</h1>");
-    page.raw("<p>Account ").text(&findings.account).raw(", as of ").text(minute(findings.at)).raw("</p></header>\n");
-    verdict(&mut page, findings);
-    tiles(&mut page, findings);
-    page.raw(concat!(
-        "<p class=\"soft\">An EC2 instance gets its AWS permissions from an IAM role, by way of an instance profile. Where ",
-        "that link is cut, the instance gets no new AWS credentials, and what runs there fails when it calls AWS: backups, ",
-        "deployments, remote access (SSM). The EC2 console shows the link as whole all the same.</p>\n",
-    ));
-    for profile in findings.profiles.iter().filter(|profile| profile.reported().next().is_some()) {
-        card(&mut page, profile);
-    }
-    not_in_force(&mut page, findings);
-    unread(&mut page, findings);
-    page.raw(
-        "<footer>Made by <code>reprofile scan --html</code>. <code>reprofile explain NAME</code> tells more of a ",
-    );
-    page.raw("profile or an instance, <code>reprofile heal</code> repairs what can be repaired.");
-    if findings.muted() > 0 {
-        page.raw(" Left out, since somebody asked for it: ");
-        page.text(count(findings.muted(), "instance", "instances")).raw(".");
-    }
-    page.raw("</footer></main></body></html>\n");
+pub fn page(findings: &Findings, identity: &Identity) -> String {
+    let whose = account(findings, identity);
+    let ranked = findings.ranked();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { "EC2 instances and their IAM roles: account " (whose) }
+                style { (PreEscaped(include_str!("html/page.css"))) }
+            }
+            body {
+                main {
+                    (header(findings, identity, &whose))
+                    (tiles(findings))
+                    @if !ranked.is_empty() {
+                        p class="soft" {
+                            "An EC2 instance gets its AWS permissions from an IAM role, through an instance profile. Where \
+                             that link is broken, the instance gets no new AWS credentials. What runs there then fails when \
+                             it calls AWS: backups, deployments, remote access (SSM). The EC2 console still shows everything \
+                             as fine."
+                        }
+                        (overview(&ranked))
+                        @for profile in &ranked {
+                            (card(profile, findings.at))
+                        }
+                    }
+                    (not_in_force(findings))
+                    (unread(findings))
+                    (footer(findings))
+                }
+            }
+        }
+    };
     page.into_string()
 }
 
-fn verdict(page: &mut Markup, findings: &Findings) {
-    let broken = findings.reported().count();
-    let partly = !findings.unread.is_empty() || !findings.unread_profiles.is_empty();
-    let (class, text) = match (broken, partly) {
-        (0, false) if !findings.doubtful.is_empty() => {
-            ("<p class=\"verdict\">", "No instance is known to be cut off from its IAM role.".to_owned())
+fn header(findings: &Findings, identity: &Identity, whose: &str) -> Markup {
+    let class = match Verdict::of(findings) {
+        Verdict::Healthy => "verdict good",
+        Verdict::Unsure => "verdict",
+        Verdict::Unread => "verdict unsure",
+        Verdict::Broken => "verdict bad",
+    };
+    let doubtful: Vec<String> = findings.doubtful.iter().map(ToString::to_string).collect();
+    let regions: Vec<&str> = findings.region_names.iter().map(reprofile_core::domain::names::Region::as_str).collect();
+    html! {
+        header {
+            p { "EC2 instances and their IAM roles: account " (whose) ", as of " (minute(findings.at)) }
+            @if !identity.caller.is_empty() {
+                p { "Seen by " (plain(&identity.caller, MESSAGE)) }
+            }
+            @if !regions.is_empty() {
+                p { "Regions: " (regions.join(", ")) }
+            }
+            h1 class=(class) { (verdict::sentence(findings)) }
+            @if !doubtful.is_empty() {
+                p {
+                    "For these instance profiles it is not known whether the role's own rules (its trust policy) let EC2 use it: "
+                    (listed(&doubtful)) ". If they do not, instances get no credentials there."
+                }
+            }
         }
-        (0, false) => ("<p class=\"verdict good\">", "No instance is cut off from its IAM role.".to_owned()),
-        (0, true) => (
-            "<p class=\"verdict bad\">",
-            "No instance is cut off in what could be read. But not everything could be.".to_owned(),
-        ),
-        (1, _) => (
-            "<p class=\"verdict bad\">",
-            "1 instance is cut off from the IAM role that gives it AWS permissions.".to_owned(),
-        ),
-        (broken, _) => (
-            "<p class=\"verdict bad\">",
-            format!("{broken} instances are cut off from the IAM roles that give them AWS permissions."),
-        ),
-    };
-    page.element(class, text, "</p>\n");
-    if !findings.doubtful.is_empty() {
-        page.raw("<p>Of these instance profiles it is not known whether the role's own rules (its trust policy) ");
-        page.raw("let EC2 use it: ");
-        let names: Vec<String> = findings.doubtful.iter().map(ToString::to_string).collect();
-        page.text(listed(&names)).raw(". If they do not, instances get no credentials there.</p>\n");
     }
 }
 
-fn tiles(page: &mut Markup, findings: &Findings) {
-    let broken = findings.reported().count();
-    let running = findings.reported().filter(|(_, one)| one.found.instance.state == InstanceState::Running).count();
-    let profiles = findings.profiles.iter().filter(|profile| profile.reported().next().is_some()).count();
-    let steps = findings.curable();
-    let read = findings.regions.saturating_sub(findings.unread.len());
-    let of_regions = if findings.unread.is_empty() {
-        "regions looked at".to_owned()
-    } else {
-        format!("of {} regions could be looked at", findings.regions)
-    };
+fn tiles(findings: &Findings) -> Markup {
+    let running = findings.reported().filter(|(_, one)| one.is_running()).count();
     let tiles = [
-        (findings.instances, "instances with a profile".to_owned()),
-        (broken, "of them cut off".to_owned()),
-        (running, "of these running".to_owned()),
-        (profiles, "instance profiles concerned".to_owned()),
-        (steps, "can be repaired at once".to_owned()),
-        (read, of_regions),
+        (findings.instances, "instance with a profile", "instances with a profile"),
+        (findings.reported().count(), "instance without its role", "instances without their role"),
+        (running, "running instance without its role", "running instances without their role"),
+        (findings.ranked().len(), "profile affected", "profiles affected"),
+        (findings.curable(), "instance that can be fixed now", "instances that can be fixed now"),
+        (findings.unjudged, "instance not checked", "instances not checked"),
+        (findings.regions.saturating_sub(findings.unread.len()), "region checked", "regions checked"),
+        (findings.unread.len(), "region not checked", "regions not checked"),
     ];
-    page.raw("<ul class=\"tiles\">");
-    for (number, of_what) in tiles {
-        page.element("<li><b>", number, "</b>").text(of_what).raw("</li>");
+    html! {
+        ul class="tiles" {
+            @for (number, one, many) in tiles {
+                @if number > 0 {
+                    li { b { (number) } " " (if number == 1 { one } else { many }) }
+                }
+            }
+        }
     }
-    page.raw("</ul>\n");
 }
 
-fn card(page: &mut Markup, profile: &BrokenProfile) {
-    page.raw("<section class=\"card\">").element("<h2>", &profile.name, "</h2>");
-    page.element("<p>", what_happened(profile), "</p>");
-    page.raw("<div class=\"split\"><figure>").add(&drawing::draw(profile)).raw("</figure><div>");
-    let told: Vec<&Finding> = profile.reported().collect();
-    let (shown, folded) = told.split_at(told.len().min(SHOWN));
-    table(page, profile, shown);
-    if !folded.is_empty() {
-        page.element("<details><summary>", count(folded.len(), "more instance", "more instances"), "</summary>");
-        table(page, profile, folded);
-        page.raw("</details>");
+/// All affected profiles, the most broken first.
+fn overview(ranked: &[&BrokenProfile]) -> Markup {
+    html! {
+        section class="card" {
+            h2 { "What to do" }
+            table role="table" {
+                caption { "Affected instance profiles, the most broken first" }
+                thead {
+                    tr role="row" {
+                        th scope="col" { "Instance profile" }
+                        th scope="col" { "Broken" }
+                        th scope="col" { "Running" }
+                        th scope="col" { "What to do" }
+                    }
+                }
+                tbody {
+                    @for profile in ranked {
+                        tr role="row" {
+                            th scope="row" role="rowheader" { a href=(format!("#{}", anchor(profile))) { (profile.name) } }
+                            td role="cell" data-is="Broken" { (profile.reported().count()) }
+                            td role="cell" data-is="Running" { (profile.reported().filter(|one| one.is_running()).count()) }
+                            td role="cell" data-is="What to do" { (fixes(profile)) }
+                        }
+                    }
+                }
+            }
+        }
     }
-    page.raw("</div></div></section>\n");
+}
+
+/// Where the overview links to.
+fn anchor(profile: &BrokenProfile) -> String {
+    format!("profile-{}", profile.name)
+}
+
+fn fixes(profile: &BrokenProfile) -> String {
+    let groups = by_fix(profile, profile.reported());
+    let fixes: Vec<String> = match &groups[..] {
+        [(fix, _)] => vec![fix.clone()],
+        groups => groups.iter().map(|(fix, instances)| format!("{fix} ({})", instances.len())).collect(),
+    };
+    fixes.join("; ")
+}
+
+fn card(profile: &BrokenProfile, now: Timestamp) -> Markup {
+    let (what, who) = to_do(profile);
+    html! {
+        section class="card" id=(anchor(profile)) {
+            h2 { (profile.name) }
+            p { (what_happened(profile)) }
+            dl {
+                dt { "What to do" } dd { (what) }
+                dt { "Who" } dd { (who) }
+                dt { "By when" } dd { (by_when(profile, now)) }
+            }
+            div class="split" {
+                figure { (drawing::draw(profile)) }
+                div { (table(profile)) }
+            }
+        }
+    }
+}
+
+/// What is to be done, and by whom.
+fn to_do(profile: &BrokenProfile) -> (Markup, &'static str) {
+    const OPERATOR: &str = "whoever operates these instances";
+    const IAM: &str = "whoever manages IAM in this account";
+    let acts = profile.reported().any(|one| matches!(one.decision, Decision::Act(_)) || profile.is_cured_by_iam(one));
+    let blocked = |blocker: Blocker| profile.reported().any(|one| one.decision == Decision::Skip(blocker));
+    if acts {
+        return (
+            html! { "Run " code { "reprofile heal " (profile.name) } ". It shows its plan, and asks first." },
+            OPERATOR,
+        );
+    }
+    if blocked(Blocker::HealsItself) {
+        return (html! { "Nothing: it ends by itself within the hour." }, "nobody");
+    }
+    let first = profile.reported().next().map(|one| fix(profile, one)).unwrap_or_default();
+    let what = first.split_once(": ").map_or(first.as_str(), |(_, what)| what);
+    let what: String = what.chars().take(1).flat_map(char::to_uppercase).chain(what.chars().skip(1)).collect();
+    let explain = html! {
+        (what) ". " code { "reprofile explain " (profile.name) } " has the commands."
+    };
+    let is_iam = [Blocker::NoProfile, Blocker::NoRole, Blocker::TrustExcludesEc2].into_iter().any(blocked);
+    (explain, if is_iam { IAM } else { OPERATOR })
+}
+
+/// Until when credentials from before the break may last.
+fn by_when(profile: &BrokenProfile, now: Timestamp) -> String {
+    if !profile.reported().any(Finding::is_running) {
+        return "before these instances are started: none is running".to_owned();
+    }
+    match profile.reported().filter_map(|one| profile.broken_before(one)).min() {
+        Some(at) if at + LAST > now => {
+            format!("{}: by then credentials from before the break have expired", minute(at + LAST))
+        }
+        Some(_) => "now: credentials from before the break have expired".to_owned(),
+        None => "soon: credentials from before the break last 6 hours at most".to_owned(),
+    }
 }
 
 fn what_happened(profile: &BrokenProfile) -> String {
     let has = |case| profile.reported().any(|one| one.found.case == case);
-    let mut said = match &profile.live {
+    let mut what = match &profile.live {
         None => "The instance profile was deleted while instances used it.".to_owned(),
-        Some(live) if live.role.is_none() => "The instance profile is there, but its role was taken out.".to_owned(),
+        Some(live) if live.role.is_none() => "The instance profile exists, but its role was taken out.".to_owned(),
         Some(live) if has(Case::Stale) => format!(
-            "The instance profile was deleted, and created again on {}. The instances hold on to the old one by its hidden id.",
+            "The instance profile was deleted, and created again on {}. The instances still hold the old one by its hidden id.",
             minute(live.created)
         ),
         Some(_) if has(Case::Stuck) => {
-            "EC2 has been attaching the instance profile for 15 minutes or more, and does not come \
-                                        to an end. Detached and attached again, it mostly does."
+            "EC2 has been attaching the instance profile for 15 minutes or more, and does not \
+                                        finish. Detaching and attaching it again mostly helps."
                 .to_owned()
         }
         Some(_) if has(Case::RoleReplaced) => {
@@ -161,72 +254,105 @@ fn what_happened(profile: &BrokenProfile) -> String {
         Some(_) => "The role's own rules (its trust policy) do not let EC2 use it.".to_owned(),
     };
     if let Some(successor) = &profile.successor {
-        said.push_str(&format!(" Its role is in the instance profile {successor} now: it may have been renamed."));
+        what.push_str(&format!(" Its role is in the instance profile {successor} now: it may have been renamed."));
     }
     if has(Case::Stale) && also_untrusted(profile.live.as_ref()) {
-        said.push_str(" Besides, the role's own rules (its trust policy) do not let EC2 use it.");
+        what.push_str(" Besides, the role's own rules (its trust policy) do not let EC2 use it.");
     }
-    said
+    what
 }
 
-fn table(page: &mut Markup, profile: &BrokenProfile, instances: &[&Finding]) {
-    page.raw("<table><thead><tr><th>Instance</th><th>Where</th><th>State</th><th>Cut off since</th><th>What is to be done</th>");
-    page.raw("</tr></thead><tbody>");
-    for one in instances {
-        let found = &one.found;
-        let name = plain(found.instance.name.as_deref().unwrap_or_default(), SHORT);
-        page.raw("<tr><td>").element("<b>", if name.is_empty() { "(no name)" } else { &name }, "</b>");
-        page.element("<span class=\"id\">", &found.instance.id, "</span></td>");
-        page.element("<td class=\"whole\" data-is=\"Where\">", &found.region, "</td>");
-        page.element("<td data-is=\"State\">", found.instance.state, "</td>");
-        let since = profile
-            .broken_before(one)
-            .map_or_else(|| "not known".to_owned(), |at| format!("{} or earlier", minute(at)));
-        page.element("<td data-is=\"Cut off since\">", since, "</td>");
-        page.element("<td data-is=\"To do\">", to_do(profile, one), "</td></tr>");
-    }
-    page.raw("</tbody></table>");
-}
-
-fn to_do(profile: &BrokenProfile, one: &Finding) -> String {
-    match &one.decision {
-        _ if profile.repair().is_some() && one.waits_for_iam => {
-            "Reprofile can put the role back, and with it the instance".to_owned()
+fn table(profile: &BrokenProfile) -> Markup {
+    let broken = profile.reported().count();
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label=(format!("Instances of {}", profile.name)) {
+            table role="table" {
+                caption { (count(broken, "broken instance", "broken instances")) }
+                thead {
+                    tr role="row" {
+                        th scope="col" { "Instance" }
+                        th scope="col" { "Region" }
+                        th scope="col" { "State" }
+                        th scope="col" { "Broken since" }
+                        th scope="col" { "Fix" }
+                    }
+                }
+                tbody {
+                    @for one in profile.reported() {
+                        (row(profile, one))
+                    }
+                }
+            }
         }
-        Decision::Act(_) => "Reprofile can re-associate it at once".to_owned(),
-        Decision::Skip(blocker) if blocker.passes() => format!("look again in some minutes: {blocker}"),
-        Decision::Skip(blocker) => format!("a person has to act: {blocker}"),
     }
 }
 
-fn not_in_force(page: &mut Markup, findings: &Findings) {
-    if findings.not_in_force.is_empty() {
-        return;
+fn row(profile: &BrokenProfile, one: &Finding) -> Markup {
+    let found = &one.found;
+    let since =
+        profile.broken_before(one).map_or_else(|| "not known".to_owned(), |at| format!("{} or earlier", minute(at)));
+    html! {
+        tr role="row" {
+            th scope="row" role="rowheader" {
+                b { (name(&found.instance)) }
+                span class="id" { (found.instance.id) }
+            }
+            td role="cell" class="whole" data-is="Region" { (found.region) }
+            td role="cell" data-is="State" { (found.instance.state) }
+            td role="cell" data-is="Broken since" { (since) }
+            td role="cell" data-is="Fix" { (fix(profile, one)) }
+        }
     }
-    page.raw("<section class=\"card\"><h2>Not in force yet</h2><p>EC2 is still attaching the instance profile, and does not say ");
-    page.raw("since when. These are not counted as cut off. Terminal again in 15 minutes.</p><ul class=\"plain\">");
-    for one in findings.not_in_force.iter().take(SHOWN) {
-        let name = plain(one.instance.name.as_deref().unwrap_or_default(), SHORT);
-        page.raw("<li>").text(&one.instance.id).raw(" ").text(if name.is_empty() { "(no name)" } else { &name });
-        page.raw(", ").text(&one.region).raw(": ").text(one.association.arn.name()).raw("</li>");
-    }
-    if let Some(more) = findings.not_in_force.len().checked_sub(SHOWN + 1) {
-        page.raw("<li>... and ").text(more + 1).raw(" more</li>");
-    }
-    page.raw("</ul></section>\n");
 }
 
-fn unread(page: &mut Markup, findings: &Findings) {
-    if findings.unread.is_empty() && findings.unread_profiles.is_empty() {
-        return;
+fn not_in_force(findings: &Findings) -> Markup {
+    html! {
+        @if !findings.not_in_force.is_empty() {
+            section class="card" {
+                h2 { "Not in force yet" }
+                p {
+                    "EC2 is still attaching the instance profile to these instances. They do not count as broken. Look again \
+                     in 15 minutes."
+                }
+                ul class="plain" {
+                    @for one in &findings.not_in_force {
+                        li {
+                            (one.instance.id) " " (name(&one.instance)) ", " (one.region) ": " (one.association.arn.name())
+                        }
+                    }
+                }
+            }
+        }
     }
-    page.raw("<section class=\"card\"><h2>What could not be looked at</h2>");
-    page.raw("<p>There may be instances there that are cut off as well.</p><ul class=\"plain\">");
-    for one in &findings.unread {
-        page.raw("<li>Region ").text(&one.region).raw(": ").text(plain(&one.error.message, MESSAGE)).raw("</li>");
+}
+
+fn unread(findings: &Findings) -> Markup {
+    html! {
+        @if !findings.is_whole() {
+            section class="card" {
+                h2 { "What could not be checked" }
+                p { "There may be more broken instances there." }
+                ul class="plain" {
+                    @for one in &findings.unread {
+                        li { "Region " (one.region) ": " (plain(&one.error.message, MESSAGE)) }
+                    }
+                    @for (profile, error) in &findings.unread_profiles {
+                        li { "Instance profile " (profile) ": " (plain(&error.message, MESSAGE)) }
+                    }
+                }
+            }
+        }
     }
-    for (profile, error) in &findings.unread_profiles {
-        page.raw("<li>Instance profile ").text(profile).raw(": ").text(plain(&error.message, MESSAGE)).raw("</li>");
+}
+
+fn footer(findings: &Findings) -> Markup {
+    html! {
+        footer {
+            "Written by Reprofile " (env!("CARGO_PKG_VERSION")) ", " code { "reprofile scan --html" } ", for level "
+            (findings.level.as_str()) "."
+            @if findings.muted() > 0 {
+                " Left out, because somebody muted them: " (count(findings.muted(), "instance", "instances")) "."
+            }
+        }
     }
-    page.raw("</ul></section>\n");
 }

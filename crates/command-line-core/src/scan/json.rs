@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
@@ -20,12 +21,13 @@ use reprofile_core::domain::names::ProfileName;
 pub const VERSION: u8 = 1;
 
 /// What `scan` prints, and what `heal` and `replay` print first.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ScanReport {
     version: u8,
     account: String,
     partition: String,
     at: String,
+    #[schemars(with = "String")]
     level: Level,
     summary: Summary,
     profiles: Vec<ProfileReport>,
@@ -36,10 +38,12 @@ pub struct ScanReport {
 }
 
 /// The counts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Summary {
     regions: usize,
     unread_regions: usize,
+    unread_profiles: usize,
+    unjudged: usize,
     instances: usize,
     broken: usize,
     muted: usize,
@@ -47,10 +51,25 @@ struct Summary {
     iam_writes: usize,
     curable: usize,
     not_in_force: usize,
+    #[serde(flatten)]
+    after: Option<After>,
+}
+
+/// The counts after a plan was executed: of `heal` and `replay` alone.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct After {
+    /// How many instances were put back on their role.
+    pub healed: usize,
+    /// How many instances are still broken.
+    pub still_broken: usize,
+    /// How many writes failed.
+    pub failed: usize,
+    /// How many instances are still broken without a failed step.
+    pub left: usize,
 }
 
 /// A profile with broken instances.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct ProfileReport {
     profile: String,
     live: Option<LiveProfile>,
@@ -61,7 +80,7 @@ struct ProfileReport {
 }
 
 /// What IAM has under the profile's name.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct LiveProfile {
     arn: String,
     id: String,
@@ -70,16 +89,17 @@ struct LiveProfile {
 }
 
 /// The role in it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct LiveRole {
     name: String,
     id: String,
     created: String,
+    #[schemars(with = "String")]
     trust: Trust,
 }
 
 /// What would be repaired in IAM, or why nothing would.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum IamReport {
     /// This write.
@@ -103,7 +123,7 @@ pub enum IamReport {
 }
 
 /// A write to IAM.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "lowercase")]
 pub enum RepairReport {
     /// Puts the role back.
@@ -127,12 +147,14 @@ pub enum RepairReport {
 }
 
 /// A broken instance.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct InstanceReport {
     instance: String,
     name: Option<String>,
     region: String,
+    #[schemars(with = "String")]
     state: InstanceState,
+    #[schemars(with = "String")]
     case: Case,
     held_id: String,
     association: String,
@@ -142,12 +164,13 @@ struct InstanceReport {
 }
 
 /// What `heal` would do for an instance.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HealReport {
     /// This step.
     Step {
         /// What it does.
+        #[schemars(with = "String")]
         step: Action,
         /// The association that it ends.
         association: String,
@@ -171,6 +194,7 @@ pub enum HealReport {
         /// Always null.
         step: (),
         /// The reason, as a word.
+        #[schemars(with = "String")]
         why_not: Blocker,
         /// The reason, as a sentence.
         detail: String,
@@ -178,7 +202,7 @@ pub enum HealReport {
 }
 
 /// An instance that EC2 is still attaching the profile to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct NotInForce {
     instance: String,
     name: Option<String>,
@@ -188,7 +212,7 @@ struct NotInForce {
 }
 
 /// A region that was not read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct UnreadRegionReport {
     region: String,
     reason: &'static str,
@@ -196,11 +220,20 @@ struct UnreadRegionReport {
 }
 
 /// A profile that was not read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct UnreadProfile {
     profile: String,
     reason: &'static str,
     detail: String,
+}
+
+impl ScanReport {
+    /// The same, with the counts after a plan was executed.
+    #[must_use]
+    pub fn with(mut self, after: After) -> Self {
+        self.summary.after = Some(after);
+        self
+    }
 }
 
 /// The report of these findings.
@@ -215,6 +248,8 @@ pub fn report(findings: &Findings) -> ScanReport {
         summary: Summary {
             regions: findings.regions,
             unread_regions: findings.unread.len(),
+            unread_profiles: findings.unread_profiles.len(),
+            unjudged: findings.unjudged,
             instances: findings.instances,
             broken: findings.reported().count(),
             muted: findings.muted(),
@@ -222,6 +257,7 @@ pub fn report(findings: &Findings) -> ScanReport {
             iam_writes: findings.iam_repairs().count(),
             curable: findings.curable(),
             not_in_force: findings.not_in_force.len(),
+            after: None,
         },
         profiles: findings.profiles.iter().map(profile).collect(),
         not_in_force: findings.not_in_force.iter().map(not_in_force).collect(),

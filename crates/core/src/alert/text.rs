@@ -10,25 +10,32 @@ use super::letter::Letter;
 use super::plain::SHORT;
 use crate::domain::actor::Actor;
 
-const COLUMNS: u16 = 100;
+/// The columns of a mail.
+pub const COLUMNS: usize = 100;
 
 /// Writes the alert, with blank lines between its parts.
 #[must_use]
 pub fn write(document: &Document) -> String {
+    write_within(document, COLUMNS)
+}
+
+/// The same, within so many columns.
+#[must_use]
+pub fn write_within(document: &Document, columns: usize) -> String {
     let mut out = String::new();
-    wrap(&mut out, "", "", &document.headline);
+    wrap(&mut out, columns, "", "", &document.headline);
     out.push('\n');
     let widest = document.key_facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
     for (name, value) in &document.key_facts {
         let name = format!("{name}:");
-        wrap(&mut out, &format!("{name:widest$}"), &" ".repeat(widest), value);
+        wrap(&mut out, columns, &format!("{name:widest$}"), &" ".repeat(widest), value);
     }
     for section in &document.before {
-        write_section(&mut out, section);
+        write_section(&mut out, columns, section);
     }
-    write_steps(&mut out, document);
+    write_steps(&mut out, columns, document);
     for section in &document.after {
-        write_section(&mut out, section);
+        write_section(&mut out, columns, section);
     }
     out
 }
@@ -37,24 +44,24 @@ pub fn write(document: &Document) -> String {
 #[must_use]
 pub fn write_letter(letter: &Letter) -> String {
     let mut out = String::new();
-    wrap(&mut out, "", "", &letter.headline);
+    wrap(&mut out, COLUMNS, "", "", &letter.headline);
     write_servers(&mut out, letter);
     for (before, said) in [("Who: ", &letter.who), ("", &letter.ask)] {
         if let Some(said) = said {
-            wrap(&mut out, before, &" ".repeat(before.len()), said);
+            wrap(&mut out, COLUMNS, before, &" ".repeat(before.len()), said);
         }
     }
     for (index, step) in letter.steps.iter().enumerate() {
         let number = if letter.is_numbered() { format!("{}. ", index + 1) } else { String::new() };
-        wrap(&mut out, &number, &" ".repeat(number.len()), &step.say);
+        wrap(&mut out, COLUMNS, &number, &" ".repeat(number.len()), &step.say);
         step.commands.iter().for_each(|command| write_command(&mut out, command));
     }
     if let Some(then) = &letter.then {
-        wrap(&mut out, "", "", then);
+        wrap(&mut out, COLUMNS, "", "", then);
     }
     if !letter.details.is_empty() {
         out.push_str("\nDetails\n");
-        letter.details.iter().for_each(|line| write_line(&mut out, line));
+        letter.details.iter().for_each(|line| write_line(&mut out, COLUMNS, line));
     }
     out
 }
@@ -82,27 +89,27 @@ fn write_servers(out: &mut String, letter: &Letter) {
         out.push('\n');
     }
     if let Some(more) = &letter.more {
-        wrap(out, "  ", "  ", more);
+        wrap(out, COLUMNS, "  ", "  ", more);
     }
 }
 
-fn write_section(out: &mut String, section: &Section) {
+fn write_section(out: &mut String, columns: usize, section: &Section) {
     out.push('\n');
     out.push_str(section.heading);
     out.push('\n');
-    section.lines.iter().for_each(|line| write_line(out, line));
+    section.lines.iter().for_each(|line| write_line(out, columns, line));
 }
 
-fn write_line(out: &mut String, line: &Line) {
+fn write_line(out: &mut String, columns: usize, line: &Line) {
     match line {
-        Line::Say(text) => wrap(out, "", "", text),
-        Line::Item(text) => wrap(out, "- ", "  ", text),
-        Line::Sub(text) => wrap(out, "    ", "      ", text),
+        Line::Say(text) => wrap(out, columns, "", "", text),
+        Line::Item(text) => wrap(out, columns, "- ", "  ", text),
+        Line::Sub(text) => wrap(out, columns, "    ", "      ", text),
         Line::Command(command) => write_command(out, command),
     }
 }
 
-fn write_steps(out: &mut String, document: &Document) {
+fn write_steps(out: &mut String, columns: usize, document: &Document) {
     if document.steps.is_empty() {
         return;
     }
@@ -110,7 +117,7 @@ fn write_steps(out: &mut String, document: &Document) {
     let numbered = document.steps.len() > 1;
     for (index, step) in document.steps.iter().enumerate() {
         let number = if numbered { format!("{}. ", index + 1) } else { String::new() };
-        wrap(out, &number, &" ".repeat(number.len()), &step.say);
+        wrap(out, columns, &number, &" ".repeat(number.len()), &step.say);
         for command in &step.commands {
             write_command(out, command);
         }
@@ -124,10 +131,10 @@ fn write_command(out: &mut String, command: &str) {
 }
 
 /// Breaks at spaces, but not within foreign text: a `Name` that reads like a command must not get a line to itself.
-fn wrap(out: &mut String, first: &str, rest: &str, text: &str) {
+fn wrap(out: &mut String, columns: usize, first: &str, rest: &str, text: &str) {
     let words = words(text);
     let words: Vec<Word<'_>> = words.iter().map(|word| Word::from(word)).collect();
-    let room = |prefix: &str| f64::from(COLUMNS - u16::try_from(prefix.len()).unwrap_or_default());
+    let room = |prefix: &str| f64::from(u16::try_from(columns.saturating_sub(prefix.len())).unwrap_or(u16::MAX));
     for (index, line) in wrap_first_fit(&words, &[room(first), room(rest)]).into_iter().enumerate() {
         let line: Vec<&str> = line.iter().map(|word| &**word).collect();
         out.push_str(if index == 0 { first } else { rest });

@@ -10,12 +10,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reprofile_command_line::console::Terminal;
 use reprofile_command_line::error::Error;
 use reprofile_command_line::evidence::{MAX_PINGED, Ping, PingStatus, Ssm, Trail};
 use reprofile_command_line::exit::Exit;
-use reprofile_command_line::explain::look::Subject;
 use reprofile_command_line::explain::{Question, explain};
 use reprofile_command_line::options::Format;
+use reprofile_command_line::subjects::subject::Subject;
 use reprofile_core::config::Config;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{InstanceState, Timestamp, Trust};
@@ -107,14 +108,19 @@ pub struct Ask<'a> {
     ssm: FakeSsm,
     trail: Option<FakeTrail>,
     pub variables: Vec<(&'a str, &'a str)>,
+    short: bool,
 }
 
 impl<'a> Ask<'a> {
     pub fn of(aws: &'a AwsModel) -> Self {
-        Self { aws, ssm: FakeSsm::default(), trail: None, variables: Vec::new() }
+        Self { aws, ssm: FakeSsm::default(), trail: None, variables: Vec::new(), short: false }
     }
 
     pub async fn about(&self, subject: &str, output: Format) -> Result<(String, Exit), Error> {
+        self.ask(subject, output, Terminal::default()).await
+    }
+
+    async fn ask(&self, subject: &str, output: Format, terminal: Terminal) -> Result<(String, Exit), Error> {
         let look_up = |name: &str| {
             self.variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
@@ -122,9 +128,20 @@ impl<'a> Ask<'a> {
         let names_table = self.variables.iter().any(|(variable, _)| *variable == "REPROFILE_TABLE");
         let aws = if names_table { self.aws.clone() } else { self.aws.without_table() };
         let context = Context::new(aws.account(), Partition::new("aws").unwrap(), aws, config);
-        let question = Question { subject: Subject::parse(subject)?, history: self.trail.is_some(), output };
+        let question = Question {
+            subject: Subject::parse(subject)?,
+            history: self.trail.is_some(),
+            short: self.short,
+            output,
+            terminal,
+        };
         let nothing = FakeTrail::of(&AwsModel::new());
         explain(&context, &self.ssm, self.trail.as_ref().unwrap_or(&nothing), &question).await
+    }
+
+    async fn within(&self, subject: &str, columns: u16) -> String {
+        let terminal = Terminal { color: false, width: Some(columns) };
+        self.ask(subject, Format::Table, terminal).await.unwrap().0
     }
 
     pub async fn text(&self, subject: &str) -> String {
@@ -166,20 +183,20 @@ async fn role_less_gone_and_untrusted_are_told_apart() {
     };
     let ask = Ask::of(&aws);
     insta::assert_snapshot!(first_lines(ask.text("empty").await), @"
-    Case:             role-less (case C)
-    - Level alert: only tell people of i-00000000000000001.
-    - Level reassociate (the default): only tell people of i-00000000000000001: the instance profile
-    - Levels relink and restore: only tell people of i-00000000000000001: the instance profile holds no
+    Case:             role-less
+    - Level alert: only report i-00000000000000001.
+    - Level reassociate (the default): only report i-00000000000000001: the instance profile holds no
+    - Levels relink and restore: only report i-00000000000000001: the instance profile holds no role;
     ");
     insta::assert_snapshot!(first_lines(ask.text("gone").await), @"
-    Case:             gone (case E)
-    - Level alert: only tell people of i-00000000000000002.
-    - Levels reassociate (the default) and relink: only tell people of i-00000000000000002: the instance
-    - Level restore: only tell people of i-00000000000000002: the instance profile does not exist; IAM
+    Case:             gone
+    - Level alert: only report i-00000000000000002.
+    - Levels reassociate (the default) and relink: only report i-00000000000000002: the instance profile
+    - Level restore: only report i-00000000000000002: the instance profile does not exist; IAM is left
     ");
     insta::assert_snapshot!(first_lines(ask.text("untrusted").await), @"
-    Case:             untrusted (case D)
-    - Levels alert, reassociate (the default), relink and restore: only tell people of
+    Case:             untrusted
+    - Levels alert, reassociate (the default), relink and restore: only report i-00000000000000003: the
     ");
 }
 
@@ -190,7 +207,7 @@ async fn credentials_from_long_before_have_expired() {
     assert!(young.as_str().unwrap().starts_with("Those from before the break work"), "{young}");
     tokio::time::sleep(Duration::from_hours(7)).await;
     let old = Ask::of(&aws).json(running.as_str()).await["credentials"].clone();
-    assert!(old.as_str().unwrap().starts_with("Nothing any more"), "{old}");
+    assert!(old.as_str().unwrap().starts_with("None work"), "{old}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,10 +217,9 @@ async fn an_instance_without_a_profile_has_nothing_to_be_healed() {
     let (text, exit) = Ask::of(&aws).about(instance.as_str(), Format::Table).await.unwrap();
     assert_eq!(exit, Exit::Fine);
     insta::assert_snapshot!(text, @r#"
-    NO PROFILE: "web-1" (i-00000000000000001) in eu-west-1 (running) has no instance profile, and so no IAM role. That is no fault that Reprofile repairs:
-    it never had one, or somebody took it off. EC2 does not remember which it was.
+    NO PROFILE: "web-1" (i-00000000000000001) in eu-west-1 (running) has no instance profile, and so no IAM role. It never had one, or somebody took it off. EC2 does not remember which it was, so Reprofile cannot repair this.
 
-    Who took it off, if that was within 90 days, CloudTrail of eu-west-1 tells:
+    Who took it off, within 90 days, by CloudTrail of eu-west-1:
         aws cloudtrail lookup-events --region eu-west-1 --lookup-attributes AttributeKey=EventName,AttributeValue=DisassociateIamInstanceProfile --query 'Events[].[CloudTrailEvent]' --output text | grep -F i-00000000000000001
 
     To attach one:
@@ -217,7 +233,7 @@ async fn an_instance_that_has_ended_is_said_to_have() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     let instance = aws.in_state(InstanceState::Terminated, "eu-west-1", "web-role", "web-1");
-    insta::assert_snapshot!(Ask::of(&aws).text(instance.as_str()).await, @r#"ENDED: "web-1" (i-00000000000000001) in eu-west-1 is terminated. It holds nothing any more, and nothing can be repaired."#);
+    insta::assert_snapshot!(Ask::of(&aws).text(instance.as_str()).await, @r#"ENDED: "web-1" (i-00000000000000001) in eu-west-1 is terminated; nothing to repair."#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,7 +243,7 @@ async fn what_aws_does_not_know_is_an_error_that_names_what_was_not_read() {
     let ask = Ask::of(&aws);
     let error = async |subject| ask.about(subject, Format::Table).await.unwrap_err().to_string();
     insta::assert_snapshot!(error("i-0123456789abcdef0").await, @"no instance i-0123456789abcdef0 in the 2 regions that were looked at, but us-east-1 (denied) could not be read; is it another account's (--profile), or a region that --regions leaves out? A terminated instance is forgotten after about an hour");
-    insta::assert_snapshot!(error("web-role").await, @"IAM has no instance profile web-role, and no instance holds one of that name, but us-east-1 (denied) could not be read; the name of a role is not always that of its profile: `aws iam list-instance-profiles-for-role --role-name NAME` shows it");
+    insta::assert_snapshot!(error("web-role").await, @"IAM has no instance profile and no role in one called web-role, and no instance holds one of that name, but us-east-1 (denied) could not be read");
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,13 +292,64 @@ async fn with_a_table_that_remembers_the_role_it_says_what_restore_would_do() {
     let text = ask.text("web-role").await;
     let section = text.split("What Reprofile would do\n").nth(1).unwrap().split("\n\n").next().unwrap();
     insta::assert_snapshot!(section, @r#"
-    - Level alert: only tell people of i-00000000000000001.
-    - Levels reassociate (the default) and relink: only tell people of i-00000000000000001: the instance
-      profile does not exist.
+    - Level alert: only report i-00000000000000001.
+    - Levels reassociate (the default) and relink: only report i-00000000000000001: the instance profile
+      does not exist.
     - Level restore: create the instance profile again, and put the role web-role
       (AROAEXAMPLE0000000002) into it; re-associate i-00000000000000001, to hold the new one.
     The Lambda writes to IAM only when it has read the same state twice, some minutes apart;
     "reprofile heal" when you agree to its plan.
     "#);
     assert!(text.contains("Put the role web-role into the instance profile"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_short_answer_is_what_is_wrong_and_the_command_that_helps() {
+    let (aws, running, _) = trapped().await;
+    let ask = Ask { short: true, ..Ask::of(&aws) };
+    insta::assert_snapshot!(ask.text(running.as_str()).await, @"
+    BROKEN: web-1 (i-00000000000000001) has lost the IAM role that gives it AWS permissions. 1 other
+    instance of the same instance profile is broken too.
+
+    Account:          111122223333
+    Instance profile: web-role
+    Case:             stale
+    Broken since:     2026-11-21 12:00 UTC or earlier
+    Changed by:       not looked up; --history asks CloudTrail
+    State as of:      2026-11-21 12:10 UTC
+
+    How to fix it
+    This shows a plan, and asks before it changes anything:
+        reprofile heal web-role
+    ");
+    let aws = AwsModel::new();
+    for name in ["gone", "untrusted"] {
+        aws.role_with_profile(name);
+        aws.running("eu-west-1", name, "a");
+    }
+    aws.console_delete_role("gone").await.unwrap();
+    aws.update_assume_role_policy("untrusted", Trust::No).unwrap();
+    let ask = Ask { short: true, ..Ask::of(&aws) };
+    let fix = |text: String| text.split("How to fix it\n").nth(1).unwrap().to_owned();
+    insta::assert_snapshot!(fix(ask.text("gone").await), @"
+    This shows a plan, and asks before it changes anything:
+        reprofile heal gone --level restore --role ROLE
+    ROLE is the role that the instance profile had: Reprofile does not know it.
+    ");
+    insta::assert_snapshot!(fix(ask.text("untrusted").await), @r#"
+    "reprofile heal" cannot fix this: a person has to act. The steps are in the whole explanation,
+    without --short.
+    "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_fits_the_terminal() {
+    let (aws, _, _) = trapped().await;
+    let ask = Ask::of(&aws);
+    let is_command = |line: &&str| line.starts_with("    ");
+    for columns in [60, 80, 120] {
+        let text = ask.within("web-role", columns).await;
+        let widest = text.lines().filter(|line| !is_command(line)).map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= usize::from(columns), "{columns}: {text}");
+    }
 }

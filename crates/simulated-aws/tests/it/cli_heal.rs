@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
-use reprofile_command_line::findings::{Findings, find};
-use reprofile_command_line::heal::Subjects;
+use reprofile_command_line::findings::Findings;
+use reprofile_command_line::findings::find::find;
 use reprofile_command_line::heal::execute::{Executed, ExecutedStep, Progressed, execute};
 use reprofile_command_line::heal::interrupt::UnderWay;
-use reprofile_command_line::heal::plan_text;
 use reprofile_command_line::heal::preconditions::StepResult;
 use reprofile_command_line::heal::result_text;
+use reprofile_command_line::heal::{json, plan_text};
 use reprofile_command_line::progress::Progress;
+use reprofile_command_line::subjects::Subjects;
 use reprofile_core::decide::report::{Outcome, Skipped};
 use reprofile_core::domain::names::InstanceId;
 use reprofile_core::reconcile::context::Context;
@@ -63,20 +64,20 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     let (aws, instances) = broken().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[]).await;
-    insta::assert_snapshot!(plan_text::write(&findings, Terminal::default()), @r"
+    insta::assert_snapshot!(plan_text::write(&findings, false, Terminal::default()), @"
     Plan for account 111122223333 at level reassociate:
 
-      batch-role  arn:aws:iam::111122223333:instance-profile/batch-role  role batch-role
-        stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
-        ~ i-00000000000000003  us-east-1  running  stale  batch
-            replace the association: AIPAEXAMPLE0000000002 -> AIPAEXAMPLE0000000004
-
       web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
-        stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
+        stale: the profile was deleted and created again; the instance holds the old one and gets no credentials
         ~ i-00000000000000001  eu-west-1  running  stale  web-1
             replace the association: AIPAEXAMPLE0000000001 -> AIPAEXAMPLE0000000003
         ~ i-00000000000000002  us-east-1  running  stale  web-2
             replace the association: AIPAEXAMPLE0000000001 -> AIPAEXAMPLE0000000003
+
+      batch-role  arn:aws:iam::111122223333:instance-profile/batch-role  role batch-role
+        stale: the profile was deleted and created again; the instance holds the old one and gets no credentials
+        ~ i-00000000000000003  us-east-1  running  stale  batch
+            replace the association: AIPAEXAMPLE0000000002 -> AIPAEXAMPLE0000000004
 
     Plan: 3 instances to re-associate, 0 left alone.
     ");
@@ -111,9 +112,9 @@ async fn a_name_that_is_misspelt_does_not_pass_for_one_that_is_well() {
     let check = async |name: &str| {
         let subjects = Subjects::read(&[name.to_owned()]).unwrap();
         let findings = planned(&context, &[name]).await;
-        subjects.check_missing(&context, &findings).await.map_err(|error| error.to_string())
+        subjects.check(&context, &findings).await.map_err(|error| error.to_string())
     };
-    assert_eq!(check("fine").await.unwrap(), ["fine: no instance that was looked at is cut off from it"]);
+    assert_eq!(check("fine").await.unwrap(), ["fine: no instance that was looked at has lost it"]);
     assert!(check("web-rle").await.unwrap_err().contains("no instance profile is called web-rle"));
     assert!(check("i-0fffffffffffffff9").await.unwrap_err().contains("no instance i-0fffffffffffffff9"));
     assert!(check(instances[0].as_str()).await.unwrap().is_empty());
@@ -248,13 +249,13 @@ async fn stopped_instances_are_swapped() {
     let (aws, instances) = with_stopped().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[instances[1].as_str()]).await;
-    insta::assert_snapshot!(plan_text::write(&findings, Terminal::default()), @"
+    insta::assert_snapshot!(plan_text::write(&findings, false, Terminal::default()), @"
     Plan for account 111122223333 at level reassociate:
 
       web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
-        stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
+        stale: the profile was deleted and created again; the instance holds the old one and gets no credentials
         ~ i-00000000000000002  eu-west-1  stopped  stale  stopped-1
-            take the association off, and make one: AIPAEXAMPLE0000000001 -> AIPAEXAMPLE0000000002
+            disassociate, then associate: AIPAEXAMPLE0000000001 -> AIPAEXAMPLE0000000002
 
     Plan: 1 instance to re-associate, 0 left alone.
     ");
@@ -339,4 +340,33 @@ async fn broken_off_between_the_two_calls_it_has_the_command_for_the_second() {
     assert!(tokio::time::timeout(Duration::from_secs(5), work).await.is_err());
     assert_eq!(aws.held(&instances[1]), None);
     insta::assert_snapshot!(under_way.commands().join("\n"), @"aws ec2 associate-iam-instance-profile --region eu-west-1 --instance-id i-00000000000000002 --iam-instance-profile Name=web-role");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_json_counts_before_and_after() {
+    let (aws, _) = broken().await;
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[]).await;
+    aws.fail_next(1, Operation::ReplaceIamInstanceProfileAssociation, Fault::DENIED);
+    let done = done(&context, &findings).await;
+    let summary = serde_json::to_value(json::report(&findings, &done)).unwrap()["summary"].clone();
+    let counts =
+        ["broken", "steps", "healed", "still_broken", "failed", "left"].map(|name| summary[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 3, 2, 1, 1, 0]);
+    assert_eq!(done.failures().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_plan_is_summarised_unless_all_of_it_is_asked_for() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let instances = aws.running_many(300, "eu-west-1", "web-role", "web");
+    aws.recreate_profile("web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let findings = planned(&context(&aws, &[]), &[]).await;
+    let short = plan_text::write(&findings, false, Terminal::default());
+    assert!(short.contains("... and 290 more instances (re-associate: 290); --full shows all"), "{short}");
+    assert!(short.lines().count() < 40, "{short}");
+    let full = plan_text::write(&findings, true, Terminal::default());
+    assert!(instances.iter().all(|instance| full.contains(instance.as_str())));
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
-use reprofile_command_line::findings::{Findings, Scope, find};
+use reprofile_command_line::findings::find::find;
+use reprofile_command_line::findings::{Findings, Scope};
 use reprofile_command_line::heal::execute::{Executed, execute};
 use reprofile_command_line::heal::interrupt::UnderWay;
 use reprofile_command_line::heal::plan_text;
@@ -61,7 +62,7 @@ async fn carried(context: &Context<AwsModel>, findings: &Findings) -> Executed {
 }
 
 fn plan(findings: &Findings) -> String {
-    plan_text::write(findings, Terminal::default())
+    plan_text::write(findings, false, Terminal::default())
 }
 
 fn why_not(findings: &Findings) -> &str {
@@ -78,13 +79,13 @@ async fn a_deleted_profile_is_restored_at_its_path_with_the_named_role() {
     Plan for account 111122223333 at level restore:
 
       web  not in IAM
-        gone: the instance profile was deleted, and the instance gets no credentials
+        gone: the profile was deleted, and the instance gets no credentials
         + create the instance profile again, at path /app/, with the tag reprofile:restored
         + put the role web-role (AROAEXAMPLE0000000002) into it
         ~ i-00000000000000001  eu-west-1  running  gone  web-1
             replace the association: AIPAEXAMPLE0000000001 -> the id that AWS gives it
         ~ i-00000000000000002  us-east-1  stopped  gone  web-2
-            take the association off, and make one: AIPAEXAMPLE0000000001 -> the id that AWS gives it
+            disassociate, then associate: AIPAEXAMPLE0000000001 -> the id that AWS gives it
 
     Plan: 1 instance profile to create again with its role, 2 instances to re-associate, 0 left alone.
     ");
@@ -121,12 +122,12 @@ async fn a_role_is_put_back_and_that_alone_cures_who_holds_the_profile_already()
     Plan for account 111122223333 at level relink:
 
       web  arn:aws:iam::111122223333:instance-profile/app/web
-        role-less: the instance profile has no role in it, so the instance gets no credentials
+        role-less: the profile has no role in it, so the instance gets no credentials
         + put the role web-role (AROAEXAMPLE0000000001) into it
         ~ i-00000000000000001  eu-west-1  running  role-less  web-1
-            needs no step of its own: it gets credentials again with the role in its instance profile
+            needs no step of its own: it gets credentials again once its profile has the role
         ~ i-00000000000000002  us-east-1  stopped  role-less  web-2
-            needs no step of its own: it gets credentials again with the role in its instance profile
+            needs no step of its own: it gets credentials again once its profile has the role
 
     Plan: 1 role to put back into its instance profile, 2 instances that need no more than that, 0 left alone.
     ");
@@ -147,14 +148,14 @@ async fn without_a_role_named_or_remembered_iam_is_left_as_it_is_and_that_is_sai
     Plan for account 111122223333 at level restore:
 
       web  not in IAM
-        gone: the instance profile was deleted, and the instance gets no credentials
-        IAM is left as it is: which role was in the instance profile is not known; name it with `reprofile heal PROFILE --role ROLE`, or a table that remembers it with --table
+        gone: the profile was deleted, and the instance gets no credentials
+        IAM is left as it is: which role was in the instance profile is not known; name it with `reprofile heal PROFILE --level restore --role ROLE`, or a table that remembers it with --table
         = i-00000000000000001  eu-west-1  running  gone  web-1
-            left alone: the instance profile does not exist
+            manual: the profile was deleted; create it again
         = i-00000000000000002  us-east-1  stopped  gone  web-2
-            left alone: the instance profile does not exist
+            manual: the profile was deleted; create it again
 
-    Nothing that can be done: 2 instances left alone.
+    Nothing to apply; 2 instances need a person: `reprofile explain NAME` says what to do.
     ");
     assert_eq!((findings.curable(), findings.exit()), (0, Exit::Broken));
     let value = serde_json::to_value(json::report(&findings)).unwrap();
@@ -203,14 +204,14 @@ async fn a_person_may_vouch_for_an_unsure_trust_and_never_for_one_that_excludes_
     Plan for account 111122223333 at level restore:
 
       web  not in IAM
-        gone: the instance profile was deleted, and the instance gets no credentials
+        gone: the profile was deleted, and the instance gets no credentials
         + create the instance profile again, at path /app/, with the tag reprofile:restored
         + put the role web-role (AROAEXAMPLE0000000002) into it
           its trust policy leaves open whether EC2 can use it; you vouch that it can (--trust-anyway)
         ~ i-00000000000000001  eu-west-1  running  gone  web-1
             replace the association: AIPAEXAMPLE0000000001 -> the id that AWS gives it
         ~ i-00000000000000002  us-east-1  stopped  gone  web-2
-            take the association off, and make one: AIPAEXAMPLE0000000001 -> the id that AWS gives it
+            disassociate, then associate: AIPAEXAMPLE0000000001 -> the id that AWS gives it
 
     Plan: 1 instance profile to create again with its role, 2 instances to re-associate, 0 left alone.
     ");
@@ -331,7 +332,7 @@ async fn a_refused_write_fails_and_nothing_that_waits_for_it_is_begun() {
         let findings = planned(&context, Some("web-role")).await;
         aws.fail_all(operation, Fault::ACCESS_DENIED);
         let carried = carried(&context, &findings).await;
-        let IamWriteResult::Failed(why) = &carried.written[0].result else { panic!("{carried:?}") };
+        let IamWriteResult::Failed { why, .. } = &carried.written[0].result else { panic!("{carried:?}") };
         assert_eq!(why.contains("was created, but its role is not in it"), half, "{why}");
         assert_eq!((carried.exit(&findings), carried.well(&findings)), (Exit::Error, 0));
         // Once it is allowed again, what is half done is finished: the profile is there, and its role is named.

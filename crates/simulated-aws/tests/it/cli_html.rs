@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use reprofile_command_line::connect::Identity;
 use reprofile_command_line::findings::Scope;
-use reprofile_command_line::findings::find;
+use reprofile_command_line::findings::find::find;
 use reprofile_command_line::progress::Progress;
 use reprofile_command_line::scan::html::page;
 use reprofile_core::domain::model::Trust;
@@ -13,7 +14,7 @@ use reprofile_simulated_aws::{AwsModel, Fault};
 
 async fn page_of(aws: &AwsModel) -> String {
     let findings = find(&context(aws, &[]), &Scope::Everything, None, &Progress::on(&QUIET, None)).await.unwrap();
-    let page = page(&findings);
+    let page = page(&findings, &Identity::default());
     // A folder to look at the pages in.
     if let Some(folder) = option_env!("REPROFILE_PAGES") {
         std::fs::write(format!("{folder}/{}.html", std::thread::current().name().unwrap().replace("::", "-")), &page)
@@ -54,8 +55,8 @@ async fn profiles_whose_trust_is_unsure_are_not_praised() {
     let text = text(&page);
     let lines: Vec<&str> = text.lines().skip(2).take(2).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    No instance is known to be cut off from its IAM role.
-    Of these instance profiles it is not known whether the role's own rules (its trust policy) let EC2 use it: web-role. If they do not, instances get no credentials there.
+    No instance is known to have lost its IAM role: 1 instance with an instance profile in 3 regions.
+    For these instance profiles it is not known whether the role's own rules (its trust policy) let EC2 use it: web-role. If they do not, instances get no credentials there.
     ");
 }
 
@@ -83,50 +84,26 @@ async fn every_case_has_its_card() {
     aws.break_region("ap-southeast-2", Fault::DENIED);
     tokio::time::sleep(Duration::from_mins(1)).await;
     insta::assert_snapshot!(text(&page_of(&aws).await), @"
-    EC2 instances and their IAM roles
-    Account 111122223333, as of 2026-11-21 12:01 UTC
-    6 instances are cut off from the IAM roles that give them AWS permissions.
-    7instances with a profile
-    6of them cut off
-    5of these running
-    4instance profiles concerned
-    3can be repaired at once
-    2of 3 regions could be looked at
-    An EC2 instance gets its AWS permissions from an IAM role, by way of an instance profile. Where that link is cut, the instance gets no new AWS credentials, and what runs there fails when it calls AWS: backups, deployments, remote access (SSM). The EC2 console shows the link as whole all the same.
-    empty-role
-    The instance profile is there, but its role was taken out.
-    no role in it
-    the instance profile
-    empty-role
-    AIPAEXAMPLE0000000002
-    1 instance gets no new credentials
-    EC2 shows the profile as attached all the same
-     |  | Instance | Where | State | Cut off since | What is to be done
-     | emptyi-00000000000000004 | us-east-1 | running | not known | a person has to act: the instance profile holds no role
-    gone-role
-    The instance profile was deleted while instances used it.
-    its role: not known any more
-    the instance profile: deleted
-    gone-role
-    AIPAEXAMPLE0000000003
-    1 instance gets no new credentials
-    EC2 shows the profile as attached all the same
-     |  | Instance | Where | State | Cut off since | What is to be done
-     | (no name)i-00000000000000006 | us-east-1 | running | not known | a person has to act: the instance profile does not exist
-    odd-role
-    The role&#39;s own rules (its trust policy) do not let EC2 use it.
-    the IAM role, which does not let EC2 use it
-    odd-role
-    the instance profile
-    odd-role
-    AIPAEXAMPLE0000000004
-    1 instance gets no new credentials
-    EC2 shows the profile as attached all the same
-     |  | Instance | Where | State | Cut off since | What is to be done
-     | oddi-00000000000000005 | us-east-1 | running | not known | a person has to act: the role&#39;s trust policy does not let EC2 assume it
+    EC2 instances and their IAM roles: account 111122223333, as of 2026-11-21 12:01 UTC
+    Regions: ap-southeast-2, eu-west-1, us-east-1
+    6 of 7 instances with an instance profile in 2 regions have lost their IAM role (4 instance profiles). There may be more: 1 of 3 regions could not be read.
+    7 instances with a profile
+    6 instances without their role
+    5 running instances without their role
+    4 profiles affected
+    3 instances that can be fixed now
+    2 regions checked
+    1 region not checked
+    An EC2 instance gets its AWS permissions from an IAM role, through an instance profile. Where that link is broken, the instance gets no new AWS credentials. What runs there then fails when it calls AWS: backups, deployments, remote access (SSM). The EC2 console still shows everything as fine.
+    What to do
+    Affected instance profiles, the most broken first |  | Instance profile | Broken | Running | What to do
+     | web-role | 3 | 2 | re-associate
+     | empty-role | 1 | 1 | manual: the profile has no role; put one in
+     | gone-role | 1 | 1 | manual: the profile was deleted; create it again
+     | odd-role | 1 | 1 | manual: the role's trust policy must allow EC2
     web-role
-    The instance profile was deleted, and created again on 2026-11-21 12:00 UTC. The instances hold on to the old one by its hidden id.
-    the IAM role
+    The instance profile was deleted, and created again on 2026-11-21 12:00 UTC. The instances still hold the old one by its hidden id.
+    What to doRun reprofile heal web-role. It shows its plan, and asks first.Whowhoever operates these instancesBy when2026-11-21 18:00 UTC: by then credentials from before the break have expiredthe IAM role
     web-role
     what IAM has now
     web-role
@@ -135,15 +112,46 @@ async fn every_case_has_its_card() {
     web-role
     AIPAEXAMPLE0000000005
     3 instances get no new credentials
-    EC2 shows the profile as attached all the same
-     |  | Instance | Where | State | Cut off since | What is to be done
-     | web-1i-00000000000000001 | eu-west-1 | running | 2026-11-21 12:00 UTC or earlier | Reprofile can re-associate it at once
-     | web-2i-00000000000000002 | eu-west-1 | running | 2026-11-21 12:00 UTC or earlier | Reprofile can re-associate it at once
-     | web-3i-00000000000000007 | us-east-1 | stopped | 2026-11-21 12:00 UTC or earlier | Reprofile can re-associate it at once
-    What could not be looked at
-    There may be instances there that are cut off as well.
+    EC2 still shows the profile as attached
+    3 broken instances |  | Instance | Region | State | Broken since | Fix
+     | web-1i-00000000000000001 | eu-west-1 | running | 2026-11-21 12:00 UTC or earlier | re-associate
+     | web-2i-00000000000000002 | eu-west-1 | running | 2026-11-21 12:00 UTC or earlier | re-associate
+     | web-3i-00000000000000007 | us-east-1 | stopped | 2026-11-21 12:00 UTC or earlier | re-associate
+    empty-role
+    The instance profile exists, but its role was taken out.
+    What to doThe profile has no role; put one in. reprofile explain empty-role has the commands.Whowhoever manages IAM in this accountBy whensoon: credentials from before the break last 6 hours at mostno role in it
+    the instance profile
+    empty-role
+    AIPAEXAMPLE0000000002
+    1 instance gets no new credentials
+    EC2 still shows the profile as attached
+    1 broken instance |  | Instance | Region | State | Broken since | Fix
+     | emptyi-00000000000000004 | us-east-1 | running | not known | manual: the profile has no role; put one in
+    gone-role
+    The instance profile was deleted while instances used it.
+    What to doThe profile was deleted; create it again. reprofile explain gone-role has the commands.Whowhoever manages IAM in this accountBy whensoon: credentials from before the break last 6 hours at mostits role: not known any more
+    the instance profile: deleted
+    gone-role
+    AIPAEXAMPLE0000000003
+    1 instance gets no new credentials
+    EC2 still shows the profile as attached
+    1 broken instance |  | Instance | Region | State | Broken since | Fix
+     | (no name)i-00000000000000006 | us-east-1 | running | not known | manual: the profile was deleted; create it again
+    odd-role
+    The role's own rules (its trust policy) do not let EC2 use it.
+    What to doThe role's trust policy must allow EC2. reprofile explain odd-role has the commands.Whowhoever manages IAM in this accountBy whensoon: credentials from before the break last 6 hours at mostthe IAM role, which does not trust EC2
+    odd-role
+    the instance profile
+    odd-role
+    AIPAEXAMPLE0000000004
+    1 instance gets no new credentials
+    EC2 still shows the profile as attached
+    1 broken instance |  | Instance | Region | State | Broken since | Fix
+     | oddi-00000000000000005 | us-east-1 | running | not known | manual: the role's trust policy must allow EC2
+    What could not be checked
+    There may be more broken instances there.
     Region ap-southeast-2: You are not authorized to perform this operation.
-    Made by reprofile scan --html. reprofile explain NAME tells more of a profile or an instance, reprofile heal repairs what can be repaired.
+    Written by Reprofile 0.1.0, reprofile scan --html, for level reassociate.
     ");
 }
 
@@ -153,7 +161,11 @@ async fn a_healthy_account_is_told_to_be_so() {
     aws.role_with_profile("web-role");
     aws.running("eu-west-1", "web-role", "web-1");
     let page = page_of(&aws).await;
-    assert!(page.contains("No instance is cut off from its IAM role.") && !page.contains("<svg"), "{page}");
+    assert!(
+        page.contains("No instance has lost its IAM role: 1 instance with an instance profile in 3 regions.")
+            && !page.contains("<svg"),
+        "{page}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +178,7 @@ async fn a_name_cannot_get_into_the_markup() {
     assert!(page.contains("&lt;script&gt;"), "{page}");
     let body = page.split_once("</style>").unwrap().1;
     for tag in body.split('<').skip(1).map(|piece| piece.split_once('>').unwrap().0) {
-        for forbidden in ["script", "<img", "src=", "href=", "url(", "onerror="] {
+        for forbidden in ["script", "<img", "src=", "http", "url(", "onerror="] {
             assert!(!tag.contains(forbidden), "{tag}");
         }
     }
@@ -175,12 +187,27 @@ async fn a_name_cannot_get_into_the_markup() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_instances_unfold() {
+async fn many_instances_are_all_on_the_page_and_none_is_folded_away() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
-    aws.running_many(1200, "eu-west-1", "web-role", "web");
+    let instances = aws.running_many(1200, "eu-west-1", "web-role", "web");
     aws.recreate_profile("web-role").unwrap();
     let page = page_of(&aws).await;
-    assert!(page.contains("1180 more instances"), "{}", page.len());
-    assert_eq!(page.matches("<tr><td>").count(), 1200);
+    assert!(instances.iter().all(|instance| page.contains(instance.as_str())));
+    assert!(!page.contains("<details") && page.contains("@media print"), "paper unfolds nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_most_broken_profile_is_first_and_tables_have_headings_and_captions() {
+    let aws = AwsModel::new();
+    for (name, instances) in [("a-role", 1), ("b-role", 3)] {
+        aws.role_with_profile(name);
+        aws.running_many(instances, "eu-west-1", name, name);
+        aws.recreate_profile(name).unwrap();
+    }
+    let page = page_of(&aws).await;
+    assert!(page.find("<h2>b-role</h2>").unwrap() < page.find("<h2>a-role</h2>").unwrap(), "{page}");
+    assert_eq!(page.matches("<table").count(), page.matches("<caption>").count());
+    assert!(!page.contains("<th>"), "a heading has a scope");
+    assert_eq!(page.matches("<h1").count(), 1);
 }

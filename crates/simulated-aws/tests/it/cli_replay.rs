@@ -5,7 +5,8 @@ mod shapes;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use reprofile_command_line::findings::{Scope, find_after};
+use reprofile_command_line::findings::Scope;
+use reprofile_command_line::findings::find::find_after;
 use reprofile_command_line::progress::Progress;
 use reprofile_command_line::replay::follow::{Replayed, follow};
 use reprofile_command_line::replay::{check, read, unknown_profiles};

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use reprofile_command_line::connect::Identity;
 use reprofile_command_line::console::{Console, Terminal};
 use reprofile_command_line::error::Error;
 use reprofile_command_line::exit::Exit;
+use reprofile_command_line::findings::Findings;
 use reprofile_command_line::findings::Scope;
-use reprofile_command_line::findings::{Findings, find};
+use reprofile_command_line::findings::find::find;
 use reprofile_command_line::progress::Progress;
-use reprofile_command_line::scan::{json, text};
+use reprofile_command_line::scan::text::Shown;
+use reprofile_command_line::scan::{json, text, verdict};
 use reprofile_core::config::Config;
 use reprofile_core::domain::model::Trust;
 use reprofile_core::domain::names::Partition;
@@ -68,31 +71,38 @@ async fn every_case_is_found_and_said_in_words() {
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken);
     assert_eq!(aws.writes().len(), 0);
-    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"
-    empty-role  AIPAEXAMPLE0000000003, no role in it; since when is not known
-     NAME   INSTANCE             REGION     STATE    CASE       HEAL WOULD
-     empty  i-00000000000000004  us-east-1  running  role-less  leave it: the instance profile holds no role
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), Terminal::default()), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
 
-    gone-role  no instance profile of this name in IAM; since when is not known
-     NAME       INSTANCE             REGION          STATE    CASE  HEAL WOULD
-     (no name)  i-00000000000000006  ap-southeast-2  running  gone  leave it: the instance profile does not exist
+    web-role: 2 broken; AIPAEXAMPLE0000000006, role web-role; since before 2026-11-21 12:00 UTC
+      fix: re-associate
+        NAME   INSTANCE             REGION     STATE    CASE
+        web-1  i-00000000000000001  eu-west-1  running  stale
+        web-2  i-00000000000000002  us-east-1  stopped  stale
 
-    odd-role  AIPAEXAMPLE0000000004, role odd-role, which does not trust EC2; since when is not known
-     NAME  INSTANCE             REGION     STATE    CASE       HEAL WOULD
-     odd   i-00000000000000005  us-east-1  running  untrusted  leave it: the role's trust policy does not let EC2 assume it
+    empty-role: 1 broken; AIPAEXAMPLE0000000003, no role in it
+      fix: manual: the profile has no role; put one in
+        NAME   INSTANCE             REGION     STATE    CASE
+        empty  i-00000000000000004  us-east-1  running  role-less
 
-    web-role  AIPAEXAMPLE0000000006, role web-role; cut off since before 2026-11-21 12:00 UTC
-     NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
-     web-1  i-00000000000000001  eu-west-1  running  stale  re-associate it
-     web-2  i-00000000000000002  us-east-1  stopped  stale  re-associate it
+    gone-role: 1 broken; deleted
+      fix: manual: the profile was deleted; create it again
+        NAME       INSTANCE             REGION          STATE    CASE
+        (no name)  i-00000000000000006  ap-southeast-2  running  gone
 
-    stale: the instance profile was deleted and created again; the instance holds the old one and gets no credentials
-    role-less: the instance profile has no role in it, so the instance gets no credentials
-    untrusted: the trust policy of the role does not let EC2 use it, so the instance gets no credentials
-    gone: the instance profile was deleted, and the instance gets no credentials
+    odd-role: 1 broken; AIPAEXAMPLE0000000004, role odd-role (does not trust EC2)
+      fix: manual: the role's trust policy must allow EC2
+        NAME  INSTANCE             REGION     STATE    CASE
+        odd   i-00000000000000005  us-east-1  running  untrusted
 
-    5 of 6 instances with an instance profile in 3 regions are cut off from their role (4 instance profiles); heal would put 2 back.
-    Next: `reprofile heal` shows its plan and asks before it changes anything.
+    stale: the profile was deleted and created again; the instance holds the old one and gets no credentials
+    role-less: the profile has no role in it, so the instance gets no credentials
+    untrusted: the role's trust policy does not let EC2 use it, so the instance gets no credentials
+    gone: the profile was deleted, and the instance gets no credentials
+
+    5 of 6 instances with an instance profile in 3 regions have lost their IAM role (4 instance profiles).
+    `reprofile heal` can fix 2 of 5. It shows its plan and asks first.
     ");
 }
 
@@ -110,6 +120,8 @@ async fn the_json_says_the_same() {
       "not_in_force": 0,
       "regions": 3,
       "steps": 2,
+      "unjudged": 0,
+      "unread_profiles": 0,
       "unread_regions": 0
     }
     "#);
@@ -178,12 +190,22 @@ async fn a_healthy_account_and_an_empty_one_are_fine() {
     let aws = AwsModel::new();
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"No instance in 3 regions has an instance profile.");
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), Terminal::default()), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
+
+    No instance in 3 regions has an instance profile.
+    ");
     aws.role_with_profile("web-role");
     aws.running_many(3, "eu-west-1", "web-role", "web");
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"Nothing broken was found: 3 instances with an instance profile in 3 regions.");
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), Terminal::default()), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
+
+    No instance has lost its IAM role: 3 instances with an instance profile in 3 regions.
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,10 +219,13 @@ async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
     aws.running("us-east-1", "doubtful", "b");
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @"
-    not known: whether the trust policy of the role lets EC2 use it, in 1 instance profile: doubtful; `reprofile explain PROFILE` says why
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), Terminal::default()), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
 
-    Nothing broken was found: 2 instances with an instance profile in 3 regions.
+    Unclear whether the role's trust policy lets EC2 use it, in 1 instance profile: doubtful; `reprofile explain PROFILE` says why
+
+    No instance is known to have lost its IAM role: 2 instances with an instance profile in 3 regions.
     ");
     assert_eq!(
         serde_json::to_value(json::report(&findings)).unwrap()["unsure_profiles"],
@@ -220,7 +245,7 @@ async fn profiles_whose_trust_is_unsure_are_named_and_no_break() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken);
-    let text = text::write(&findings, Terminal::default());
+    let text = text::write(&findings, &Identity::default(), Shown::default(), Terminal::default());
     assert!(text.contains("1 other instance holds the present one") && text.contains(": doubtful stale;"), "{text}");
 }
 
@@ -231,7 +256,7 @@ async fn a_region_that_cannot_be_read_is_named_and_never_fine() {
     aws.break_region("eu-west-1", Fault::DENIED);
     let findings = scan(&aws).await;
     assert_eq!(findings.exit(), Exit::Broken, "something else is broken besides");
-    let text = text::write(&findings, Terminal::default());
+    let text = text::write(&findings, &Identity::default(), Shown::default(), Terminal::default());
     assert!(text.contains("2 regions not read: ap-southeast-2 eu-west-1: denied (ec2:"), "{text}");
     let aws = AwsModel::new();
     aws.break_region("eu-west-1", Fault::UNAVAILABLE);
@@ -245,7 +270,7 @@ async fn a_profile_that_cannot_be_read_is_named_and_not_taken_for_gone() {
     let findings = scan(&aws).await;
     assert_eq!((findings.profiles.len(), findings.unread_profiles.len()), (0, 4));
     assert_eq!(findings.exit(), Exit::Error);
-    let text = text::write(&findings, Terminal::default());
+    let text = text::write(&findings, &Identity::default(), Shown::default(), Terminal::default());
     assert!(text.contains("instance profile gone-role not read, so its instances are not judged"), "{text}");
 }
 
@@ -258,9 +283,12 @@ async fn what_somebody_muted_is_counted_and_not_told() {
     aws.recreate_profile("web-role").unwrap();
     let findings = scan(&aws).await;
     assert_eq!((findings.exit(), findings.muted()), (Exit::Fine, 1));
-    insta::assert_snapshot!(text::write(&findings, Terminal::default()), @r"
-    Nothing broken was found: 1 instance with an instance profile in 3 regions.
-    1 more is cut off, but muted (--ignore, or the tag reprofile=ignore).
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), Terminal::default()), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
+
+    No instance has lost its IAM role: 1 instance with an instance profile in 3 regions.
+    1 more is broken but muted (--ignore, or the tag reprofile=ignore); --all lists them.
     ");
 }
 
@@ -271,7 +299,8 @@ async fn nothing_that_a_terminal_obeys_comes_out_of_a_name() {
     aws.running("eu-west-1", "web-role", "a\u{1b}[2J\u{9b}31m\u{202e}\r\nb");
     aws.recreate_profile("web-role").unwrap();
     let findings = scan(&aws).await;
-    let lines = text::write(&findings, Terminal { color: false, width: Some(60) });
+    let lines =
+        text::write(&findings, &Identity::default(), Shown::default(), Terminal { color: false, width: Some(60) });
     assert!(lines.chars().all(|c| c == '\n' || !c.is_control()), "{lines:?}");
     assert!(!lines.contains('\u{202e}'), "{lines:?}");
 }
@@ -286,4 +315,30 @@ async fn a_region_that_does_not_exist_is_an_error_that_names_those_that_do() {
 async fn named_regions_alone_are_looked_at() {
     let findings = scan_with(&every_case().await, &[("REPROFILE_REGIONS", "ap-southeast-2")]).await.unwrap();
     assert_eq!((findings.regions, findings.instances, findings.reported().count()), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_read_is_never_an_all_clear() {
+    let aws = every_case().await;
+    aws.fail_all(Operation::GetInstanceProfile, Fault::ACCESS_DENIED);
+    let findings = scan(&aws).await;
+    assert_eq!(findings.exit(), Exit::Error);
+    insta::assert_snapshot!(verdict::sentence(&findings), @"This is not an all-clear: 4 instance profiles could not be read, so 5 of 6 instances were not checked. The 1 instance that was checked has not lost its IAM role.");
+    let summary = serde_json::to_value(json::report(&findings)).unwrap()["summary"].clone();
+    assert_eq!(
+        (&summary["unread_profiles"], &summary["unjudged"], &summary["broken"]),
+        (&4.into(), &5.into(), &0.into())
+    );
+
+    let aws = every_case().await;
+    for region in ["us-east-1", "eu-west-1", "ap-southeast-2"] {
+        aws.break_region(region, Fault::DENIED);
+    }
+    let findings = scan(&aws).await;
+    assert_eq!(findings.exit(), Exit::Error);
+    insta::assert_snapshot!(verdict::sentence(&findings), @"This is not an all-clear: 3 of 3 regions could not be read.");
+
+    let aws = every_case().await;
+    aws.break_region("ap-southeast-2", Fault::DENIED);
+    insta::assert_snapshot!(verdict::sentence(&scan(&aws).await), @"4 of 5 instances with an instance profile in 2 regions have lost their IAM role (3 instance profiles). There may be more: 1 of 3 regions could not be read.");
 }

@@ -14,6 +14,7 @@ mod cli_explain;
 mod cli_heal;
 mod cli_heal_iam;
 mod cli_html;
+mod cli_names;
 mod cli_replay;
 mod cli_scan;
 mod endings;

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use reprofile_command_line::connect::Identity;
 use reprofile_command_line::exit::Exit;
-use reprofile_command_line::findings::{Findings, Scope, find};
+use reprofile_command_line::findings::find::find;
+use reprofile_command_line::findings::{Findings, Scope};
 use reprofile_command_line::heal::execute::execute;
 use reprofile_command_line::heal::interrupt::UnderWay;
 use reprofile_command_line::options::Format;
 use reprofile_command_line::progress::Progress;
 use reprofile_command_line::scan::html;
+use reprofile_command_line::scan::text::Shown;
 use reprofile_command_line::scan::{json, text};
 use reprofile_core::domain::model::{InstanceState, Trust};
 use reprofile_core::domain::names::ProfileName;
@@ -215,21 +218,25 @@ async fn scan_shows_a_stuck_association_and_heal_swaps_it() {
     recovers(&scenario.aws);
     sleep(20 * MINUTE).await;
     let findings = scan(&scenario.aws, &[]).await;
-    insta::assert_snapshot!(text::write(&findings, QUIET.stdout), @"
-    web-role  AIPAEXAMPLE0000000001, role web-role; cut off since before 2026-11-21 12:00 UTC; 1 other instance is well
-     NAME   INSTANCE             REGION     STATE    CASE   HEAL WOULD
-     hangs  i-00000000000000002  eu-west-1  running  stuck  re-associate it
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), QUIET.stdout), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
 
-    stuck: EC2 has been attaching the instance profile for 15 minutes or more, and the instance gets no credentials
+    web-role: 1 broken; AIPAEXAMPLE0000000001, role web-role; since before 2026-11-21 12:00 UTC; 1 more healthy
+      fix: re-associate
+        NAME   INSTANCE             REGION     STATE    CASE
+        hangs  i-00000000000000002  eu-west-1  running  stuck
 
-    1 of 2 instances with an instance profile in 3 regions is cut off from its role (1 instance profile); heal would put 1 back.
-    Next: `reprofile heal` shows its plan and asks before it changes anything.
+    stuck: EC2 has been attaching the profile for 15 minutes or more; the instance gets no credentials
+
+    1 of 2 instances with an instance profile in 3 regions has lost its IAM role (1 instance profile).
+    `reprofile heal` can fix 1 of 1. It shows its plan and asks first.
     ");
     let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!(value["profiles"][0]["instances"][0]["case"], "stuck");
     assert_eq!(value["profiles"][0]["instances"][0]["heal"]["step"], "swap");
     assert_eq!(value["profiles"][0]["instances"][0]["broken_before"], "2026-11-21T12:00:00Z");
-    let page = html::page(&findings);
+    let page = html::page(&findings, &Identity::default());
     assert!(page.contains("EC2 has been attaching the instance profile for 15 minutes or more"), "{page}");
     assert!(!page.contains("do not let EC2 use it") && !page.contains("does not let EC2 use it"), "{page}");
     let context = context(&scenario.aws, &[]);
@@ -244,16 +251,19 @@ async fn an_undated_association_not_in_force_is_shown_and_not_counted_as_broken(
     sleep(HOUR).await;
     let findings = scan(&scenario.aws, &[]).await;
     assert_eq!(findings.exit(), Exit::Fine);
-    insta::assert_snapshot!(text::write(&findings, QUIET.stdout), @"
-    Not in force yet: EC2 is still attaching the instance profile, and does not say since when. These are not counted as cut off. As a rule it takes seconds: scan again in 15 minutes.
+    insta::assert_snapshot!(text::write(&findings, &Identity::default(), Shown::default(), QUIET.stdout), @"
+    Account 111122223333
+    Regions ap-southeast-2 eu-west-1 us-east-1
+
+    Not in force yet: EC2 is still attaching the instance profile. These do not count as broken. This mostly takes seconds; scan again in 15 minutes.
       web-role  i-00000000000000002  eu-west-1  hangs
 
-    Nothing broken was found: 2 instances with an instance profile in 3 regions.
+    No instance has lost its IAM role: 2 instances with an instance profile in 3 regions.
     ");
     let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!((&value["summary"]["broken"], &value["summary"]["not_in_force"]), (&0.into(), &1.into()));
     assert_eq!(value["not_in_force"][0]["instance"], scenario.instance("hangs").as_str());
-    assert!(html::page(&findings).contains("Not in force yet"));
+    assert!(html::page(&findings, &Identity::default()).contains("Not in force yet"));
     let (said, exit) = Ask::of(&scenario.aws).about(scenario.instance("hangs").as_str(), Format::Table).await.unwrap();
     assert_eq!(exit, Exit::Fine);
     assert!(said.contains("1 association is not in force yet"), "{said}");
@@ -272,12 +282,11 @@ async fn explain_names_the_stuck_instance_and_the_commands() {
     assert_eq!(exit, Exit::Broken);
     let first: Vec<&str> = said.lines().take(9).collect();
     insta::assert_snapshot!(first.join("\n"), @"
-    BROKEN: hangs (i-00000000000000002) is cut off from the IAM role that should give it AWS
-    permissions.
+    BROKEN: hangs (i-00000000000000002) has lost the IAM role that gives it AWS permissions.
 
     Account:          111122223333
     Instance profile: web-role
-    Case:             stuck (case F)
+    Case:             stuck
     Broken since:     2026-11-21 12:00 UTC
     Changed by:       not looked up; --history asks CloudTrail
     State as of:      2026-11-21 12:20 UTC

@@ -1,7 +1,9 @@
 //! A renamed profile: alerts and commands name its successor, and Reprofile leaves IAM alone.
 
+use reprofile_command_line::connect::Identity;
 use reprofile_command_line::exit::Exit;
-use reprofile_command_line::findings::{Findings, Scope, find, find_after};
+use reprofile_command_line::findings::find::{find, find_after};
+use reprofile_command_line::findings::{Findings, Scope};
 use reprofile_command_line::heal::plan_text;
 use reprofile_command_line::options::Format;
 use reprofile_command_line::options::NamedRole;
@@ -9,6 +11,7 @@ use reprofile_command_line::progress::Progress;
 use reprofile_command_line::replay::follow::follow;
 use reprofile_command_line::replay::read;
 use reprofile_command_line::scan::html;
+use reprofile_command_line::scan::text::Shown;
 use reprofile_command_line::scan::{json, text};
 use reprofile_core::domain::names::{InstanceId, ProfileName, RoleName};
 use reprofile_core::ports::Table;
@@ -190,29 +193,32 @@ async fn heal_says_why_it_leaves_iam_alone_and_lists_the_commands() {
     rename(scenario.aws.clone()).await;
     sleep(MINUTE).await;
     let findings = plan(&scenario.aws, RESTORE_BY_HAND, Some("some_role")).await;
-    insta::assert_snapshot!(plan_text::write(&findings, QUIET.stdout), @"
+    insta::assert_snapshot!(plan_text::write(&findings, false, QUIET.stdout), @"
     Plan for account 111122223333 at level restore:
 
       old_profile_name  not in IAM
-        gone: the instance profile was deleted, and the instance gets no credentials
+        gone: the profile was deleted, and the instance gets no credentials
         IAM is left as it is: the role is in the instance profile new_profile_name now, so this one may have been renamed; were it created again, whoever renamed it could not delete the role any more
         = i-00000000000000001  eu-west-1  running  gone  runs
-            left alone: the instance profile does not exist
+            manual: its role is in new_profile_name now
         = i-00000000000000002  us-east-1  stopped  gone  rests
-            left alone: the instance profile does not exist
-        its role is in the instance profile new_profile_name now: was it renamed? Reprofile never moves an instance to a profile of another name; these do:
+            manual: its role is in new_profile_name now
+        its role is in the instance profile new_profile_name now: was it renamed? Reprofile never moves an instance to a profile of another name. These commands do:
             aws ec2 replace-iam-instance-profile-association --region eu-west-1 --association-id iip-assoc-00000000000000001 --iam-instance-profile Name=new_profile_name
             aws ec2 disassociate-iam-instance-profile --region us-east-1 --association-id iip-assoc-00000000000000002
             aws ec2 associate-iam-instance-profile --region us-east-1 --instance-id i-00000000000000002 --iam-instance-profile Name=new_profile_name
 
-    Nothing that can be done: 2 instances left alone.
+    Nothing to apply; 2 instances need a person: `reprofile explain NAME` says what to do.
     ");
     assert_eq!((findings.curable(), findings.exit()), (0, Exit::Broken));
     let value = serde_json::to_value(json::report(&findings)).unwrap();
     assert_eq!(value["profiles"][0]["iam"]["why_not"], "successor");
     assert_eq!(value["profiles"][0]["successor"], "new_profile_name");
-    assert!(text::write(&findings, QUIET.stdout).contains("its role is in new_profile_name now"));
-    assert!(html::page(&findings).contains("new_profile_name"));
+    assert!(
+        text::write(&findings, &Identity::default(), Shown::default(), QUIET.stdout)
+            .contains("its role is in new_profile_name now")
+    );
+    assert!(html::page(&findings, &Identity::default()).contains("new_profile_name"));
     // Hours later, only the incident in the table knows the time of the break.
     scenario.run_for(5 * HOUR).await;
     assert_eq!(
@@ -240,7 +246,7 @@ async fn replaying_the_events_of_a_renaming_names_the_successor() {
     let watch = Progress::on(&QUIET, None);
     let findings = find_after(&context, &replayed.scope.unwrap(), None, &watch, &replayed.changes).await.unwrap();
     assert_eq!(findings.profiles[0].successor.as_ref().unwrap().as_str(), "new_profile_name");
-    assert!(plan_text::write(&findings, QUIET.stdout).contains("Name=new_profile_name"));
+    assert!(plan_text::write(&findings, false, QUIET.stdout).contains("Name=new_profile_name"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ async fn the_same_as_json() {
           "do": "Re-associate with the instance profile of the same name:"
         }
       ],
-      "credentials": "Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role that was deleted, as here, stop sooner. New ones do not come until it is repaired. What an instance has in hand cannot be seen from outside.",
+      "credentials": "Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role that was deleted, as here, stop sooner. New ones come once it is fixed. What an instance has in hand cannot be seen from outside.",
       "history": {
         "changes": [
           {

@@ -10,16 +10,20 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     ask.trail = Some(FakeTrail::of(&aws));
     let (text, exit) = ask.about(running.as_str(), Format::Table).await.unwrap();
     assert_eq!((exit, aws.writes().len()), (Exit::Broken, 0));
-    insta::assert_snapshot!(text, @"
-    BROKEN: web-1 (i-00000000000000001) is cut off from the IAM role that should give it AWS
-    permissions.
+    insta::assert_snapshot!(text, @r#"
+    BROKEN: web-1 (i-00000000000000001) has lost the IAM role that gives it AWS permissions. 1 other
+    instance of the same instance profile is broken too.
 
     Account:          111122223333
     Instance profile: web-role
-    Case:             stale (case A)
+    Case:             stale
     Broken since:     2026-11-21 12:00 UTC
     Changed by:       alice (IAM user), AWS console, 192.0.2.10; all changes are listed below
     State as of:      2026-11-21 12:10 UTC
+
+    How to fix it
+    This shows a plan, and asks before it changes anything:
+        reprofile heal web-role
 
     What IAM has
     - The instance profile web-role, id AIPAEXAMPLE0000000002, created 2026-11-21 12:00 UTC,
@@ -28,7 +32,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
       lets EC2 use it.
 
     What EC2 holds
-    - AIPAEXAMPLE0000000001, while IAM has AIPAEXAMPLE0000000002 (stale, case A):
+    - AIPAEXAMPLE0000000001, while IAM has AIPAEXAMPLE0000000002 (stale):
         i-00000000000000001 eu-west-1 running web-1, associated by iip-assoc-00000000000000001
 
     What happened
@@ -37,14 +41,14 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
 
     What the credentials on the instances still do
     Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role
-    that was deleted, as here, stop sooner. New ones do not come until it is repaired. What an instance
-    has in hand cannot be seen from outside.
+    that was deleted, as here, stop sooner. New ones come once it is fixed. What an instance has in hand
+    cannot be seen from outside.
 
     What Systems Manager (SSM) sees: evidence, not proof
     - web-1 (i-00000000000000001): offline (ConnectionLost), last heard of 2026-11-21 12:05 UTC
 
     What Reprofile would do
-    - Level alert: only tell people of i-00000000000000001.
+    - Level alert: only report i-00000000000000001.
     - Levels reassociate (the default), relink and restore: re-associate i-00000000000000001, to hold
       AIPAEXAMPLE0000000002.
 
@@ -76,7 +80,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
         aws ec2 describe-iam-instance-profile-associations --region eu-west-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
     And on the instance itself, this has to name the role:
         aws sts get-caller-identity
-    ");
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,16 +88,20 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
     let (aws, _, _) = trapped().await;
     aws.tag(&aws.running("eu-west-1", "web-role", "web-3"), "reprofile", "ignore");
     let ask = Ask { ssm: FakeSsm { denied: true, ..FakeSsm::default() }, ..Ask::of(&aws) };
-    insta::assert_snapshot!(ask.text("WEB-role").await, @r#"
-    BROKEN: 2 of 3 instances that hold the instance profile web-role are cut off from the IAM role that
-    should give them AWS permissions.
+    insta::assert_snapshot!(ask.text("WEB-role").await, @"
+    BROKEN: 2 of 3 instances that hold the instance profile web-role have lost the IAM role that gives
+    them AWS permissions.
 
     Account:          111122223333
     Instance profile: web-role
-    Case:             stale (case A)
+    Case:             stale
     Broken since:     2026-11-21 12:00 UTC or earlier
     Changed by:       not looked up; --history asks CloudTrail
     State as of:      2026-11-21 12:10 UTC
+
+    How to fix it
+    This shows a plan, and asks before it changes anything:
+        reprofile heal web-role
 
     What IAM has
     - The instance profile web-role, id AIPAEXAMPLE0000000002, created 2026-11-21 12:00 UTC,
@@ -102,7 +110,7 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
       lets EC2 use it.
 
     What EC2 holds
-    - AIPAEXAMPLE0000000001, while IAM has AIPAEXAMPLE0000000002 (stale, case A):
+    - AIPAEXAMPLE0000000001, while IAM has AIPAEXAMPLE0000000002 (stale):
         i-00000000000000001 eu-west-1 running web-1, associated by iip-assoc-00000000000000001
         i-00000000000000002 us-east-1 stopped web-2, associated by iip-assoc-00000000000000002
     - AIPAEXAMPLE0000000002, as IAM has it (healthy):
@@ -114,16 +122,14 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
 
     What the credentials on the instances still do
     Those from before the break work for up to about 6 hours after the break. If the role they came from
-    was deleted, they stop sooner. New ones do not come until it is repaired. What an instance has in
-    hand cannot be seen from outside.
+    was deleted, they stop sooner. New ones come once it is fixed. What an instance has in hand cannot
+    be seen from outside.
 
     What Systems Manager (SSM) sees: evidence, not proof
-    - Not asked in eu-west-1: Reprofile lacks the permission (ssm:DescribeInstanceInformation:
-      AccessDeniedException, "User: arn:aws:iam::111122223333:user/bob is not authorized to perform:
-      ssm:DescribeInstanceInformation on resource: arn:aws:ssm:eu-west-1:111122223333:*")
+    - SSM status unavailable in eu-west-1: you lack ssm:DescribeInstanceInformation
 
     What Reprofile would do
-    - Level alert: only tell people of i-00000000000000001 and i-00000000000000002.
+    - Level alert: only report i-00000000000000001 and i-00000000000000002.
     - Levels reassociate (the default), relink and restore: re-associate i-00000000000000001 and
       i-00000000000000002, to hold AIPAEXAMPLE0000000002.
 
@@ -146,5 +152,5 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
         aws ec2 describe-iam-instance-profile-associations --region us-east-1 --query 'IamInstanceProfileAssociations[].[InstanceId,AssociationId,State,IamInstanceProfile.Id,IamInstanceProfile.Arn]' --output text | grep -i '/web-role$'
     And on the instance itself, this has to name the role:
         aws sts get-caller-identity
-    "#);
+    ");
 }

@@ -1,0 +1,46 @@
+//! How far a plan is executed: a bar on stderr with the count and the time left, on a terminal only.
+//!
+//! Invariant: what else is printed meanwhile is printed above the bar, and never into it.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::console::Console;
+
+/// The bar, hidden where nobody watches.
+#[derive(Debug)]
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar for so many writes.
+    pub(super) fn new(console: &Console, all: usize) -> Self {
+        if !console.is_watched {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(all as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(500));
+        Self(bar)
+    }
+
+    /// One write is over.
+    pub(super) fn advance(&self) {
+        self.0.inc(1);
+    }
+
+    /// Says what is waited for.
+    pub(super) fn note(&self, console: &Console, text: &str) {
+        self.0.suspend(|| console.note(text));
+    }
+
+    /// Prints above the bar.
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
