@@ -4,9 +4,6 @@
 
 use std::io;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 use reprofile_core::alert::plain::{MESSAGE, plain};
 use reprofile_core::config::{InvalidConfig, Wrong};
 use reprofile_core::domain::aws_error::AwsError;
@@ -104,28 +101,6 @@ pub fn in_words(error: &AwsError) -> String {
         return format!("the AWS credentials could not be loaded: {}", plain(&causes, LONGEST));
     }
     format!("{operation}: {}: {}", plain(code, MESSAGE), plain(message, LONGEST))
-}
-
-/// An error for programs.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ErrorReport {
-    version: u8,
-    error: ErrorDetail,
-}
-
-/// What went wrong, and what to do about it.
-#[derive(Debug, Serialize, JsonSchema)]
-struct ErrorDetail {
-    message: String,
-    advice: Option<String>,
-}
-
-impl ErrorReport {
-    /// The report of an error.
-    #[must_use]
-    pub fn of(error: &Error, given: &Given) -> Self {
-        Self { version: 1, error: ErrorDetail { message: error.to_string(), advice: error.advice(given) } }
-    }
 }
 
 /// The option that stands for a variable.

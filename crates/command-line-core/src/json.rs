@@ -4,9 +4,36 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::error::advice::Given;
+
+/// The version of the shapes.
+pub const VERSION: u8 = 1;
+
+/// An error for programs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorReport {
+    version: u8,
+    error: ErrorDetail,
+}
+
+/// What went wrong, and what to do about it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorDetail {
+    message: String,
+    advice: Option<String>,
+}
+
+impl ErrorReport {
+    /// The report of an error.
+    #[must_use]
+    pub fn of(error: &Error, given: &Given) -> Self {
+        Self { version: VERSION, error: ErrorDetail { message: error.to_string(), advice: error.advice(given) } }
+    }
+}
 
 /// The text of a value, to be read by programs and, on a terminal, by people.
 ///

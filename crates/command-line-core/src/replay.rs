@@ -109,7 +109,7 @@ pub async fn run(args: &ReplayArgs, access: &Access, console: &Console, connect:
     check(&sightings)?;
     let Connected { context, .. } = connect.connect(access, config).await?;
     let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, args.any_account).await?;
-    tell(&bad, console);
+    name_bad(&bad, console);
     let lines = lines.join("\n");
     match args.output {
         Format::Table if lines.is_empty() => {}
@@ -216,7 +216,7 @@ pub fn check(sightings: &[Sighting]) -> Result<(), Error> {
 }
 
 /// Names what could not be understood.
-fn tell(bad: &[String], console: &Console) {
+fn name_bad(bad: &[String], console: &Console) {
     for one in listed(bad) {
         console.note(&format!("{} {one}", console.stderr.paint(TermStyle::Red, "error:")));
     }

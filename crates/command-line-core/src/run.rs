@@ -5,10 +5,10 @@
 use crate::arguments::{Arguments, Command};
 use crate::connect::Connect;
 use crate::console::Console;
+use crate::error::Error;
 use crate::error::advice::Given;
-use crate::error::{Error, ErrorReport};
 use crate::exit::Exit;
-use crate::json;
+use crate::json::{self, ErrorReport};
 use crate::{completions, explain, heal, man_page, permissions, replay, scan, schema};
 
 /// Runs the command on the account that `connect` reaches. Where results are for programs, an error is one as well.

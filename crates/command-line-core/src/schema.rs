@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 use schemars::{Schema, schema_for};
 
 use crate::console::Console;
-use crate::error::{Error, ErrorReport};
+use crate::error::Error;
 use crate::exit::Exit;
+use crate::json::ErrorReport;
 use crate::{explain, heal, replay, scan};
 
 const EXAMPLES: &str = "\

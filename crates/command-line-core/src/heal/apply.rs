@@ -63,16 +63,8 @@ pub async fn apply<A: Account>(
         }
         return Ok(findings.exit());
     }
-    if consent == Consent::Ask {
-        if !console.can_ask {
-            return Err(Error::Argument(
-                "there is no terminal to ask on: add --yes to apply the plan, or --dry-run to see it alone".to_owned(),
-            ));
-        }
-        if !console.ask("\nApply this plan? Type yes to continue:")? {
-            console.note("Nothing was changed: only \"yes\" applies the plan.");
-            return Ok(Exit::Broken);
-        }
+    if !is_agreed(consent, console)? {
+        return Ok(Exit::Broken);
     }
     let bar = Bar::new(console, all);
     let finished = Cell::new(0);
@@ -110,6 +102,23 @@ pub async fn apply<A: Account>(
         console.advise(&advice);
     }
     Ok(executed.exit(findings))
+}
+
+/// Whether somebody agrees to the plan.
+fn is_agreed(consent: Consent, console: &Console) -> Result<bool, Error> {
+    if consent != Consent::Ask {
+        return Ok(consent == Consent::Given);
+    }
+    if !console.can_ask {
+        return Err(Error::Argument(
+            "there is no terminal to ask on: add --yes to apply the plan, or --dry-run to see it alone".to_owned(),
+        ));
+    }
+    let is_agreed = console.ask("\nApply this plan? Type yes to continue:")?;
+    if !is_agreed {
+        console.note("Nothing was changed: only \"yes\" applies the plan.");
+    }
+    Ok(is_agreed)
 }
 
 /// Shows the plan: as a result, or beside the JSON that is the result.

@@ -1,6 +1,6 @@
 //! A plan for people, before anything is done: what changes from what to what, and what is left alone and why.
 //!
-//! Invariant: every broken instance is in it, each with its step.
+//! Invariant: every broken instance is in it with its step, or is counted with its fix.
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::heal::json::HealReport;
-use crate::scan::json::VERSION;
+use crate::json::VERSION;
 
 /// What `replay` prints.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -19,6 +19,7 @@ use reprofile_core::alert::plain::{MESSAGE, count, listed, minute, plain};
 use reprofile_core::decide::diagnose::also_untrusted;
 use reprofile_core::decide::plan::{Blocker, Decision};
 use reprofile_core::domain::model::{Case, Timestamp};
+use reprofile_core::domain::names::Region;
 
 mod drawing;
 
@@ -88,7 +89,7 @@ fn header(findings: &Findings, identity: &Identity, whose: &str) -> Markup {
         Verdict::Broken => "verdict bad",
     };
     let doubtful: Vec<String> = findings.doubtful.iter().map(ToString::to_string).collect();
-    let regions: Vec<&str> = findings.region_names.iter().map(reprofile_core::domain::names::Region::as_str).collect();
+    let regions: Vec<&str> = findings.region_names.iter().map(Region::as_str).collect();
     html! {
         header {
             p { "EC2 instances and their IAM roles: account " (whose) ", as of " (minute(findings.at)) }

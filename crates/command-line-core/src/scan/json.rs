@@ -9,6 +9,7 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
 use crate::findings::{BrokenProfile, Finding, Findings};
+use crate::json::VERSION;
 use crate::preview::WhyNot;
 use reprofile_core::decide::iam_repair::{ChosenRole, IamRepair};
 use reprofile_core::decide::plan::{Action, Blocker, Decision, Level};
@@ -16,9 +17,6 @@ use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Role, Timestamp, Trust};
 use reprofile_core::domain::names::ProfileName;
-
-/// The version of the shape.
-pub const VERSION: u8 = 1;
 
 /// What `scan` prints, and what `heal` and `replay` print first.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -13,7 +13,7 @@ use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::unread;
 use reprofile_core::alert::plain::{LONG, SHORT, count, minute, plain};
 use reprofile_core::domain::model::{Case, Instance, Trust};
-use reprofile_core::domain::names::ProfileName;
+use reprofile_core::domain::names::{ProfileName, Region};
 
 /// How many profiles are named whose role may or may not let EC2 use it.
 const DOUBTFUL: usize = 20;
@@ -69,7 +69,7 @@ fn whose(findings: &Findings, identity: &Identity, terminal: Terminal) -> String
     let caller = plain(&identity.caller, 2 * LONG);
     let caller = if caller.is_empty() { String::new() } else { format!(", as {caller}") };
     let account = terminal.wrap(2, &format!("Account {}{caller}", account(findings, identity)));
-    let regions: Vec<&str> = findings.region_names.iter().map(reprofile_core::domain::names::Region::as_str).collect();
+    let regions: Vec<&str> = findings.region_names.iter().map(Region::as_str).collect();
     if regions.is_empty() {
         return account;
     }

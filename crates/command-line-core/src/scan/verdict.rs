@@ -2,8 +2,6 @@
 //!
 //! Invariant: never an all-clear over what was not read.
 
-use std::collections::BTreeSet;
-
 use crate::findings::Findings;
 use crate::unread;
 use reprofile_core::alert::plain::count;
@@ -40,36 +38,70 @@ impl Verdict {
 /// The sentence.
 #[must_use]
 pub fn sentence(findings: &Findings) -> String {
+    let unread = unread::sentence(findings);
+    let of_what = match (Verdict::of(findings), findings.are_named) {
+        (Verdict::Unread, false) => checked(findings),
+        (Verdict::Unread, true) => None,
+        (verdict, false) => Some(of_the_account(findings, verdict)),
+        (verdict, true) => Some(of_the_named(findings, verdict)),
+    };
+    match (Verdict::of(findings), unread, of_what) {
+        (Verdict::Unread, unread, of_what) => {
+            let unread = unread.unwrap_or_default();
+            let of_what = of_what.map(|of_what| format!(" {of_what}")).unwrap_or_default();
+            format!("This is not an all-clear: {unread}{of_what}")
+        }
+        (_, Some(unread), Some(of_what)) => format!("{of_what} There may be more: {unread}"),
+        (_, _, of_what) => of_what.unwrap_or_default(),
+    }
+}
+
+fn of_the_account(findings: &Findings, verdict: Verdict) -> String {
     let regions = count(findings.regions.saturating_sub(findings.unread.len()), "region", "regions");
     let all = count(findings.instances, "instance", "instances");
-    let unread = unread::sentence(findings).unwrap_or_default();
-    match Verdict::of(findings) {
-        Verdict::Healthy | Verdict::Unsure if findings.instances == 0 => {
-            format!("No instance in {regions} has an instance profile.")
+    match verdict {
+        Verdict::Broken => {
+            let broken = findings.reported().count();
+            format!("{broken} of {all} with an instance profile in {regions} {}", have_lost(findings, broken))
         }
-        Verdict::Healthy => format!("No instance has lost its IAM role: {all} with an instance profile in {regions}."),
+        _ if findings.instances == 0 => format!("No instance in {regions} has an instance profile."),
         Verdict::Unsure => {
             format!("No instance is known to have lost its IAM role: {all} with an instance profile in {regions}.")
         }
-        Verdict::Unread => match findings.instances.saturating_sub(findings.unjudged) {
-            0 => format!("This is not an all-clear: {unread}"),
-            1 => {
-                format!("This is not an all-clear: {unread} The 1 instance that was checked has not lost its IAM role.")
-            }
-            checked => format!(
-                "This is not an all-clear: {unread} None of the {checked} instances that were checked has lost its IAM role."
-            ),
-        },
+        _ => format!("No instance has lost its IAM role: {all} with an instance profile in {regions}."),
+    }
+}
+
+/// What was not named was not judged, or is counted.
+fn of_the_named(findings: &Findings, verdict: Verdict) -> String {
+    let named = match verdict {
         Verdict::Broken => {
             let broken = findings.reported().count();
-            let profiles: BTreeSet<_> = findings.reported().map(|(profile, _)| &profile.name).collect();
-            let more = if unread.is_empty() { String::new() } else { format!(" There may be more: {unread}") };
-            format!(
-                "{broken} of {all} with an instance profile in {regions} {} lost {} IAM role ({}).{more}",
-                if broken == 1 { "has" } else { "have" },
-                if broken == 1 { "its" } else { "their" },
-                count(profiles.len(), "instance profile", "instance profiles"),
-            )
+            format!("{} {}", count(broken, "named instance", "named instances"), have_lost(findings, broken))
         }
+        Verdict::Unsure => "None of the named is known to have lost its IAM role.".to_owned(),
+        _ => "None of the named has lost its IAM role.".to_owned(),
+    };
+    let elsewhere = match findings.elsewhere {
+        None => "Nothing else was checked.".to_owned(),
+        Some(0) => "Nothing else in the account is broken.".to_owned(),
+        Some(others) => format!("{} broken elsewhere in the account.", count(others, "instance is", "instances are")),
+    };
+    format!("{named} {elsewhere}")
+}
+
+/// The end of a sentence on so many broken instances.
+fn have_lost(findings: &Findings, broken: usize) -> String {
+    let profiles = count(findings.ranked().len(), "instance profile", "instance profiles");
+    let (has, its) = if broken == 1 { ("has", "its") } else { ("have", "their") };
+    format!("{has} lost {its} IAM role ({profiles}).")
+}
+
+/// What is known of the instances that were checked.
+fn checked(findings: &Findings) -> Option<String> {
+    match findings.instances.saturating_sub(findings.unjudged) {
+        0 => None,
+        1 => Some("The 1 instance that was checked has not lost its IAM role.".to_owned()),
+        checked => Some(format!("None of the {checked} instances that were checked has lost its IAM role.")),
     }
 }

@@ -8,8 +8,8 @@ use reprofile_command_line::error::Error;
 use reprofile_command_line::findings::Findings;
 use reprofile_command_line::findings::find::find;
 use reprofile_command_line::progress::Progress;
-use reprofile_command_line::scan::export;
 use reprofile_command_line::scan::text::{self, Shown};
+use reprofile_command_line::scan::{export, verdict};
 use reprofile_command_line::subjects::Subjects;
 use reprofile_core::config::Regions;
 use reprofile_core::domain::names::InstanceId;
@@ -96,6 +96,16 @@ async fn a_glob_and_a_role_say_what_they_stand_for() {
     assert_eq!((findings.reported().count(), findings.elsewhere), (4, Some(0)));
     let (findings, _) = scan(&aws, &["b*"]).await.unwrap();
     assert_eq!(findings.elsewhere, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_of_what_is_named_says_nothing_of_the_rest() {
+    let (aws, _) = account().await;
+    let sentence = async |names: &[&str]| verdict::sentence(&scan(&aws, names).await.unwrap().0);
+    insta::assert_snapshot!(sentence(&["fine"]).await, @"None of the named has lost its IAM role. Nothing else was checked.");
+    insta::assert_snapshot!(sentence(&["f*"]).await, @"None of the named has lost its IAM role. 4 instances are broken elsewhere in the account.");
+    insta::assert_snapshot!(sentence(&["batch"]).await, @"3 named instances have lost their IAM role (1 instance profile). Nothing else was checked.");
+    insta::assert_snapshot!(sentence(&["*"]).await, @"4 named instances have lost their IAM role (2 instance profiles). Nothing else in the account is broken.");
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,7 +224,7 @@ async fn muted_instances_are_listed_where_all_is_asked_for() {
         NAME               INSTANCE             REGION     STATE    CASE
         =web-1, the first  i-00000000000000001  eu-west-1  running  stale
 
-    No instance has lost its IAM role: 5 instances with an instance profile in 3 regions.
+    None of the named has lost its IAM role. Nothing else was checked.
     1 more is broken but muted (--ignore, or the tag reprofile=ignore); --all lists them.
     ");
 }
