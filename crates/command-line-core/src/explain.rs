@@ -198,7 +198,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         instances: &instances,
         unread: &unread,
         pings: &pings,
-        broken_siblings,
+        broken_siblings: &broken_siblings,
         looked: &looked,
         previews: &previews,
     };

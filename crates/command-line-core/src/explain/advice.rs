@@ -3,23 +3,26 @@
 //! Invariant: the command is one that `heal` accepts as it stands, but for a role that only a person knows.
 
 use super::explanation::Explanation;
+use super::levels::some;
 use crate::preview::{Preview, WhyNot};
 use reprofile_core::alert::document::{Line, Section};
-use reprofile_core::alert::plain::count;
+use reprofile_core::alert::plain::{code, count};
 use reprofile_core::decide::plan::{Decision, Level};
 
 const HEADING: &str = "How to fix it";
 
 /// The end of the headline, where other instances of the profile are broken too.
 pub(super) fn siblings(it: &Explanation) -> String {
-    match it.broken_siblings {
-        0 => String::new(),
-        others => format!(
-            " {} of the same instance profile {} broken too.",
-            count(others, "other instance", "other instances"),
-            if others == 1 { "is" } else { "are" }
-        ),
+    let others: Vec<String> = it.broken_siblings.iter().map(code).collect();
+    if others.is_empty() {
+        return String::new();
     }
+    format!(
+        " {} of the same instance profile {} broken too: {}.",
+        count(others.len(), "other instance", "other instances"),
+        if others.len() == 1 { "is" } else { "are" },
+        some(&others)
+    )
 }
 
 /// The one command that helps, or that a person has to act; `short`: nothing else is written.

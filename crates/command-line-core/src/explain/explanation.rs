@@ -48,8 +48,8 @@ pub(crate) struct Explanation<'a> {
     pub(crate) pings: &'a Pings,
     /// What CloudTrail has.
     pub(crate) looked: &'a Looked,
-    /// How many other instances of the profile are broken, where one instance is explained.
-    pub(crate) broken_siblings: usize,
+    /// The other broken instances of the profile, where one instance is explained.
+    pub(crate) broken_siblings: &'a [InstanceId],
     /// What each level would do about the broken instances.
     pub(crate) previews: &'a [(Level, Preview)],
 }

@@ -30,8 +30,8 @@ pub struct Seen {
     pub unread: Vec<UnreadRegion>,
     /// What the table remembers of it.
     pub memory: Option<ProfileRecord>,
-    /// How many other instances that hold the profile are broken, where one instance was asked about.
-    pub broken_siblings: usize,
+    /// The other broken instances that hold the profile, where one instance was asked about.
+    pub broken_siblings: Vec<InstanceId>,
 }
 
 /// What came of looking.
@@ -124,7 +124,7 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
     // As AWS spells it, for people type names in any case.
     let spelled = live.as_ref().map(Profile::name).or(instances.first().map(|one| one.association.arn.name()));
     let profile = spelled.unwrap_or(name).clone();
-    Ok(Lookup::Seen(Seen { profile, live, instances, unread, memory, broken_siblings: 0 }))
+    Ok(Lookup::Seen(Seen { profile, live, instances, unread, memory, broken_siblings: Vec::new() }))
 }
 
 async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, Error> {
@@ -176,19 +176,19 @@ async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) 
     let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
     let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
     let one = Affected { region, instance, association, case };
-    let broken_siblings = if one.case == Case::Healthy { 0 } else { siblings(account, &one, regions).await };
+    let broken_siblings = if one.case == Case::Healthy { Vec::new() } else { siblings(account, &one, regions).await };
     // It was found: what could not be read elsewhere does not matter for it.
     Ok(Lookup::Seen(Seen { profile, live, instances: vec![one], unread: Vec::new(), memory, broken_siblings }))
 }
 
-/// How many other instances of the profile are broken, as far as that can be read.
-async fn siblings<A: Account>(account: &A, one: &Affected, regions: &[Region]) -> usize {
+/// The other broken instances of the profile, as far as they can be read.
+async fn siblings<A: Account>(account: &A, one: &Affected, regions: &[Region]) -> Vec<InstanceId> {
     match profile(account, one.association.arn.name(), regions).await {
         Ok(Lookup::Seen(Seen { instances, .. })) => {
             let is_sibling = |other: &&Affected| other.case != Case::Healthy && other.instance.id != one.instance.id;
-            instances.iter().filter(is_sibling).count()
+            instances.iter().filter(is_sibling).map(|other| other.instance.id.clone()).collect()
         }
-        _ => 0,
+        _ => Vec::new(),
     }
 }
 

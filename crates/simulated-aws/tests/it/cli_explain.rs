@@ -309,7 +309,7 @@ async fn the_short_answer_is_what_is_wrong_and_the_command_that_helps() {
     let ask = Ask { short: true, ..Ask::of(&aws) };
     insta::assert_snapshot!(ask.text(running.as_str()).await, @"
     BROKEN: web-1 (i-00000000000000001) has lost the IAM role that gives it AWS permissions. 1 other
-    instance of the same instance profile is broken too.
+    instance of the same instance profile is broken too: i-00000000000000002.
 
     Account:          111122223333
     Instance profile: web-role

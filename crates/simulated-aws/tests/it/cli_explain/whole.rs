@@ -12,7 +12,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     assert_eq!((exit, aws.writes().len()), (Exit::Broken, 0));
     insta::assert_snapshot!(text, @r#"
     BROKEN: web-1 (i-00000000000000001) has lost the IAM role that gives it AWS permissions. 1 other
-    instance of the same instance profile is broken too.
+    instance of the same instance profile is broken too: i-00000000000000002.
 
     Account:          111122223333
     Instance profile: web-role
