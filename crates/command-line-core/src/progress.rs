@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use crate::console::{Console, TermStyle};
+use reprofile_core::alert::plain::count;
 use reprofile_core::config::{Config, Regions};
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
@@ -88,11 +89,8 @@ impl Seen {
         let of = self.regions.map(|all| format!(" of {all}")).unwrap_or_default();
         let under_way: Vec<&str> = self.under_way.iter().map(Region::as_str).collect();
         let now = if under_way.is_empty() { String::new() } else { format!("; reading {}", under_way.join(" ")) };
-        format!(
-            "{}{of} regions read, {} instances with a profile{now}",
-            self.read.len(),
-            self.holders.values().sum::<usize>()
-        )
+        let instances = count(self.holders.values().sum(), "instance", "instances");
+        format!("{}{of} regions read, {instances} with a profile{now}", self.read.len())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::console::{TermStyle, Terminal};
 use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::scan::fix::{by_fix, fix};
-use crate::scan::text::{meaning, name};
+use crate::scan::text::{fit, meaning, name};
 use crate::unread;
 use reprofile_core::alert::aws_cli;
 use reprofile_core::alert::plain::count;
@@ -17,6 +17,9 @@ use reprofile_core::domain::model::Case;
 
 /// How many instances of a profile are shown, unless all are asked for.
 const SHOWN: usize = 10;
+
+/// The least that is shown of a name.
+const NARROWEST: usize = 8;
 
 /// Writes the plan; with `full` every instance of it.
 #[must_use]
@@ -150,14 +153,10 @@ fn to_the_successor(profile: &BrokenProfile, terminal: Terminal) -> Vec<String> 
 
 fn of_instance(profile: &BrokenProfile, one: &Finding, terminal: Terminal) -> Vec<String> {
     let found = &one.found;
-    let who = format!(
-        "{}  {}  {}  {}  {}",
-        found.instance.id,
-        found.region,
-        found.instance.state,
-        found.case,
-        name(&found.instance)
-    );
+    let which = format!("{}  {}  {}  {}", found.instance.id, found.region, found.instance.state, found.case);
+    // The mark, the indent and the space before the name.
+    let left = terminal.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(which.len() + 8));
+    let who = format!("{which}  {}", fit(&name(&found.instance), left.max(NARROWEST)));
     if profile.is_cured_by_iam(one) {
         let why = "        needs no step of its own: it gets credentials again once its profile has the role";
         return vec![format!("    {} {who}", terminal.paint(TermStyle::Yellow, "~")), terminal.wrap(8, why)];

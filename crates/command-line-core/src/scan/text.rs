@@ -168,7 +168,7 @@ fn columns<const N: usize>(headings: &[&str; N], rows: &[[String; N]], terminal:
 }
 
 /// The text, with its end cut where it is wider.
-fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     if display_width(text) <= width {
         return text.to_owned();
     }
@@ -299,6 +299,7 @@ fn summary(findings: &Findings, terminal: Terminal) -> String {
     lines.join("\n")
 }
 
+/// How many columns the text takes.
 fn display_width(text: &str) -> usize {
     textwrap::core::display_width(text)
 }

@@ -370,3 +370,16 @@ async fn a_long_plan_is_summarised_unless_all_of_it_is_asked_for() {
     let full = plan_text::write(&findings, true, Terminal::default());
     assert!(instances.iter().all(|instance| full.contains(instance.as_str())));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_fits_the_terminal_whatever_the_names() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", &"long-name-".repeat(6));
+    aws.recreate_profile("web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let findings = planned(&context(&aws, &[]), &[]).await;
+    let plan = plan_text::write(&findings, false, Terminal { color: false, width: Some(80) });
+    assert!(plan.lines().all(|line| line.chars().count() <= 80), "{plan}");
+    assert!(plan.contains("long-name-long-name-lon..."), "{plan}");
+}
