@@ -263,6 +263,7 @@ def test_a_profile_that_cannot_be_read_is_never_an_all_clear(account):
     assert ended.code == 1
     assert last(ended) == ("This is not an all-clear: 1 instance profile could not be read, so 3 of 3 instances were not "
                            "checked.")
+    assert account.cli.run("scan", "--output", "csv").err.startswith("This is not an all-clear: 1 instance profile")
     summary = json.loads(account.cli.run("scan", "--output", "json").out)["summary"]
     assert (summary["broken"], summary["unread_profiles"], summary["unjudged"]) == (0, 1, 3)
 

@@ -95,6 +95,10 @@ pub async fn run(args: &ScanArgs, access: &Access, console: &Console, connect: &
         ScanFormat::Csv => export::csv(&findings, shown),
         ScanFormat::Markdown => export::markdown(&findings, &identity, shown),
     })?;
+    // A spreadsheet has no place for it.
+    if args.output == ScanFormat::Csv && !findings.is_whole() {
+        console.note(&verdict::sentence(&findings));
+    }
     if let Some(file) = &args.html {
         html::write(file, &findings, &identity, console)?;
     }
