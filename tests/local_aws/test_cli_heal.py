@@ -122,9 +122,11 @@ def test_json_is_all_that_is_on_stdout(broken):
 
 
 def test_a_dry_run_shows_the_plan_and_changes_nothing(broken):
+    broken.client("iam").create_account_alias(AccountAlias="prod")
     mark = broken.mark()
     ended = broken.cli.run("heal", "web-*", "--dry-run")
     assert (ended.code, "Plan: 2 instances to re-associate" in ended.out) == (2, True)
+    assert ended.out.startswith("Plan for account 111122223333 (prod) at level reassociate:")
     assert ended.err == "web-* matches 1 instance profile: web-role\n"
     assert writes(broken, mark) == []
     assert broken.cli.run("heal", "--dry-run", "--yes").code == 1

@@ -72,7 +72,7 @@ pub async fn run(args: &HealArgs, access: &Access, console: &Console, connect: &
     let config = args.selection.config(&args.level)?;
     let role = args.role.read(&config)?;
     subjects.check_one(role.as_ref())?;
-    let Connected { mut context, .. } = connect.connect(access, config).await?;
+    let Connected { mut context, identity, .. } = connect.connect(access, config).await?;
     let notes = subjects.resolve(&mut context).await?;
     let mut findings = find(&context, &subjects.scope(), role.as_ref(), &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
@@ -84,6 +84,6 @@ pub async fn run(args: &HealArgs, access: &Access, console: &Console, connect: &
         (false, true) => Consent::Given,
         (false, false) => Consent::Ask,
     };
-    let how = Apply { consent, full: args.full, format: args.output, console };
+    let how = Apply { identity: &identity, consent, full: args.full, format: args.output, console };
     apply(&context, &findings, how, |executed| crate::json::text(&json::report(&findings, executed))).await
 }

@@ -28,7 +28,7 @@ use crate::exit::Exit;
 use crate::findings::Findings;
 use crate::findings::Scope;
 use crate::findings::find::find_after;
-use crate::heal::apply::{self, Apply, Consent, apply};
+use crate::heal::apply::{Apply, Consent, apply};
 use crate::heal::execute::Executed;
 use crate::heal::{self};
 use crate::options::{Access, Format, LevelOption, Selection};
@@ -107,7 +107,7 @@ pub async fn run(args: &ReplayArgs, access: &Access, console: &Console, connect:
         });
     }
     check(&sightings)?;
-    let Connected { context, .. } = connect.connect(access, config).await?;
+    let Connected { context, identity, .. } = connect.connect(access, config).await?;
     let Replayed { lines, bad, scope, events, changes } = follow(&context, &sightings, args.any_account).await?;
     name_bad(&bad, console);
     let lines = lines.join("\n");
@@ -138,18 +138,15 @@ pub async fn run(args: &ReplayArgs, access: &Access, console: &Console, connect:
              role is not known. Run `reprofile scan` to look at all of them."
         ));
     }
-    if args.apply {
-        // Stdin was the event: there is nobody left to ask there.
-        let console = Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
-        let consent = if args.yes { Consent::Given } else { Consent::Ask };
-        let how = Apply { consent, full: args.full, format: args.output, console: &console };
-        return apply(&context, &findings, how, |executed| written(&findings, executed, events)).await.map(end);
-    }
-    apply::show(&findings, args.full, args.output, console)?;
-    if args.output == Format::Json {
-        console.print(&written(&findings, &Executed::default(), events)?)?;
-    }
-    Ok(end(findings.exit()))
+    let consent = match (args.apply, args.yes) {
+        (false, _) => Consent::DryRun,
+        (true, true) => Consent::Given,
+        (true, false) => Consent::Ask,
+    };
+    // Where stdin was the event, there is nobody left to ask on it.
+    let console = &Console { can_ask: console.can_ask && !is_from_stdin, ..*console };
+    let how = Apply { identity: &identity, consent, full: args.full, format: args.output, console };
+    apply(&context, &findings, how, |executed| written(&findings, executed, events)).await.map(end)
 }
 
 fn written(findings: &Findings, executed: &Executed, events: Vec<EventReport>) -> Result<String, Error> {

@@ -9,6 +9,7 @@ use super::bar::Bar;
 use super::execute::{Executed, Progressed, execute};
 use super::interrupt::{UnderWay, interruptible};
 use super::{plan_text, result_text};
+use crate::connect::Identity;
 use crate::console::Console;
 use crate::error::{Error, advice};
 use crate::exit::Exit;
@@ -32,6 +33,8 @@ pub enum Consent {
 /// How a plan is applied.
 #[derive(Debug, Clone, Copy)]
 pub struct Apply<'a> {
+    /// Whose account it is.
+    pub identity: &'a Identity,
     /// Whether it may be executed.
     pub consent: Consent,
     /// Whether every instance of a long plan is shown.
@@ -49,10 +52,11 @@ pub struct Apply<'a> {
 pub async fn apply<A: Account>(
     context: &Context<A>,
     findings: &Findings,
-    Apply { consent, full, format, console }: Apply<'_>,
+    how: Apply<'_>,
     json: impl FnOnce(&Executed) -> Result<String, Error>,
 ) -> Result<Exit, Error> {
-    show(findings, full, format, console)?;
+    let Apply { consent, format, console, .. } = how;
+    show(findings, how)?;
     for advice in unread::advice(findings) {
         console.advise(&advice);
     }
@@ -122,14 +126,11 @@ fn is_agreed(consent: Consent, console: &Console) -> Result<bool, Error> {
 }
 
 /// Shows the plan: as a result, or beside the JSON that is the result.
-///
-/// # Errors
-/// Where it cannot be written.
-pub fn show(findings: &Findings, full: bool, format: Format, console: &Console) -> Result<(), Error> {
+fn show(findings: &Findings, Apply { identity, full, format, console, .. }: Apply<'_>) -> Result<(), Error> {
     match format {
-        Format::Table => console.print(&plan_text::write(findings, full, console.stdout)),
+        Format::Table => console.print(&plan_text::write(findings, identity, full, console.stdout)),
         Format::Json => {
-            console.note(&plan_text::write(findings, full, console.stderr));
+            console.note(&plan_text::write(findings, identity, full, console.stderr));
             Ok(())
         }
     }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::connect::Identity;
 use crate::console::{TermStyle, Terminal};
 use crate::findings::{BrokenProfile, Finding, Findings};
 use crate::scan::fix::{by_fix, fix};
-use crate::scan::text::{fit, meaning, name};
+use crate::scan::text::{account, fit, meaning, name};
 use crate::unread;
 use reprofile_core::alert::aws_cli;
 use reprofile_core::alert::plain::count;
@@ -23,11 +24,12 @@ const NARROWEST: usize = 8;
 
 /// Writes the plan; with `full` every instance of it.
 #[must_use]
-pub fn write(findings: &Findings, full: bool, terminal: Terminal) -> String {
+pub fn write(findings: &Findings, identity: &Identity, full: bool, terminal: Terminal) -> String {
     let mut parts = Vec::new();
     let ranked = findings.ranked();
     if !ranked.is_empty() {
-        parts.push(format!("Plan for account {} at level {}:", findings.account, findings.level.as_str()));
+        let whose = account(findings, identity);
+        parts.push(format!("Plan for account {whose} at level {}:", findings.level.as_str()));
         parts.extend(ranked.into_iter().map(|profile| of_profile(profile, full, terminal)));
     }
     parts.extend(unread::lines(findings).iter().map(|line| terminal.paint(TermStyle::Yellow, &terminal.wrap(2, line))));

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reprofile_command_line::connect::Identity;
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::Findings;
@@ -64,7 +65,7 @@ async fn everything_that_was_shown_is_done_and_told_one_by_one() {
     let (aws, instances) = broken().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[]).await;
-    insta::assert_snapshot!(plan_text::write(&findings, false, Terminal::default()), @"
+    insta::assert_snapshot!(plan_text::write(&findings, &Identity::default(), false, Terminal::default()), @"
     Plan for account 111122223333 at level reassociate:
 
       web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
@@ -249,7 +250,7 @@ async fn stopped_instances_are_swapped() {
     let (aws, instances) = with_stopped().await;
     let context = context(&aws, &[]);
     let findings = planned(&context, &[instances[1].as_str()]).await;
-    insta::assert_snapshot!(plan_text::write(&findings, false, Terminal::default()), @"
+    insta::assert_snapshot!(plan_text::write(&findings, &Identity::default(), false, Terminal::default()), @"
     Plan for account 111122223333 at level reassociate:
 
       web-role  arn:aws:iam::111122223333:instance-profile/web-role  role web-role
@@ -364,10 +365,10 @@ async fn a_long_plan_is_summarised_unless_all_of_it_is_asked_for() {
     aws.recreate_profile("web-role").unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let findings = planned(&context(&aws, &[]), &[]).await;
-    let short = plan_text::write(&findings, false, Terminal::default());
+    let short = plan_text::write(&findings, &Identity::default(), false, Terminal::default());
     assert!(short.contains("... and 290 more instances (re-associate: 290); --full shows all"), "{short}");
     assert!(short.lines().count() < 40, "{short}");
-    let full = plan_text::write(&findings, true, Terminal::default());
+    let full = plan_text::write(&findings, &Identity::default(), true, Terminal::default());
     assert!(instances.iter().all(|instance| full.contains(instance.as_str())));
 }
 
@@ -379,7 +380,7 @@ async fn a_plan_fits_the_terminal_whatever_the_names() {
     aws.recreate_profile("web-role").unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let findings = planned(&context(&aws, &[]), &[]).await;
-    let plan = plan_text::write(&findings, false, Terminal { color: false, width: Some(80) });
+    let plan = plan_text::write(&findings, &Identity::default(), false, Terminal { color: false, width: Some(80) });
     assert!(plan.lines().all(|line| line.chars().count() <= 80), "{plan}");
     assert!(plan.contains("long-name-long-name-lon..."), "{plan}");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reprofile_command_line::connect::Identity;
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::findings::find::find;
@@ -62,7 +63,7 @@ async fn carried(context: &Context<AwsModel>, findings: &Findings) -> Executed {
 }
 
 fn plan(findings: &Findings) -> String {
-    plan_text::write(findings, false, Terminal::default())
+    plan_text::write(findings, &Identity::default(), false, Terminal::default())
 }
 
 fn why_not(findings: &Findings) -> &str {

@@ -193,7 +193,7 @@ async fn heal_says_why_it_leaves_iam_alone_and_lists_the_commands() {
     rename(scenario.aws.clone()).await;
     sleep(MINUTE).await;
     let findings = plan(&scenario.aws, RESTORE_BY_HAND, Some("some_role")).await;
-    insta::assert_snapshot!(plan_text::write(&findings, false, QUIET.stdout), @"
+    insta::assert_snapshot!(plan_text::write(&findings, &Identity::default(), false, QUIET.stdout), @"
     Plan for account 111122223333 at level restore:
 
       old_profile_name  not in IAM
@@ -246,7 +246,7 @@ async fn replaying_the_events_of_a_renaming_names_the_successor() {
     let watch = Progress::on(&QUIET, None);
     let findings = find_after(&context, &replayed.scope.unwrap(), None, &watch, &replayed.changes).await.unwrap();
     assert_eq!(findings.profiles[0].successor.as_ref().unwrap().as_str(), "new_profile_name");
-    assert!(plan_text::write(&findings, false, QUIET.stdout).contains("Name=new_profile_name"));
+    assert!(plan_text::write(&findings, &Identity::default(), false, QUIET.stdout).contains("Name=new_profile_name"));
 }
 
 #[tokio::test(start_paused = true)]
