@@ -26,7 +26,7 @@ use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::Sought;
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Profile, Timestamp};
-use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
+use reprofile_core::domain::names::{InstanceId, ProfileName, Region, RoleName};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages::each_page;
@@ -43,8 +43,8 @@ mod ssm;
 mod tests;
 mod text;
 
-use crate::subjects::Subjects;
 use crate::subjects::subject::Subject;
+use crate::subjects::{Subjects, of_role, stands_for};
 use explanation::{Explanation, Looked, Pings};
 use look::{Lookup, Seen};
 
@@ -138,15 +138,15 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     trail: &T,
     question: &Question,
 ) -> Result<(String, Exit), Error> {
-    let Seen { profile, live, instances, unread, memory, broken_siblings } =
-        match look::look(&context.aws, &question.subject, &context.config.regions).await? {
-            Lookup::Seen(seen) => seen,
-            Lookup::Detached { region, instance } => {
-                return Ok((no_profile::write(context, &region, &instance, question)?, Exit::Fine));
-            }
-            Lookup::Nowhere { instance, read, unread } => return Err(no_profile::nowhere(&instance, read, &unread)),
-            Lookup::NoProfile { profile, unread } => return Err(no_profile::unheard(&profile, &unread)),
-        };
+    let (seen, note) = match look_up(context, &question.subject).await? {
+        (Lookup::Seen(seen), note) => (seen, note),
+        (Lookup::Detached { region, instance }, _) => {
+            return Ok((no_profile::write(context, &region, &instance, question)?, Exit::Fine));
+        }
+        (Lookup::Nowhere { instance, read, unread }, _) => return Err(no_profile::nowhere(&instance, read, &unread)),
+        (Lookup::NoProfile { profile, unread }, _) => return Err(no_profile::unheard(&profile, &unread)),
+    };
+    let Seen { profile, live, instances, unread, memory, broken_siblings } = seen;
 
     let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
     let pings = pings(ssm, &instances).await;
@@ -203,7 +203,7 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         previews: &previews,
     };
     let text = match question.output {
-        Format::Table => text::write(&explanation, question.short, question.terminal),
+        Format::Table => format!("{note}{}", text::write(&explanation, question.short, question.terminal)),
         Format::Json => json::write(&explanation)?,
     };
     let exit = match (report.instances.is_empty(), unread.is_empty()) {
@@ -212,6 +212,29 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
         (true, true) => Exit::Fine,
     };
     Ok((text, exit))
+}
+
+/// Looks for what was named. A name that is no profile's may be a role's: then its profile is explained, and a note says so.
+async fn look_up<A: Account>(context: &Context<A>, subject: &Subject) -> Result<(Lookup, String), Error> {
+    let found = look::look(&context.aws, subject, &context.config.regions).await?;
+    let Lookup::NoProfile { profile, .. } = &found else { return Ok((found, String::new())) };
+    let Ok(role) = RoleName::new(profile.as_str()) else { return Ok((found, String::new())) };
+    let profiles = of_role(context, &role).await?;
+    match &profiles[..] {
+        [] => Ok((found, String::new())),
+        [one] => {
+            let subject = Subject::Profile(one.clone(), None);
+            let found = look::look(&context.aws, &subject, &context.config.regions).await?;
+            Ok((found, format!("{}.\n\n", stands_for(&role, &profiles))))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(ProfileName::as_str).collect();
+            Err(Error::Argument(format!(
+                "{role} is a role in several instance profiles; name one: {}",
+                names.join(" ")
+            )))
+        }
+    }
 }
 
 /// The broken instances as an alert would report them before any repair. Tags that mute an instance do not count: here a

@@ -37,7 +37,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct HealArgs {
-    /// Instance profiles, instances or roles, by name or ARN, or globs; without any, everything that is broken
+    /// Instance profiles or instances, by name, path or ARN, ARNs of roles, or globs; without any, everything that is broken
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Show the plan and stop; nothing is changed

@@ -37,7 +37,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ScanArgs {
-    /// Instance profiles, instances or roles, by name or ARN, or globs; without any, everything
+    /// Instance profiles or instances, by name, path or ARN, ARNs of roles, or globs; without any, everything
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Show a line for each instance profile, and no instances

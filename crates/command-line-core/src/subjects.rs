@@ -32,8 +32,6 @@ pub struct Subjects {
     roles: BTreeSet<RoleName>,
     globs: Vec<(String, Globs)>,
     owners: Vec<Owner>,
-    /// Names of roles that led to profiles: there need not be a profile of the same name.
-    of_roles: BTreeSet<ProfileName>,
 }
 
 impl Subjects {
@@ -105,17 +103,6 @@ impl Subjects {
             notes.push(stands_for(&role, &profiles));
             self.profiles.extend(profiles.into_iter().map(|name| (name, None)));
         }
-        // A name may be a role's, which its profile need not have.
-        for name in self.profiles.keys().cloned().collect::<Vec<_>>() {
-            let live = profile_called(&context.aws, &name).await;
-            let (Ok(None), Ok(role)) = (live, RoleName::new(name.as_str())) else { continue };
-            let profiles = of_role(context, &role).await?;
-            if !profiles.is_empty() {
-                notes.push(stands_for(&role, &profiles));
-                self.profiles.extend(profiles.into_iter().map(|name| (name, None)));
-                self.of_roles.insert(name);
-            }
-        }
         Ok(notes)
     }
 
@@ -130,7 +117,7 @@ impl Subjects {
         if let Some((id, region)) = self.instances.iter().next() {
             return Ok(Subject::Instance(id.clone(), region.clone()));
         }
-        let profiles: Vec<_> = self.profiles.iter().filter(|(name, _)| !self.of_roles.contains(name)).collect();
+        let profiles: Vec<_> = self.profiles.iter().collect();
         if let [(name, path)] = profiles[..] {
             return Ok(Subject::Profile(name.clone(), path.clone()));
         }
@@ -202,10 +189,10 @@ impl Subjects {
             let live = profile_called(&context.aws, name).await;
             let live = live.map_err(|cause| Error::aws(format!("reading the instance profile {name}"), cause))?;
             match (live, path) {
-                (None, _) if self.of_roles.contains(name) => {}
                 (None, _) => {
                     return Err(Error::Argument(format!(
-                        "no instance profile is called {name}, and no instance that was looked at holds one of that name"
+                        "no instance profile is called {name}, and no instance that was looked at holds one of that name{}",
+                        role_hint(context, name).await?
                     )));
                 }
                 (Some(live), Some(path)) if live.path() != path => {
@@ -268,8 +255,20 @@ impl Subjects {
     }
 }
 
+/// Where the name is a role's: the profiles to name instead. They are not taken by themselves, for nobody named them.
+async fn role_hint<A: Account>(context: &Context<A>, name: &ProfileName) -> Result<String, Error> {
+    let Ok(role) = RoleName::new(name.as_str()) else { return Ok(String::new()) };
+    let profiles = of_role(context, &role).await?;
+    let names: Vec<&str> = profiles.iter().map(ProfileName::as_str).collect();
+    Ok(if names.is_empty() {
+        String::new()
+    } else {
+        format!("; it is a role, in the instance profile {}", names.join(", "))
+    })
+}
+
 /// The profiles that a role is in; none where there is no such role.
-async fn of_role<A: Account>(context: &Context<A>, role: &RoleName) -> Result<Vec<ProfileName>, Error> {
+pub(crate) async fn of_role<A: Account>(context: &Context<A>, role: &RoleName) -> Result<Vec<ProfileName>, Error> {
     match profiles_of_role(&context.aws, role).await {
         Ok(profiles) => Ok(profiles.into_iter().map(|profile| profile.name().clone()).collect()),
         Err(error) if error.reason == ErrorKind::NotFound || error.reason == ErrorKind::Denied => Ok(Vec::new()),
@@ -277,7 +276,7 @@ async fn of_role<A: Account>(context: &Context<A>, role: &RoleName) -> Result<Ve
     }
 }
 
-fn stands_for(role: &RoleName, profiles: &[ProfileName]) -> String {
+pub(crate) fn stands_for(role: &RoleName, profiles: &[ProfileName]) -> String {
     let names: Vec<&str> = profiles.iter().map(ProfileName::as_str).collect();
     let word = if profiles.len() == 1 { "instance profile" } else { "instance profiles" };
     format!("{role} is a role; looking at its {word} {}", names.join(" "))

@@ -14,6 +14,7 @@ use reprofile_command_line::subjects::Subjects;
 use reprofile_core::config::Regions;
 use reprofile_core::domain::names::InstanceId;
 
+use crate::cli_explain::Ask;
 use crate::cli_scan::{QUIET, context};
 use reprofile_simulated_aws::AwsModel;
 
@@ -62,7 +63,6 @@ async fn a_profile_is_found_by_name_path_arn_role_session_and_glob() {
         "WEB",
         "/app/web",
         "arn:aws:iam::111122223333:instance-profile/app/web",
-        "web-role",
         "arn:aws:iam::111122223333:role/web-role",
         "arn:aws:sts::111122223333:assumed-role/web-role/i-00000000000000001",
         "w*",
@@ -80,6 +80,7 @@ async fn what_leads_to_nothing_is_an_error_that_says_why() {
     insta::assert_snapshot!(error(&aws, "arn:aws:iam::444455556666:instance-profile/app/web").await, @"arn:aws:iam::444455556666:instance-profile/app/web is in account 444455556666, partition aws; these credentials are for account 111122223333, partition aws");
     insta::assert_snapshot!(error(&aws, "arn:aws-cn:iam::111122223333:instance-profile/app/web").await, @"arn:aws-cn:iam::111122223333:instance-profile/app/web is in account 111122223333, partition aws-cn; these credentials are for account 111122223333, partition aws");
     insta::assert_snapshot!(error(&aws, "/other/web").await, @"no instance profile is /other/web: IAM has it at /app/web");
+    insta::assert_snapshot!(error(&aws, "web-role").await, @"no instance profile is called web-role, and no instance that was looked at holds one of that name; it is a role, in the instance profile web");
     insta::assert_snapshot!(error(&aws, "nothing-*").await, @"nothing-* matches no instance profile");
     insta::assert_snapshot!(error(&aws, "arn:aws:iam::111122223333:role/no-role").await, @"no instance profile has the role no-role in it");
     insta::assert_snapshot!(error(&aws, "arn:aws:s3:::bucket").await, @r#""arn:aws:s3:::bucket" is no ARN of an instance, an instance profile or a role; name an instance (i-0123456789abcdef0), an instance profile, a path and name (/app/web), an ARN of these or of a role, or a glob (web-*)"#);
@@ -88,7 +89,7 @@ async fn what_leads_to_nothing_is_an_error_that_says_why() {
 #[tokio::test(start_paused = true)]
 async fn a_glob_and_a_role_say_what_they_stand_for() {
     let (aws, _) = account().await;
-    let (findings, notes) = scan(&aws, &["b*", "web-role"]).await.unwrap();
+    let (findings, notes) = scan(&aws, &["b*", "arn:aws:iam::111122223333:role/web-role"]).await.unwrap();
     insta::assert_snapshot!(notes.join("\n"), @"
     web-role is a role; looking at its instance profile web
     b* matches 1 instance profile: batch
@@ -227,4 +228,30 @@ async fn muted_instances_are_listed_where_all_is_asked_for() {
     None of the named has lost its IAM role. Nothing else was checked.
     1 more is broken but muted (--ignore, or the tag reprofile=ignore); --all lists them.
     ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_never_stands_for_another_profile_that_has_a_role_of_that_name() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("batch");
+    let instance = aws.running("eu-west-1", "batch", "a");
+    // The role goes on in another profile, which is broken as well.
+    aws.remove_role_from_instance_profile("batch", "batch").unwrap();
+    aws.delete_instance_profile("batch").unwrap();
+    aws.create_instance_profile("batch-2").unwrap();
+    aws.add_role_to_instance_profile("batch-2", "batch").unwrap();
+    aws.running("eu-west-1", "batch-2", "b");
+    aws.recreate_profile("batch-2").unwrap();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(broken(&aws, "batch").await, [instance.to_string()]);
+    let text = Ask::of(&aws).text("batch").await;
+    assert!(text.starts_with("BROKEN") && text.contains(instance.as_str()), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn explain_takes_the_name_of_a_role_and_says_so() {
+    let (aws, instances) = account().await;
+    let text = Ask::of(&aws).text("web-role").await;
+    assert!(text.starts_with("web-role is a role; looking at its instance profile web.\n\nBROKEN"), "{text}");
+    assert!(text.contains(instances[0].as_str()), "{text}");
 }
