@@ -79,7 +79,9 @@ pub fn of_policy(url_encoded_document: &str, account: &AccountId, now: Timestamp
 /// statements that allow decides.
 fn of(policy: &Policy, account: &AccountId, now: Timestamp) -> Verdict {
     let statements = policy.statement.as_slice();
-    let principals = statements.iter().filter_map(|statement| statement.principal.as_ref());
+    // A provider that only a denial names says nothing of a permission's keys: a denial would make the policy surer.
+    let allowing = statements.iter().filter(|statement| statement.effect == Effect::Allow);
+    let principals = allowing.filter_map(|statement| statement.principal.as_ref());
     let circumstances = Circumstances { account, now, issuers: principals.flat_map(principals::issuers).collect() };
     let any = |effect| {
         let of_effect = statements.iter().filter(|statement| statement.effect == effect);

@@ -29,7 +29,7 @@ pub(super) struct Circumstances<'a> {
     pub(super) account: &'a AccountId,
     /// The time of the call.
     pub(super) now: Timestamp,
-    /// The identity providers among the policy's principals, in lower case.
+    /// The identity providers that the policy lets in, in lower case.
     pub(super) issuers: Vec<String>,
 }
 

@@ -123,6 +123,16 @@ fn keys_that_are_like_those_are_unsure() {
 }
 
 #[test]
+fn a_provider_that_only_a_denial_names_makes_no_condition_sure() {
+    let provider = json!({ "Federated": "arn:aws:iam::111122223333:oidc-provider/oidc.example.com" });
+    let condition = json!({ "StringNotEquals": { "oidc.example.com:sub": "web" } });
+    let permission = under(ec2(), &condition);
+    assert_eq!(trust(&permission), Unsure);
+    assert_eq!(trust(&json!([permission, statement("Deny", &provider)])), Unsure);
+    assert_eq!(trust(&json!([permission, statement("Allow", &provider)])), Yes);
+}
+
+#[test]
 fn a_claim_of_an_identity_provider_of_the_policy_is_none_of_ec2s() {
     const ISSUER: &str = "arn:aws:iam::111122223333:oidc-provider/OIDC.example.com:8443/id/A";
     let with = |key: &str, federated: &Value| {
