@@ -2,7 +2,9 @@
 //!
 //! Invariant: what else is printed meanwhile is printed above the bar, and never into it.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write;
+
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::console::Console;
 
@@ -17,8 +19,8 @@ impl Bar {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::new(all as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left {msg}") {
-            bar.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}, {time} {msg}") {
+            bar.set_style(style.with_key("time", time));
         }
         bar.enable_steady_tick(std::time::Duration::from_millis(500));
         Self(bar)
@@ -43,4 +45,15 @@ impl Bar {
     pub(super) fn clear(&self) {
         self.0.finish_and_clear();
     }
+}
+
+/// The time left; before the first write is over, as while EC2 throttles, the time so far.
+fn time(state: &ProgressState, out: &mut dyn Write) {
+    let written = if state.pos() == 0 {
+        write!(out, "{:#} so far", HumanDuration(state.elapsed()))
+    } else {
+        write!(out, "{:#} left", HumanDuration(state.eta()))
+    };
+    // The bar is a text in memory: writing it does not fail.
+    written.unwrap_or_default();
 }
