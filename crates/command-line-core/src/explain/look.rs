@@ -3,19 +3,23 @@
 //! Invariant: only `NoSuchEntity` means that a profile does not exist. An instance counts as missing only where every
 //! region was read. Nothing is written.
 
+use std::collections::BTreeMap;
+
 use crate::error::Error;
 use crate::prior_state;
 use crate::subjects::subject::Subject;
 use reprofile_core::config::Regions;
+use reprofile_core::decide::diagnose::{Healthy, Look};
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile};
+use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile, Search};
 use reprofile_core::domain::names::{InstanceId, Path, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::error::Error as CoreError;
-use reprofile_core::reconcile::observe;
-use reprofile_core::reconcile::{pages, regions as all_regions};
+use reprofile_core::reconcile::observe::{self, Observation, ProfileState};
+use reprofile_core::reconcile::pages;
+use reprofile_core::reconcile::regions::{self as all_regions, RegionCache, Where};
 
 /// A profile name: what IAM has under it, and who holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,23 +105,26 @@ fn check_path(found: &Lookup, path: Option<&Path>) -> Result<(), Error> {
 }
 
 async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]) -> Result<Lookup, Error> {
-    let live = live(account, name).await?;
     let memory = memory(account, name).await?;
     let look = memory.as_ref().map(|memory| memory.look(true)).unwrap_or_default();
-    let (held, unread) = in_regions(regions, |region| async move { held(account, &region, name).await }).await?;
-    let mut instances = Vec::new();
-    for (region, held) in held {
-        for (association, instance) in held {
-            if !instance.state.is_ended() {
-                let case = look.case(live.as_ref(), &association, &instance, account.clock().now());
-                instances.push(Affected { region: region.clone(), instance, association, case });
-            }
-        }
+    let names = BTreeMap::from([(name.clone(), Look { even_if_gone: true, healthy: Healthy::Kept, ..look })]);
+    let (wanted, cache) = (Regions::Only(regions.to_vec()), RegionCache::default());
+    let observed = observe::observe(account, &names, Where::new(&wanted, &cache), Search::Paged).await;
+    let Observation { mut profiles, unread, regions, .. } =
+        observed.map_err(|cause| Error::aws("listing the regions", cause))?;
+    if let Some(first) = unread.first().filter(|_| unread.len() == regions) {
+        return Err(Error::aws(format!("reading region {}", first.region), first.error.clone()));
     }
-    instances.sort_by(|a, b| {
-        let well = |one: &Affected| one.case == Case::Healthy;
-        (well(a), &a.region, &a.instance.id).cmp(&(well(b), &b.region, &b.instance.id))
-    });
+    let Some(ProfileState { live: read, mut affected, well, .. }) = profiles.remove(name) else {
+        return Ok(Lookup::NoProfile { profile: name.clone(), unread });
+    };
+    let mut seen = read.map_err(|cause| unread_profile(name, cause))?;
+    affected.extend(well);
+    if seen.is_none() && affected.is_empty() {
+        // IAM may have it by another spelling than the one that was typed.
+        seen = live(account, name).await?;
+    }
+    let (live, instances) = (seen, affected);
     if live.is_none() && instances.is_empty() {
         return Ok(Lookup::NoProfile { profile: name.clone(), unread });
     }
@@ -127,36 +134,18 @@ async fn profile<A: Account>(account: &A, name: &ProfileName, regions: &[Region]
     Ok(Lookup::Seen(Seen { profile, live, instances, unread, memory, broken_siblings: Vec::new() }))
 }
 
+fn unread_profile(name: &ProfileName, cause: AwsError) -> Error {
+    Error::Core(CoreError::ProfileUnread { profile: name.clone(), cause })
+}
+
 async fn live<A: Account>(account: &A, name: &ProfileName) -> Result<Option<Profile>, Error> {
     let live = observe::profile_called(account, name).await;
-    live.map_err(|cause| Error::Core(CoreError::ProfileUnread { profile: name.clone(), cause }))
+    live.map_err(|cause| unread_profile(name, cause))
 }
 
 async fn memory<A: Account>(account: &A, name: &ProfileName) -> Result<Option<ProfileRecord>, Error> {
     let read = prior_state::of_these(account, std::iter::once(name.clone())).await;
     Ok(read.map_err(|cause| Error::aws("reading what the table remembers", cause))?.remove(name))
-}
-
-/// Pages through a region's associations, and sees the instances that hold a profile of the name.
-async fn held<A: Account>(
-    account: &A,
-    region: &Region,
-    name: &ProfileName,
-) -> Result<Vec<(Association, Instance)>, AwsError> {
-    let mut held = Vec::new();
-    let take = |one: Association| {
-        if one.arn.name() == name {
-            held.push(one);
-        }
-    };
-    pages::each_association(account, region, take).await?;
-    let ids: Vec<InstanceId> = held.iter().map(|one| one.instance.clone()).collect();
-    let mut instances = pages::instances(account, region, &ids).await?;
-    let with_instance = |one: Association| {
-        let instance = instances.remove(&one.instance).unwrap_or_else(|| Instance::unseen(one.instance.clone()));
-        (one, instance)
-    };
-    Ok(held.into_iter().map(with_instance).collect())
 }
 
 async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) -> Result<Lookup, Error> {

@@ -76,6 +76,16 @@ pub fn also_untrusted(live: Option<&Profile>) -> bool {
     live.and_then(|profile| profile.role.as_ref()).is_some_and(|role| role.trust == Trust::No)
 }
 
+/// What a look does with the healthy instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Healthy {
+    /// It counts them: a fleet may have very many.
+    #[default]
+    Counted,
+    /// It keeps them one by one, for a person who asks about one profile.
+    Kept,
+}
+
 /// How to look at a profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
@@ -98,6 +108,8 @@ pub struct Look {
     pub associating: Vec<OnItsWay>,
     /// The instances whose association was stuck and that were swapped for it.
     pub swapped: Vec<InstanceId>,
+    /// What becomes of the healthy instances.
+    pub healthy: Healthy,
 }
 
 impl Look {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::decide::diagnose::Look;
+use crate::decide::diagnose::{Healthy, Look};
 use crate::decide::iam_repair::Former;
 use crate::decide::incident::{History, Incident};
 use crate::decide::plan::Action;
@@ -272,6 +272,7 @@ impl ProfileRecord {
             forced: self.forced.clone(),
             associating: self.associating.clone(),
             swapped: self.swapped.clone(),
+            healthy: Healthy::Counted,
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::diagnose::{Look, diagnose};
+use crate::decide::diagnose::{Healthy, Look, diagnose};
 use crate::decide::report::UnreadRegion;
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Association, Case, Instance, Profile};
@@ -76,7 +76,8 @@ async fn pages_of<A: Account>(
     let mut all = InRegion::default();
     let take = |one: Association| {
         let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
-        if names[one.arn.name()].is_surely_well(live.as_ref(), &one, now) {
+        let look = &names[one.arn.name()];
+        if look.healthy == Healthy::Counted && look.is_surely_well(live.as_ref(), &one, now) {
             *all.healthy.entry(one.arn.name().clone()).or_default() += 1;
         } else {
             all.suspects.push((one, None));

@@ -11,6 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use super::find_instances::{Found, Lives, Names, held_by_arn, held_in_pages, known_arns};
 use super::pages::{every_profile, instances};
 use super::regions::{Where, in_regions};
+use crate::decide::diagnose::Healthy;
 use crate::decide::report::UnreadRegion;
 use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{Affected, AssociationState, Case, Instance, InstanceState, Profile};
@@ -29,6 +30,8 @@ pub struct ProfileState {
     pub affected: Vec<Affected>,
     /// How many instances are well.
     pub healthy: usize,
+    /// Those of them that were to be kept one by one.
+    pub well: Vec<Affected>,
     /// Those of them that run, and whose association is not in force yet: EC2 does not say since when it is on its way.
     pub not_in_force: Vec<Affected>,
     /// Whether IAM's list was searched for the profile, now or before, and did not have it.
@@ -96,7 +99,14 @@ pub async fn observe<A: Account>(
 
 impl ProfileState {
     fn unread(live: Result<Option<Profile>, AwsError>) -> Self {
-        Self { live, affected: Vec::new(), healthy: 0, not_in_force: Vec::new(), is_missing_from_list: false }
+        Self {
+            live,
+            affected: Vec::new(),
+            healthy: 0,
+            well: Vec::new(),
+            not_in_force: Vec::new(),
+            is_missing_from_list: false,
+        }
     }
 }
 
@@ -235,12 +245,16 @@ async fn join<A: Account>(
                 observed.affected.push(one);
             } else if case == Case::Healthy {
                 observed.healthy += 1;
+                let is_kept = look.healthy == Healthy::Kept && !one.instance.state.is_ended();
+                observed.well.extend(is_kept.then(|| one.clone()));
                 observed.not_in_force.extend(is_not_in_force.then_some(one));
             }
         }
     }
     for observed in profiles.values_mut() {
-        observed.affected.sort_by(|a, b| (&a.region, &a.instance.id).cmp(&(&b.region, &b.instance.id)));
+        for instances in [&mut observed.affected, &mut observed.well] {
+            instances.sort_by(|a, b| (&a.region, &a.instance.id).cmp(&(&b.region, &b.instance.id)));
+        }
     }
     unread.sort_by(|a, b| a.region.cmp(&b.region));
     (profiles, unread)

@@ -94,7 +94,7 @@ impl Leased {
     ) -> Result<Observed, (Lease, AwsError)> {
         let Self { mut lease, occasion, look, .. } = self;
         let is_held = state.is_held();
-        let ProfileState { live, mut affected, healthy, not_in_force, is_missing_from_list } = state;
+        let ProfileState { live, mut affected, healthy, not_in_force, is_missing_from_list, .. } = state;
         let live = match live {
             Ok(live) => live,
             Err(cause) => return Err((lease, cause)),
