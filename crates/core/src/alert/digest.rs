@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::letter::Letter;
 use super::message::Letterhead;
 use super::plain::{code, count, listed};
-use super::{actions_taken, text};
+use super::{actions_taken, notes, text};
 use crate::config::Format;
 use crate::decide::iam_repair::RepairBlocked;
 use crate::decide::next_actor::{NextActor, Severity};
@@ -109,7 +109,7 @@ fn letter(overview: &Overview<'_>, profiles: &[Facts]) -> Letter {
     }
     let their = if profiles.iter().map(|facts| facts.open().count()).sum::<usize>() == 1 { "its" } else { "their" };
     let mut details = found(overview, profiles);
-    details.extend(unread(overview.regions.closed.iter().chain(&overview.regions.down)));
+    details.extend(unread(overview.regions));
     details.extend(back(&overview.regions.back));
     Letter {
         headline: format!(
@@ -151,7 +151,7 @@ fn about_regions(regions: &RegionNews) -> Letter {
             .to_owned(),
         commands: Vec::new(),
     };
-    let mut details = unread(closed.iter().chain(down));
+    let mut details = unread(regions);
     details.extend(self::back(back));
     Letter {
         headline: format!(
@@ -255,9 +255,6 @@ fn back(regions: &[Region]) -> Vec<Line> {
     regions.iter().map(|region| Line::Item(format!("Read again: {}.", code(region)))).collect()
 }
 
-fn unread<'a>(regions: impl Iterator<Item = &'a UnreadRegion>) -> Vec<Line> {
-    let line = |region: &UnreadRegion| {
-        Line::Item(format!("Not read: {}: {}.", code(&region.region), actions_taken::refusal(&region.error)))
-    };
-    regions.map(line).collect()
+fn unread(regions: &RegionNews) -> Vec<Line> {
+    notes::unread(&[regions.closed.as_slice(), regions.down.as_slice()].concat(), PROFILES)
 }

@@ -81,7 +81,7 @@ fn what(facts: &Facts, is_one: bool) -> [String; 3] {
             let (lost, by) = (format!("lost {its} role"), clock(by, facts.report.at));
             [format!("{lost}; Reprofile acts by {by}"), format!("{lost}; fix due {by}"), lost]
         }
-        (_, NextActor::Nobody { .. }) => same("no action needed".to_owned()),
+        (_, NextActor::Nobody { .. }) => same("got a new role; no action needed".to_owned()),
         (Status::Failed, _) => {
             [format!("{still}without {its} role; repair failed"), "not repaired".to_owned(), "not repaired".to_owned()]
         }

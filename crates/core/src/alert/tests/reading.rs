@@ -6,6 +6,7 @@ mod failed;
 mod healed;
 mod large;
 mod limits;
+mod page;
 mod renamed;
 mod stuck;
 

@@ -43,13 +43,6 @@ fn broken_because_the_profile_is_gone() {
 }
 
 #[test]
-fn the_page_on_alerts_shows_this_alert_as_it_is() {
-    let page = include_str!("../../../../../../docs/alerts.md");
-    let alert = message(&alone(&gone()), &[], HEAD);
-    assert!(page.contains(&format!("Subject: {}\n\n{}```", alert.subject, alert.body)), "{}", alert.body);
-}
-
-#[test]
 fn broken_because_the_role_was_taken_out() {
     let role_less = || instance(1, "eu-west-1", Case::RoleLess, left(Blocker::NoRole));
     let report = with(report(Some(without_role(live(OLD, Trust::Yes)))), vec![role_less()]);

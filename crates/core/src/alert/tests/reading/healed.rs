@@ -110,7 +110,7 @@ fn nothing_broken_is_no_news_but_can_be_written() {
 }
 
 /// An incident's last alert: over two looks, of which the first found `broken`.
-fn ended(status: Status, broken: Vec<InstanceReport>, mut last: ReconcileReport) -> Notification {
+pub(super) fn ended(status: Status, broken: Vec<InstanceReport>, mut last: ReconcileReport) -> Notification {
     let mut losses = Losses::default();
     let first = after(with(report(None), broken), console_deletes());
     losses.see(&first, &first.changes, first.at);
