@@ -29,6 +29,8 @@ mod tests;
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
 const MAX_RESULTS: i32 = 1000;
 
+const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
+
 /// The documented values of the filter `state`, without those of ended associations, which would fill the pages.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeIamInstanceProfileAssociations.html>
 const LIVE_STATES: [&str; 3] = ["associating", "associated", "disassociating"];
@@ -67,6 +69,24 @@ impl Ec2Api {
             builder = builder.region(SdkRegion::new(region.to_string()));
         }
         Client::from_conf(builder.build())
+    }
+}
+
+impl Ec2Api {
+    /// A page of instances with the instance profiles that they hold. The others are left out.
+    async fn holders_by(&self, region: &Region, filter: Filter, next: Option<&str>) -> Result<Page<Holder>, AwsError> {
+        let request = self
+            .client(region)
+            .describe_instances()
+            .filters(filter)
+            .include_managed_resources(true)
+            .max_results(MAX_RESULTS)
+            .set_next_token(next.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| error::of(DESCRIBE_INSTANCES, &error))?;
+        let rows = answer.reservations().iter().flat_map(|launch| {
+            readable(DESCRIBE_INSTANCES, launch.instances(), types::Instance::instance_id, from_sdk::holder)
+        });
+        Ok(Page { items: rows.flatten().collect(), next: next_page(answer.next_token()) })
     }
 }
 
@@ -125,7 +145,7 @@ impl Ec2 for Ec2Api {
         instances: &[InstanceId],
         next: Option<&str>,
     ) -> Result<Page<Instance>, AwsError> {
-        const OPERATION: &str = "ec2:DescribeInstances";
+        const OPERATION: &str = DESCRIBE_INSTANCES;
         if instances.is_empty() {
             return Ok(nothing());
         }
@@ -147,25 +167,25 @@ impl Ec2 for Ec2Api {
         Ok(Page { items, next: next_page(answer.next_token()) })
     }
 
+    async fn holders_among(
+        &self,
+        region: &Region,
+        instances: &[InstanceId],
+        next: Option<&str>,
+    ) -> Result<Page<Holder>, AwsError> {
+        if instances.is_empty() {
+            return Ok(nothing());
+        }
+        self.holders_by(region, by_instance(DESCRIBE_INSTANCES, instances)?, next).await
+    }
+
     /// Filters have the wildcards `*` and `?`, which no ARN of a profile contains.
     async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
-        const OPERATION: &str = "ec2:DescribeInstances";
         if arns.is_empty() {
             return Ok(nothing());
         }
-        let request = self
-            .client(region)
-            .describe_instances()
-            .filters(limited(OPERATION, "iam-instance-profile.arn", arns.iter().map(String::as_str))?)
-            .include_managed_resources(true)
-            .max_results(MAX_RESULTS)
-            .set_next_token(next.map(str::to_owned));
-        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
-        let rows = answer
-            .reservations()
-            .iter()
-            .flat_map(|launch| readable(OPERATION, launch.instances(), types::Instance::instance_id, from_sdk::holder));
-        Ok(Page { items: rows.flatten().collect(), next: next_page(answer.next_token()) })
+        let by_arn = limited(DESCRIBE_INSTANCES, "iam-instance-profile.arn", arns.iter().map(String::as_str))?;
+        self.holders_by(region, by_arn, next).await
     }
 
     /// Names the profile by ARN, so its path must match as well. An answer that cannot be read is an error with the

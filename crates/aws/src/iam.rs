@@ -11,7 +11,7 @@ use aws_sdk_iam::{Client, config, types};
 use aws_smithy_types::DateTime;
 
 use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
-use reprofile_core::domain::model::{Profile, Role, Timestamp};
+use reprofile_core::domain::model::{PolicyNames, Profile, Role, Timestamp};
 use reprofile_core::domain::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
 use reprofile_core::domain::trust_policy::{self, Verdict};
 use reprofile_core::ports::{Clock, Iam, Page};
@@ -59,6 +59,7 @@ impl IamApi {
         let Verdict { trust, part } = row.assume_role_policy_document().map_or_else(Verdict::unreadable, judge);
         Ok(Role {
             name: RoleName::new(row.role_name())?,
+            path: Path::new(row.path())?,
             id: RoleId::new(row.role_id())?,
             created: created(row.create_date())?,
             trust,
@@ -123,6 +124,21 @@ impl Iam for IamApi {
                 .map(Some)
                 .map_err(|odd| odd.into_error(OPERATION)),
             Err(error) => absent_is(None, error::of(OPERATION, &error)),
+        }
+    }
+
+    async fn role_policies(&self, role: &RoleName) -> Result<Option<PolicyNames>, AwsError> {
+        const ATTACHED: &str = "iam:ListAttachedRolePolicies";
+        const INLINE: &str = "iam:ListRolePolicies";
+        let attached = self.client.list_attached_role_policies().role_name(role.as_str()).into_paginator();
+        let attached = match attached.items().send().collect::<Result<Vec<_>, _>>().await {
+            Ok(rows) => rows.into_iter().filter_map(|row| row.policy_name).collect(),
+            Err(error) => return absent_is(None, error::of(ATTACHED, &error)),
+        };
+        let inline = self.client.list_role_policies().role_name(role.as_str()).into_paginator();
+        match inline.items().send().collect::<Result<Vec<_>, _>>().await {
+            Ok(inline) => Ok(Some(PolicyNames { attached, inline: inline.into_iter().collect() })),
+            Err(error) => absent_is(None, error::of(INLINE, &error)),
         }
     }
 

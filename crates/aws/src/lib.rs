@@ -1,21 +1,22 @@
 //! Implements the core's ports on the AWS SDK: IAM, EC2 in every region, topic, table, queue and clock of one account.
 //!
-//! Invariant: only this package and two adapters of the command line name an `aws_sdk_*` type. Its results are types of
+//! Invariant: only this package names an `aws_sdk_*` type. Its results are types of
 //! the core. One [`AwsAccount`] has the clients and caches of one account only.
 
 mod calls;
 pub mod clock;
+mod cloudtrail;
 mod dynamodb;
 mod ec2;
 pub mod error;
 #[cfg(test)]
-#[allow(dead_code, reason = "the tests of the command line's adapters use it as well")]
 mod fake_http;
 mod iam;
 pub mod rows;
 pub mod settings;
 mod sns;
 mod sqs;
+mod ssm;
 mod sts;
 #[cfg(test)]
 mod tests;
@@ -28,12 +29,14 @@ use reprofile_core::ports::Account;
 
 use self::calls::Calls;
 pub use self::clock::SystemClock;
+pub use self::cloudtrail::CloudTrailApi;
 pub use self::dynamodb::DynamoDbTable;
 pub use self::ec2::Ec2Api;
 pub use self::iam::{IamApi, account_alias};
 pub use self::settings::{load_as, of_function};
 pub use self::sns::SnsTopic;
 pub use self::sqs::SqsQueue;
+pub use self::ssm::SsmApi;
 pub use self::sts::{caller, identity};
 
 /// Reprofile's own resources, which its template creates. Each of them may be missing.
@@ -60,6 +63,8 @@ pub struct AwsAccount {
     topic: Option<SnsTopic>,
     table: Option<DynamoDbTable>,
     queue: Option<SqsQueue>,
+    ssm: SsmApi,
+    trail: CloudTrailApi,
     clock: SystemClock,
     calls: Calls,
 }
@@ -80,6 +85,8 @@ impl AwsAccount {
             id,
             partition,
             topic: resources.topic.map(|topic| SnsTopic::new(&config, &calls, topic)),
+            ssm: SsmApi::new(&config, &calls),
+            trail: CloudTrailApi::new(&config, &calls),
             ec2: Ec2Api::new(config, calls.clone()),
             clock: SystemClock,
             calls,
@@ -109,6 +116,8 @@ impl Account for AwsAccount {
     type Topic = SnsTopic;
     type Table = DynamoDbTable;
     type Queue = SqsQueue;
+    type Ssm = SsmApi;
+    type Trail = CloudTrailApi;
     type Clock = SystemClock;
 
     fn iam(&self) -> &IamApi {
@@ -129,6 +138,14 @@ impl Account for AwsAccount {
 
     fn queue(&self) -> Option<&SqsQueue> {
         self.queue.as_ref()
+    }
+
+    fn ssm(&self) -> &SsmApi {
+        &self.ssm
+    }
+
+    fn trail(&self) -> &CloudTrailApi {
+        &self.trail
     }
 
     fn clock(&self) -> &SystemClock {

@@ -1,11 +1,10 @@
-//! What commands need of the outside: an account that is reached, and what else may be asked about it.
+//! What commands need of the outside: an account that is reached.
 //!
 //! Invariant: a command gets the account that it works on by [`Connect`], and in no other way.
 
 #![expect(async_fn_in_trait, reason = "one thread runs it all: no future has to be Send")]
 
 use crate::error::Error;
-use crate::evidence::{Ssm, Trail};
 use crate::options::Access;
 use reprofile_core::config::Config;
 use reprofile_core::ports::Account;
@@ -15,33 +14,21 @@ use reprofile_core::reconcile::context::Context;
 pub trait Connect {
     /// The account.
     type Account: Account;
-    /// Its Systems Manager.
-    type Ssm: Ssm;
-    /// Its CloudTrail.
-    type Trail: Trail;
 
     /// Asks AWS whose account it is.
     ///
     /// # Errors
     /// Wrong options; credentials that are missing or not valid.
-    async fn connect(
-        &self,
-        access: &Access,
-        config: Config,
-    ) -> Result<Connected<Self::Account, Self::Ssm, Self::Trail>, Error>;
+    async fn connect(&self, access: &Access, config: Config) -> Result<Connected<Self::Account>, Error>;
 }
 
 /// An account that is reached, and how to work on it.
 #[derive(Debug)]
-pub struct Connected<A, S, T> {
+pub struct Connected<A> {
     /// The core's context.
     pub context: Context<A>,
     /// Who asks, of which account.
     pub identity: Identity,
-    /// Tells whether an instance's agent reports.
-    pub ssm: S,
-    /// Tells who did what.
-    pub trail: T,
 }
 
 /// Who asks, of which account, as AWS says.

@@ -11,7 +11,6 @@ use futures_util::stream::{self, StreamExt};
 use crate::connect::{Connect, Connected};
 use crate::console::{Console, Terminal};
 use crate::error::Error;
-use crate::evidence::{MAX_PINGED, Ping, Ssm, Trail};
 use crate::exit::Exit;
 use crate::options::{Access, Format, LevelOption, Selection};
 use crate::preview::{PriorState, WhyNot, preview};
@@ -22,14 +21,13 @@ use reprofile_core::decide::notification::Notification;
 use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, PlannedInstance, plan};
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::{Deferral, InstanceReport, Outcome, ReconcileReport, Skipped};
-use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::Sought;
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Profile, Timestamp};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region, RoleName};
-use reprofile_core::ports::{Account, Clock};
+use reprofile_core::ports::{Account, Clock, Ssm, Trail};
 use reprofile_core::reconcile::context::Context;
-use reprofile_core::reconcile::pages::each_page;
+use reprofile_core::reconcile::pages;
 
 mod advice;
 mod explanation;
@@ -94,7 +92,7 @@ pub async fn run(
 ) -> Result<Exit, Error> {
     let mut subjects = Subjects::read(std::slice::from_ref(&args.name))?;
     let config = args.selection.config(&LevelOption::default())?;
-    let Connected { mut context, ssm, trail, .. } = connect.connect(access, config).await?;
+    let Connected { mut context, .. } = connect.connect(access, config).await?;
     for note in subjects.resolve(&mut context).await? {
         console.note(&note);
     }
@@ -108,7 +106,7 @@ pub async fn run(
         output: args.output,
         terminal: console.stdout,
     };
-    let (text, exit) = explain(&context, &ssm, &trail, &question).await?;
+    let (text, exit) = explain(&context, context.aws.ssm(), context.aws.trail(), &question).await?;
     console.print(&text)?;
     Ok(exit)
 }
@@ -269,23 +267,10 @@ async fn pings<S: Ssm>(ssm: &S, instances: &[Affected]) -> Pings {
     }
     stream::iter(by_region)
         .map(|(region, ids)| async move {
-            let read = pings_in(ssm, &region, &ids).await;
+            let read = pages::pings(ssm, &region, &ids).await;
             (region, read)
         })
         .buffer_unordered(REGIONS_AT_ONCE)
         .collect()
         .await
-}
-
-async fn pings_in<S: Ssm>(
-    ssm: &S,
-    region: &Region,
-    ids: &[InstanceId],
-) -> Result<BTreeMap<InstanceId, Ping>, AwsError> {
-    let mut pings = BTreeMap::new();
-    for some in ids.chunks(MAX_PINGED) {
-        let read = async |next: Option<String>| ssm.pings(region, some, next.as_deref()).await;
-        each_page(read, |ping: Ping| drop(pings.insert(ping.instance.clone(), ping))).await?;
-    }
-    Ok(pings)
 }

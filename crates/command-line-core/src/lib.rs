@@ -8,7 +8,6 @@ pub mod completions;
 pub mod connect;
 pub mod console;
 pub mod error;
-pub mod evidence;
 pub mod exit;
 pub mod explain;
 pub mod findings;

@@ -9,6 +9,7 @@ use crate::console::Console;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::options::{LevelOption, Selection};
+use reprofile_core::config::Evidence;
 use reprofile_core::decide::plan::Level;
 use reprofile_core::domain::names::{AccountId, Partition};
 
@@ -53,6 +54,9 @@ pub struct PermissionsArgs {
     /// The Lambda's DynamoDB table that --table of the other commands reads
     #[arg(long, value_name = "NAME", env = "REPROFILE_TABLE", hide_env_values = true)]
     pub table: Option<String>,
+    /// What the Lambda asks for signs of recovery: off, ssm or ssm+cloudtrail
+    #[arg(long, value_name = "WHAT", env = "REPROFILE_EVIDENCE", hide_env_values = true, default_value = "ssm")]
+    pub evidence: String,
     /// The level that the permissions are for.
     #[command(flatten)]
     pub level: LevelOption,
@@ -91,9 +95,12 @@ fn answer(args: &PermissionsArgs, level: Level, table: Option<&str>) -> Result<S
         topic: args.topic.as_deref(),
         topic_key: args.topic_key.as_deref(),
     };
+    let evidence: Evidence = args.evidence.parse().map_err(|_| {
+        Error::Argument(format!("--evidence: {:?} is none of off, ssm and ssm+cloudtrail", args.evidence))
+    })?;
     let needed: Vec<(&Grant, String)> = GRANTS
         .iter()
-        .filter(|grant| grant.level <= level && is_for(grant, args.who))
+        .filter(|grant| grant.level <= level && is_for(grant, args.who, evidence))
         .filter_map(|grant| Some((grant, grant.resource.arn(&place)?)))
         .collect();
     if args.why {
@@ -103,9 +110,9 @@ fn answer(args: &PermissionsArgs, level: Level, table: Option<&str>) -> Result<S
     serde_json::to_string_pretty(&policy).map_err(|error| Error::Unwritten(error.into()))
 }
 
-fn is_for(grant: &Grant, who: Who) -> bool {
+fn is_for(grant: &Grant, who: Who, evidence: Evidence) -> bool {
     match grant.user {
-        User::Both => true,
+        User::Both => who == Who::Cli || grant.evidence.is_none_or(|from| from <= evidence),
         User::Cli => who == Who::Cli,
         User::Lambda => who == Who::Lambda,
     }

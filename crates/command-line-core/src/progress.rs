@@ -11,7 +11,7 @@ use reprofile_core::alert::plain::count;
 use reprofile_core::config::{Config, Regions};
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Association, Instance, Profile, Role};
+use reprofile_core::domain::model::{Association, Instance, PolicyNames, Profile, Role};
 use reprofile_core::domain::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileName, Region, RoleName};
 use reprofile_core::ports::{Account, Ec2, Holder, Iam, Page};
 
@@ -126,6 +126,8 @@ impl<A: Account> Account for WithProgress<'_, A> {
     type Topic = A::Topic;
     type Table = A::Table;
     type Queue = A::Queue;
+    type Ssm = A::Ssm;
+    type Trail = A::Trail;
     type Clock = A::Clock;
 
     fn iam(&self) -> &Self {
@@ -146,6 +148,14 @@ impl<A: Account> Account for WithProgress<'_, A> {
 
     fn queue(&self) -> Option<&A::Queue> {
         self.account.queue()
+    }
+
+    fn ssm(&self) -> &A::Ssm {
+        self.account.ssm()
+    }
+
+    fn trail(&self) -> &A::Trail {
+        self.account.trail()
     }
 
     fn clock(&self) -> &A::Clock {
@@ -172,6 +182,10 @@ impl<A: Account> Iam for WithProgress<'_, A> {
 
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError> {
         self.account.iam().role(name).await
+    }
+
+    async fn role_policies(&self, role: &RoleName) -> Result<Option<PolicyNames>, AwsError> {
+        self.account.iam().role_policies(role).await
     }
 
     async fn create_instance_profile(
@@ -230,6 +244,15 @@ impl<A: Account> Ec2 for WithProgress<'_, A> {
         next: Option<&str>,
     ) -> Result<Page<Instance>, AwsError> {
         self.account.ec2().instances(region, instances, next).await
+    }
+
+    async fn holders_among(
+        &self,
+        region: &Region,
+        instances: &[InstanceId],
+        next: Option<&str>,
+    ) -> Result<Page<Holder>, AwsError> {
+        self.account.ec2().holders_among(region, instances, next).await
     }
 
     async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {

@@ -2,19 +2,11 @@
 //!
 //! Invariant: wiring and no more. Usage errors end with 1, as all errors do: 2 says that something is broken.
 
-mod cloudtrail;
-#[cfg(test)]
-#[path = "../../aws/src/fake_http.rs"]
-#[allow(dead_code, reason = "what only the other adapters ask of it")]
-mod fake_http;
 mod session;
-mod ssm;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-#[cfg(test)]
-use reprofile_aws::{AwsAccount, Resources};
 use reprofile_command_line::arguments::Arguments;
 use reprofile_command_line::console::{Console, TermStyle};
 use reprofile_command_line::error::Error;

@@ -3,8 +3,6 @@
 //! Invariant: the account is the one that the credentials belong to; AWS was asked. No other file of the command line
 //! names the adapters.
 
-use crate::cloudtrail::CloudTrailApi;
-use crate::ssm::SsmApi;
 use reprofile_aws::{self as aws, AwsAccount, Resources};
 use reprofile_command_line::connect::{Connect, Connected, Identity};
 use reprofile_command_line::error::Error;
@@ -21,14 +19,8 @@ pub(crate) struct Sdk;
 
 impl Connect for Sdk {
     type Account = AwsAccount;
-    type Ssm = SsmApi;
-    type Trail = CloudTrailApi;
 
-    async fn connect(
-        &self,
-        access: &Access,
-        config: Config,
-    ) -> Result<Connected<AwsAccount, SsmApi, CloudTrailApi>, Error> {
+    async fn connect(&self, access: &Access, config: Config) -> Result<Connected<AwsAccount>, Error> {
         let region = access
             .region
             .as_deref()
@@ -40,7 +32,7 @@ impl Connect for Sdk {
         let resources = Resources { table: config.table.as_deref(), ..Resources::default() };
         let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
         let context = Context::new(account, partition, aws, config);
-        Ok(Connected { context, identity, ssm: SsmApi::new(&sdk), trail: CloudTrailApi::new(&sdk) })
+        Ok(Connected { context, identity })
     }
 }
 

@@ -56,6 +56,20 @@ pub enum Format {
     Chat,
 }
 
+/// What Reprofile asks for signs that healed instances use their role again. Each value needs permissions of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString)]
+pub enum Evidence {
+    /// Nothing.
+    #[strum(serialize = "off")]
+    Off,
+    /// Systems Manager: `ssm:DescribeInstanceInformation`.
+    #[strum(serialize = "ssm")]
+    Ssm,
+    /// Also `CloudTrail`: `cloudtrail:LookupEvents`.
+    #[strum(serialize = "ssm+cloudtrail")]
+    SsmAndCloudTrail,
+}
+
 /// The whole configuration. README.md has a table of the variables.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -83,6 +97,8 @@ pub struct Config {
     pub brake: Brake,
     /// Whether a schedule sweeps the account. True unless `REPROFILE_SWEEP_RATE` is `off`.
     pub sweeps: bool,
+    /// What is asked for signs of recovery.
+    pub evidence: Evidence,
 }
 
 /// One error in the configuration.
@@ -146,6 +162,7 @@ impl Config {
             remind: Duration::hours(reader.number("REPROFILE_REMIND_HOURS", 24, 0..=168).into()),
             brake: reader.brake(),
             sweeps: reader.sweeps(),
+            evidence: reader.evidence(),
         };
         reader.refuse_variables_of_later_versions();
         reader.end().map_or(Ok(config), Err)

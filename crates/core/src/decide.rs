@@ -9,5 +9,6 @@ pub mod next_actor;
 pub mod notification;
 pub mod plan;
 pub mod profile_record;
+pub mod recovery;
 pub mod report;
 pub mod successor;

@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod aws_error;
+pub mod credentials;
 pub mod event;
 pub mod glob;
 pub mod model;

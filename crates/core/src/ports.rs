@@ -7,11 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use evidence::{MAX_PINGED, Ssm, Trail};
+
 use crate::decide::profile_record::{AccountRecord, ProfileRecord};
 use crate::domain::aws_error::AwsError;
-use crate::domain::model::{Association, Instance, Profile, Role, Timestamp};
+use crate::domain::model::{Association, Instance, PolicyNames, Profile, Role, Timestamp};
 use crate::domain::names::{AssociationId, InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleName};
 use crate::domain::requeue::Recheck;
+
+mod evidence;
 
 /// One page of a paginated list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +75,15 @@ pub trait Iam {
     /// Every other failure: then it is unknown whether the role exists.
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, AwsError>;
 
+    /// The names of the role's policies: `ListAttachedRolePolicies` and `ListRolePolicies`, to their last pages. `None`
+    /// means `NoSuchEntity`.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAttachedRolePolicies.html>
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRolePolicies.html>
+    ///
+    /// # Errors
+    /// Every other failure: then it is unknown which policies the role has.
+    async fn role_policies(&self, role: &RoleName) -> Result<Option<PolicyNames>, AwsError>;
+
     /// `CreateInstanceProfile`, with path and tags. Attempted once.
     ///
     /// # Errors
@@ -116,6 +129,15 @@ pub trait Ec2 {
         instances: &[InstanceId],
         next: Option<&str>,
     ) -> Result<Page<Instance>, AwsError>;
+
+    /// A page of `DescribeInstances` for `instances`, as [`Ec2::instances`], of which those that hold an instance profile
+    /// are given, with it.
+    async fn holders_among(
+        &self,
+        region: &Region,
+        instances: &[InstanceId],
+        next: Option<&str>,
+    ) -> Result<Page<Holder>, AwsError>;
 
     /// A page of `DescribeInstances`, filtered by the ARN of the instance profile. EC2 compares ARNs with regard to
     /// case. `arns` has [`MAX_FILTER_VALUES`] ARNs at most, of [`MAX_FILTER_LENGTH`] characters at most; for an empty
@@ -252,6 +274,10 @@ pub trait Account {
     type Table: Table;
     /// The queue that delivers rechecks.
     type Queue: Queue;
+    /// The account's Systems Manager, in every region.
+    type Ssm: Ssm;
+    /// The account's CloudTrail, in every region.
+    type Trail: Trail;
     /// The clock that all decisions go by.
     type Clock: Clock;
 
@@ -265,6 +291,10 @@ pub trait Account {
     fn table(&self) -> Option<&Self::Table>;
     /// The queue for rechecks. `None`: alerts are sent at once, and there are no rechecks.
     fn queue(&self) -> Option<&Self::Queue>;
+    /// The account's Systems Manager, in every region.
+    fn ssm(&self) -> &Self::Ssm;
+    /// The account's CloudTrail, in every region.
+    fn trail(&self) -> &Self::Trail;
     /// The clock that all decisions go by.
     fn clock(&self) -> &Self::Clock;
 }

@@ -14,6 +14,7 @@ pub mod pages;
 mod phases;
 pub mod pipeline;
 mod publish;
+mod recovery;
 pub mod regions;
 mod requeue;
 pub mod succession;

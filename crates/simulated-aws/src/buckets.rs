@@ -3,7 +3,9 @@
 //! Invariant: a call needs a whole token. An empty bucket answers `RequestLimitExceeded` and loses nothing.
 //! <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>: non-mutating 100, refilled by 20
 //! a second; mutating 50 and 5; Associate- and DisassociateIamInstanceProfile 100 and 5. IAM publishes no rate and says
-//! `Throttling`. Topic, table (on demand) and queue allow more calls than one function makes, so they have no bucket.
+//! `Throttling`. CloudTrail allows two look-ups
+//! a second. Topic, table (on demand), queue and Systems Manager allow more calls than one function makes, so they have no
+//! bucket.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +33,8 @@ fn limit(kind: Kind, iam: Option<(u32, u32)>) -> Option<(u32, u32)> {
         Kind::Mutate => Some((50, 5)),
         Kind::Attach => Some((100, 5)),
         Kind::IamRead | Kind::IamWrite => iam,
-        Kind::Publish | Kind::Table | Kind::Send => None,
+        Kind::Trail => Some((2, 2)),
+        Kind::Publish | Kind::Table | Kind::Send | Kind::Ssm => None,
     }
 }
 
@@ -54,10 +57,10 @@ impl Buckets {
         level.at = now;
         // A millionth short is rounding, not an empty bucket.
         if level.tokens < 1.0 - 1e-6 {
-            return Err(if is_iam {
-                ("Throttling", "Rate exceeded")
-            } else {
-                ("RequestLimitExceeded", "Request limit exceeded.")
+            return Err(match kind {
+                _ if is_iam => ("Throttling", "Rate exceeded"),
+                Kind::Trail => ("ThrottlingException", "Rate exceeded"),
+                _ => ("RequestLimitExceeded", "Request limit exceeded."),
             });
         }
         level.tokens -= 1.0;

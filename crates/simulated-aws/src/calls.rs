@@ -53,6 +53,10 @@ pub(super) enum Kind {
     Table,
     /// Sends a message to the queue.
     Send,
+    /// Asks Systems Manager.
+    Ssm,
+    /// Asks CloudTrail.
+    Trail,
 }
 
 operations! {
@@ -67,6 +71,11 @@ operations! {
     ListInstanceProfiles "iam:ListInstanceProfiles" IamRead,
     ListInstanceProfilesForRole "iam:ListInstanceProfilesForRole" IamRead,
     GetRole "iam:GetRole" IamRead,
+    ListAttachedRolePolicies "iam:ListAttachedRolePolicies" IamRead,
+    ListRolePolicies "iam:ListRolePolicies" IamRead,
+    AttachRolePolicy "iam:AttachRolePolicy" IamWrite,
+    DetachRolePolicy "iam:DetachRolePolicy" IamWrite,
+    PutRolePolicy "iam:PutRolePolicy" IamWrite,
     DescribeRegions "ec2:DescribeRegions" Describe,
     DescribeInstances "ec2:DescribeInstances" Describe,
     DescribeIamInstanceProfileAssociations "ec2:DescribeIamInstanceProfileAssociations" Describe,
@@ -82,6 +91,8 @@ operations! {
     PutItem "dynamodb:PutItem" Table,
     Query "dynamodb:Query" Table,
     SendMessage "sqs:SendMessage" Send,
+    DescribeInstanceInformation "ssm:DescribeInstanceInformation" Ssm,
+    LookupEvents "cloudtrail:LookupEvents" Trail,
 }
 
 /// A call that came through a port.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use futures_util::stream::FuturesUnordered;
+use reprofile_core::domain::event::CallName;
 use reprofile_core::domain::model::Timestamp;
 use reprofile_core::ports::Clock;
 use serde_json::{Value, json};
@@ -205,7 +206,8 @@ impl<'a> Deployment<'a> {
     /// The rule, which moves the events of successful calls from the trail to the queue.
     fn take_in(&mut self) {
         for (at, event) in self.aws.take_timed_events() {
-            if event["detail"].get("errorCode").is_some() || self.one_in(self.pace.lose_one_in) {
+            let is_meant = event["detail"]["eventName"].as_str().is_some_and(|name| name.parse::<CallName>().is_ok());
+            if !is_meant || event["detail"].get("errorCode").is_some() || self.one_in(self.pace.lose_one_in) {
                 continue;
             }
             let jitter = u64::try_from(self.pace.trail_jitter.as_millis()).unwrap();

@@ -124,6 +124,23 @@ impl Ec2 for AwsModel {
         .await
     }
 
+    async fn holders_among(
+        &self,
+        region: &Region,
+        instances: &[InstanceId],
+        next: Option<&str>,
+    ) -> Result<Page<Holder>, AwsError> {
+        let operation = Operation::DescribeInstances;
+        self.call(operation, Some(region), subject(Some(instances)), || {
+            check_filter(operation, "instance-id", instances.len())?;
+            let rows =
+                self.shown_holders(region).into_iter().filter(|(id, _)| instances.iter().any(|one| one.as_str() == id));
+            let page = self.ec2_page(operation, region, Some(instances), next, rows.collect())?;
+            Ok(Page { items: page.items.into_iter().flatten().collect(), next: page.next })
+        })
+        .await
+    }
+
     async fn holders(&self, region: &Region, arns: &[String], next: Option<&str>) -> Result<Page<Holder>, AwsError> {
         let operation = Operation::DescribeInstances;
         self.call(operation, Some(region), arns.join(" "), || {

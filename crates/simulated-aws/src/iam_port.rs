@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Profile, Role};
+use reprofile_core::domain::model::{PolicyNames, Profile, Role};
 use reprofile_core::domain::names::{Path, ProfileName, RoleName};
 use reprofile_core::ports::{Clock, Iam, Page};
 
@@ -99,6 +99,19 @@ impl Iam for AwsModel {
             Ok(role.map(|role| role.shown(self.reader())))
         })
         .await
+    }
+
+    async fn role_policies(&self, role: &RoleName) -> Result<Option<PolicyNames>, AwsError> {
+        let read = || {
+            let iam = self.iam_as_read();
+            let role = iam.role(role).ok().filter(|found| self.finds(role.as_str(), found.name.as_str()));
+            Ok(role.map(|role| role.policies.clone()))
+        };
+        let Some(policies) = self.call(Operation::ListAttachedRolePolicies, None, role.to_string(), read).await? else {
+            return Ok(None);
+        };
+        let inline = self.call(Operation::ListRolePolicies, None, role.to_string(), read).await?;
+        Ok(inline.map(|later| PolicyNames { inline: later.inline, ..policies }))
     }
 
     async fn create_instance_profile(

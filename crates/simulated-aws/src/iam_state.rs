@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use reprofile_core::domain::model::{Profile, Role, Timestamp};
+use reprofile_core::domain::model::{PolicyNames, Profile, Role, Timestamp};
 use reprofile_core::domain::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
 use reprofile_core::domain::trust_policy::{self, Verdict};
 
@@ -26,6 +26,7 @@ pub(super) struct RoleRecord {
     pub(super) created: Timestamp,
     /// The trust policy, URL-encoded JSON.
     pub(super) policy: String,
+    pub(super) policies: PolicyNames,
 }
 
 /// The account and the time of a read, by which trust policies are judged.
@@ -39,7 +40,14 @@ impl RoleRecord {
     /// The role as IAM returns it, with the verdict on its trust policy.
     pub(super) fn shown(&self, by: Reader) -> Role {
         let Verdict { trust, part } = trust_policy::of_policy(&self.policy, by.account, by.now);
-        Role { name: self.name.clone(), id: self.id.clone(), created: self.created, trust, trust_part: part }
+        Role {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            id: self.id.clone(),
+            created: self.created,
+            trust,
+            trust_part: part,
+        }
     }
 }
 
@@ -106,11 +114,28 @@ impl IamState {
     }
 
     pub(super) fn delete_role(&mut self, name: &RoleName) -> Result<(), Refusal> {
-        self.role(name)?;
+        let policies = &self.role(name)?.policies;
+        if !policies.attached.is_empty() {
+            return Err(("DeleteConflict", "Cannot delete entity, must detach all policies first.".to_owned()));
+        }
+        if !policies.inline.is_empty() {
+            return Err(("DeleteConflict", "Cannot delete entity, must delete policies first.".to_owned()));
+        }
         if self.profiles().any(|profile| profile.role.as_ref().is_some_and(|held| held.name == *name)) {
             return Err(still_held());
         }
         self.roles.remove(name);
+        Ok(())
+    }
+
+    /// Changes the policies of a role.
+    pub(super) fn change_policies(
+        &mut self,
+        name: &RoleName,
+        change: impl FnOnce(&mut PolicyNames),
+    ) -> Result<(), Refusal> {
+        self.role(name)?;
+        self.roles.entry(name.clone()).and_modify(|role| change(&mut Rc::make_mut(role).policies));
         Ok(())
     }
 

@@ -42,6 +42,18 @@ impl InstanceRow {
         self.states.iter().rev().find(|(since, _)| *since <= at).unwrap().1
     }
 
+    /// Until when it has run without a stop, if it ran at that moment.
+    pub(super) fn runs_until(&self, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        if from < self.launched {
+            return self.runs_until(self.launched, now);
+        }
+        if self.state(from) != InstanceState::Running {
+            return None;
+        }
+        let stop = self.states.iter().find(|(since, state)| *since > from && *state != InstanceState::Running);
+        Some(stop.map_or(now, |(since, _)| *since))
+    }
+
     /// Enters one state now, and the next one later.
     pub(super) fn pass(&mut self, now: Timestamp, through: InstanceState, takes: Duration, to: InstanceState) {
         self.states.retain(|(since, _)| *since <= now);

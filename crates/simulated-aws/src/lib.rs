@@ -12,6 +12,7 @@
 //! | `instances`, `associations`, `people_in_ec2`, `ec2_port` | EC2: the same, in every region |
 //! | `propagation` | how late a region of EC2 learns of changes in IAM |
 //! | `topic`, `table`, `queue` | SNS, DynamoDB, SQS |
+//! | `ssm`, `lookup_events` | the agents of Systems Manager, CloudTrail's event history |
 //! | `calls`, `buckets`, `faults`, `pages`, `kills` | shared by all calls: records, rate limits, faults, pages, kills |
 //! | `deeds` | the changes that Reprofile made |
 //! | `deployment`, `function` | Reprofile deployed: rule, queue, schedule and function, in virtual time |
@@ -48,6 +49,7 @@ mod iam_state;
 mod ids;
 mod instances;
 mod kills;
+mod lookup_events;
 mod pages;
 mod people_in_ec2;
 mod people_in_iam;
@@ -55,6 +57,7 @@ mod propagation;
 mod queue;
 mod scenario;
 mod settings;
+mod ssm;
 mod table;
 mod topic;
 
@@ -119,6 +122,9 @@ struct World {
     pages: RefCell<pages::Pages>,
     table: RefCell<table::Items>,
     queue: RefCell<queue::Messages>,
+    agents: RefCell<ssm::Agents>,
+    /// The records of EC2's calls of AssumeRole.
+    assumed: RefCell<Vec<lookup_events::Recorded>>,
     kills: kills::Kills,
     /// Wakes a deployment, because the trail has an event or the queue has a message.
     changed: tokio::sync::Notify,
@@ -158,6 +164,8 @@ impl AwsModel {
             pages: RefCell::default(),
             table: RefCell::default(),
             queue: RefCell::default(),
+            agents: RefCell::default(),
+            assumed: RefCell::default(),
             kills: kills::Kills::default(),
             changed: tokio::sync::Notify::new(),
         };
@@ -215,6 +223,8 @@ impl Account for AwsModel {
     type Topic = Self;
     type Table = Self;
     type Queue = Self;
+    type Ssm = Self;
+    type Trail = Self;
     type Clock = Self;
 
     fn iam(&self) -> &Self {
@@ -235,6 +245,14 @@ impl Account for AwsModel {
 
     fn queue(&self) -> Option<&Self> {
         self.has_queue.then_some(self)
+    }
+
+    fn ssm(&self) -> &Self {
+        self
+    }
+
+    fn trail(&self) -> &Self {
+        self
     }
 
     fn clock(&self) -> &Self {

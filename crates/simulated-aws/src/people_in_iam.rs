@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Timestamp, Trust};
+use reprofile_core::domain::model::{PolicyNames, Timestamp, Trust};
 use reprofile_core::domain::names::{Malformed, Path, ProfileId, ProfileName, RoleId, RoleName};
 use reprofile_core::ports::Clock;
 use serde_json::{Value, json};
@@ -104,7 +104,14 @@ impl AwsModel {
                 "path": path, "roleName": name, "roleId": id, "createDate": create_date(now),
                 "arn": format!("arn:{}:iam::{}:role{path}{name}", self.world.partition, self.world.account),
             }});
-            iam.create_role(RoleRecord { path, name, id: id.clone(), created: now, policy })?;
+            iam.create_role(RoleRecord {
+                path,
+                name,
+                id: id.clone(),
+                created: now,
+                policy,
+                policies: PolicyNames::default(),
+            })?;
             Ok((id, shown))
         })
     }
@@ -128,6 +135,39 @@ impl AwsModel {
         let parameters = json!({ "roleName": role, "policyDocument": policy });
         self.change(Operation::UpdateAssumeRolePolicy, &parameters, |iam, _| {
             iam.update_trust(&checked(RoleName::new(role))?, &policy)?;
+            Ok(((), Value::Null))
+        })
+    }
+
+    /// `AttachRolePolicy`, of an AWS managed policy.
+    pub fn attach_role_policy(&self, role: &str, policy: &str) -> Result<(), AwsError> {
+        self.change_policies(Operation::AttachRolePolicy, role, |policies| {
+            policies.attached.insert(policy.to_owned());
+        })
+    }
+
+    /// `DetachRolePolicy`.
+    pub fn detach_role_policy(&self, role: &str, policy: &str) -> Result<(), AwsError> {
+        self.change_policies(Operation::DetachRolePolicy, role, |policies| {
+            policies.attached.remove(policy);
+        })
+    }
+
+    /// `PutRolePolicy`: an inline policy.
+    pub fn put_role_policy(&self, role: &str, policy: &str) -> Result<(), AwsError> {
+        self.change_policies(Operation::PutRolePolicy, role, |policies| {
+            policies.inline.insert(policy.to_owned());
+        })
+    }
+
+    fn change_policies(
+        &self,
+        operation: Operation,
+        role: &str,
+        change: impl FnOnce(&mut PolicyNames),
+    ) -> Result<(), AwsError> {
+        self.change(operation, &json!({ "roleName": role }), |iam, _| {
+            iam.change_policies(&checked(RoleName::new(role))?, change)?;
             Ok(((), Value::Null))
         })
     }
@@ -194,8 +234,8 @@ impl AwsModel {
         })
     }
 
-    /// The console's "Delete role": takes the role out of every profile, deletes the profile of the same name, and
-    /// deletes the role. A second passes between two calls.
+    /// The console's "Delete role": takes the role out of every profile, deletes the profile of the same name, takes
+    /// its policies off, and deletes the role. A second passes between two calls.
     pub async fn console_delete_role(&self, name: &str) -> Result<(), AwsError> {
         let role = RoleName::new(name).unwrap();
         let holds = |profile: &&ProfileRecord| profile.role.as_ref().is_some_and(|held| held.name == role);
@@ -208,6 +248,10 @@ impl AwsModel {
         if holders.iter().any(|profile| profile.eq_ignore_ascii_case(name)) {
             self.delete_instance_profile(name)?;
             sleep(CONSOLE_STEP).await;
+        }
+        let has_policies = |role: &RoleRecord| role.policies != PolicyNames::default();
+        if self.world.iam.borrow().latest().role(&role).is_ok_and(has_policies) {
+            self.change_policies(Operation::DetachRolePolicy, name, |policies| *policies = PolicyNames::default())?;
         }
         self.delete_role(name)
     }

@@ -99,6 +99,11 @@ impl AwsModel {
         self.world.changed.notify_one();
     }
 
+    /// `PurgeQueue`: every message in the queue is lost.
+    pub fn purge_queue(&self) {
+        self.world.queue.borrow_mut().waiting.clear();
+    }
+
     /// The number of messages that can be received now.
     pub fn deliverable(&self) -> usize {
         let now = self.now();

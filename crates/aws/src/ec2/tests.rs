@@ -241,6 +241,22 @@ async fn holders_of_a_profile_are_asked_by_arn_and_bear_what_ec2_holds() {
 }
 
 #[tokio::test]
+async fn holders_among_instances_are_asked_by_id_and_those_without_a_profile_left_out() {
+    let holder = format!(
+        "<instanceId>i-00000000000000001</instanceId><instanceState><name>running</name></instanceState>
+         <iamInstanceProfile><arn>{ARN}</arn><id>AIPAEXAMPLE1111111111</id></iamInstanceProfile>"
+    );
+    let other = "<instanceId>i-00000000000000002</instanceId><instanceState><name>running</name></instanceState>";
+    let http = FakeHttp::answering([instances(&[&[holder.as_str(), other]])]);
+    let page = http.account().ec2().holders_among(&region(), &ids(2), None).await.unwrap();
+    let [only] = page.items.try_into().unwrap();
+    assert_eq!((only.instance.id.as_str(), only.arn.to_string().as_str()), ("i-00000000000000001", ARN));
+    let form = &http.only().form;
+    assert!(form.contains("Filter.1.Name=instance-id") && form.contains("Filter.1.Value.2="), "{form}");
+    assert_eq!(FakeHttp::default().account().ec2().holders_among(&region(), &[], None).await.unwrap().items, []);
+}
+
+#[tokio::test]
 async fn an_association_says_when_its_state_changed_where_ec2_does() {
     let dated = association_fields("iip-assoc-00000000000000001", "i-00000000000000001", "associating", ARN)
         + "<timestamp>2026-11-25T09:00:00.000Z</timestamp>";

@@ -286,3 +286,44 @@ async fn the_accounts_alias_is_read_once_and_a_refusal_counts_as_none() {
     assert_eq!(alias(query_error(403, "AccessDenied", "no")).await, None);
     assert_eq!(alias(query_error(503, "ServiceUnavailable", "no")).await, None);
 }
+
+fn policies(operation: &str, list: &str, rows: &[&str], marker: Option<&str>) -> Answer {
+    let rows: String = rows.iter().map(|row| format!("<member>{row}</member>")).collect();
+    let more = marker.map_or("<IsTruncated>false</IsTruncated>".to_owned(), |marker| {
+        format!("<IsTruncated>true</IsTruncated><Marker>{marker}</Marker>")
+    });
+    ok(&format!(
+        r#"<{operation}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><{operation}Result>
+           <{list}>{rows}</{list}>{more}</{operation}Result></{operation}Response>"#
+    ))
+}
+
+fn attached(name: &str) -> String {
+    format!("<PolicyName>{name}</PolicyName><PolicyArn>arn:aws:iam::aws:policy/{name}</PolicyArn>")
+}
+
+#[tokio::test]
+async fn the_policies_of_a_role_are_read_by_name_to_the_last_page() {
+    let list = "ListAttachedRolePolicies";
+    let http = FakeHttp::answering([
+        policies(list, "AttachedPolicies", &[&attached("AmazonSSMManagedInstanceCore")], Some("m")),
+        policies(list, "AttachedPolicies", &[&attached("CloudWatchAgentServerPolicy")], None),
+        policies("ListRolePolicies", "PolicyNames", &["read-config"], None),
+    ]);
+    let read = http.account().iam().role_policies(&RoleName::new("web-role").unwrap()).await.unwrap().unwrap();
+    assert_eq!(Vec::from_iter(read.attached), ["AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy"]);
+    assert_eq!(Vec::from_iter(read.inline), ["read-config"]);
+    assert!(http.sent()[1].form.contains("Marker=m"), "{}", http.sent()[1].form);
+}
+
+#[tokio::test]
+async fn the_policies_of_a_role_that_does_not_exist_are_none_and_a_refusal_is_an_error() {
+    let role = RoleName::new("web-role").unwrap();
+    let http = FakeHttp::answering([query_error(404, "NoSuchEntity", "The role with name web-role cannot be found.")]);
+    assert_eq!(http.account().iam().role_policies(&role).await, Ok(None));
+    let denied = query_error(403, "AccessDenied", "not authorized to perform: iam:ListRolePolicies");
+    let empty = policies("ListAttachedRolePolicies", "AttachedPolicies", &[], None);
+    let http = FakeHttp::answering([empty, denied]);
+    let error = http.account().iam().role_policies(&role).await.unwrap_err();
+    assert_eq!((error.operation, error.reason), ("iam:ListRolePolicies", ErrorKind::Denied));
+}

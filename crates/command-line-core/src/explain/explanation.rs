@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use super::history::History;
-use crate::evidence::Ping;
 use crate::preview::Preview;
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::alert::plain::{SHORT, code, quoted};
@@ -14,6 +13,7 @@ use reprofile_core::decide::plan::Level;
 use reprofile_core::decide::report::{ReconcileReport, UnreadRegion};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::Affected;
+use reprofile_core::domain::model::Ping;
 use reprofile_core::domain::names::{InstanceId, Region};
 
 /// How many instances are listed.

@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::Value;
 use time::Duration;
 
-use crate::evidence::Trail;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::{self, CallName, Change, Event, Payload, Subject, Trigger, What};
 use reprofile_core::domain::model::{Affected, Case, Timestamp};
 use reprofile_core::domain::names::{ProfileId, ProfileName, Region, RoleName};
+use reprofile_core::ports::Trail;
 
 /// How far CloudTrail's event history goes back.
 const KEPT: Duration = Duration::days(90);

@@ -5,12 +5,12 @@
 //! <https://docs.aws.amazon.com/systems-manager/latest/userguide/fleet-manager-default-host-management-configuration.html>
 
 use super::explanation::{Explanation, INSTANCES, home, name};
-use crate::evidence::PingStatus;
 use reprofile_core::alert::actions_taken::refusal;
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::plain::{code, count, minute};
 use reprofile_core::alert::trust;
 use reprofile_core::domain::aws_error::{AwsError, ErrorKind};
+use reprofile_core::domain::model::PingStatus;
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Trust};
 
 /// What SSM says of one instance.

@@ -4,6 +4,7 @@
 //! besides the call; the Lambda's rows are those of `template.yaml`. Tests hold both.
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 
+use reprofile_core::config::Evidence;
 use reprofile_core::decide::plan::Level;
 
 /// One statement of a policy.
@@ -21,6 +22,8 @@ pub(super) struct Grant {
     pub(super) level: Level,
     /// Who needs it.
     pub(super) user: User,
+    /// Where the function needs it only for signs of recovery: from which `Evidence` on.
+    pub(super) evidence: Option<Evidence>,
     /// What it is for.
     pub(super) why: &'static str,
 }
@@ -93,11 +96,11 @@ const fn grant(
     resource: Resource,
     why: &'static str,
 ) -> Grant {
-    Grant { sid, actions, resource, to_ec2_only: false, level, user, why }
+    Grant { sid, actions, resource, to_ec2_only: false, level, user, evidence: None, why }
 }
 
 /// All of them, in the order of the template.
-pub(super) const GRANTS: [Grant; 20] = [
+pub(super) const GRANTS: [Grant; 21] = [
     grant(
         User::Lambda,
         Level::Alert,
@@ -157,6 +160,34 @@ pub(super) const GRANTS: [Grant; 20] = [
     grant(
         User::Lambda,
         Level::Alert,
+        "ListPoliciesOfRoles",
+        &["iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+        Resource::Roles,
+        "remembers which policies a role has, by name, to report those that it comes back without",
+    ),
+    Grant {
+        sid: "SeeWhatSsmSees",
+        actions: &["ssm:DescribeInstanceInformation"],
+        resource: Resource::Everything,
+        to_ec2_only: false,
+        level: Level::Alert,
+        user: User::Both,
+        evidence: Some(Evidence::Ssm),
+        why: "sees whether the Systems Manager agent of an instance reports; SSM offers no narrower resource for it",
+    },
+    Grant {
+        sid: "LookUpEvents",
+        actions: &["cloudtrail:LookupEvents"],
+        resource: Resource::Everything,
+        to_ec2_only: false,
+        level: Level::Alert,
+        user: User::Both,
+        evidence: Some(Evidence::SsmAndCloudTrail),
+        why: "sees who changed a profile or its role, and when EC2 took credentials; CloudTrail offers no narrower resource for it",
+    },
+    grant(
+        User::Lambda,
+        Level::Alert,
         "RememberProfilesAndIncidents",
         &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         Resource::Table,
@@ -196,22 +227,6 @@ pub(super) const GRANTS: [Grant; 20] = [
         "shows the account's alias beside its number, and does without; IAM offers no narrower resource for it",
     ),
     grant(
-        User::Cli,
-        Level::Alert,
-        "SeeWhatSsmSees",
-        &["ssm:DescribeInstanceInformation"],
-        Resource::Everything,
-        "for explain alone, which does without: whether SSM sees an instance",
-    ),
-    grant(
-        User::Cli,
-        Level::Alert,
-        "LookUpWhoDidIt",
-        &["cloudtrail:LookupEvents"],
-        Resource::Everything,
-        "for explain --history alone: who changed a profile or its role; CloudTrail offers no narrower resource for it",
-    ),
-    grant(
         User::Both,
         Level::Reassociate,
         "ReassociateRunningInstances",
@@ -234,6 +249,7 @@ pub(super) const GRANTS: [Grant; 20] = [
         to_ec2_only: true,
         level: Level::Reassociate,
         user: User::Both,
+        evidence: None,
         why: "EC2 asks for it on the role inside the profile when an instance is re-associated; name fewer roles where you can",
     },
     grant(

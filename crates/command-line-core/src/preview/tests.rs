@@ -7,7 +7,7 @@ use super::*;
 use reprofile_core::decide::plan::Level;
 use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::{Association, AssociationState, Hold, Instance, InstanceState, Trust};
-use reprofile_core::domain::names::{AssociationId, InstanceId, Region, RoleId};
+use reprofile_core::domain::names::{AssociationId, InstanceId, Path, Region, RoleId};
 
 const NOW: Timestamp = datetime!(2026-11-21 13:00:00 UTC);
 const LIVE: &str = "AIPAEXAMPLEEXAMPLE002";
@@ -15,7 +15,14 @@ const HELD: [&str; 2] = ["AIPAEXAMPLEEXAMPLE001", LIVE];
 const ROLES: [&str; 2] = ["AROAEXAMPLEEXAMPLE001", "AROAEXAMPLEEXAMPLE002"];
 
 fn role(name: &str, id: &str, trust: Trust) -> Role {
-    Role { name: RoleName::new(name).unwrap(), id: RoleId::new(id).unwrap(), created: NOW, trust, trust_part: None }
+    Role {
+        name: RoleName::new(name).unwrap(),
+        path: Path::root(),
+        id: RoleId::new(id).unwrap(),
+        created: NOW,
+        trust,
+        trust_part: None,
+    }
 }
 
 fn any_role() -> impl Strategy<Value = Role> {

@@ -110,7 +110,9 @@ pub fn server_of_loss(loss: &Loss) -> Server {
     new_server(loss.name.as_deref(), &loss.instance, &loss.region, loss.state)
 }
 
-fn new_server(name: Option<&str>, id: &InstanceId, region: &Region, state: InstanceState) -> Server {
+/// An instance as people know it, from its parts.
+#[must_use]
+pub fn new_server(name: Option<&str>, id: &InstanceId, region: &Region, state: InstanceState) -> Server {
     Server {
         name: quoted(name.unwrap_or_default(), SHORT, "(no name)"),
         id: code(id),

@@ -40,6 +40,21 @@ impl Home {
             .map(|command| format!("aws iam {command} --region {} {name} --output text", self.0))
     }
 
+    /// Attaches a managed policy by its name, of the account or of AWS; `None` for a name that a command cannot hold.
+    #[must_use]
+    pub fn attach_policy(&self, role: &RoleName, policy: &str) -> Option<String> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.-".contains(&b);
+        if policy.is_empty() || !policy.bytes().all(is_plain) {
+            return None;
+        }
+        let home = &self.0;
+        let name = flag("--role-name", role.as_str());
+        let arn = format!(
+            "aws iam list-policies --region {home} --query \"Policies[?PolicyName=='{policy}'].Arn\" --output text"
+        );
+        Some(format!("aws iam attach-role-policy --region {home} {name} --policy-arn $({arn})"))
+    }
+
     /// What IAM has under the name: its id, and its role.
     #[must_use]
     pub fn show_profile(&self, profile: &ProfileName) -> String {
@@ -203,6 +218,13 @@ pub fn list(region: &Region, profile: &ProfileName) -> String {
          IamInstanceProfile.Arn]' --output text | grep -i '/{profile}$'",
         ec2("describe-iam-instance-profile-associations", region)
     )
+}
+
+/// Reboots instances of a region.
+#[must_use]
+pub fn reboot(region: &Region, instances: &[&InstanceId]) -> String {
+    let ids: Vec<&str> = instances.iter().map(|id| id.as_str()).collect();
+    format!("{} --instance-ids {}", ec2("reboot-instances", region), ids.join(" "))
 }
 
 fn ec2(command: &str, region: &Region) -> String {

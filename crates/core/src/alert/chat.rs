@@ -14,7 +14,7 @@ use super::facts::Facts;
 use super::letter::Letter;
 use super::plain::{code, shorten};
 use super::subject::summary;
-use crate::domain::names::{InstanceId, Region};
+use crate::domain::names::{AccountId, InstanceId, Region};
 
 /// Characters, by the page's parameter table.
 const TITLE: usize = 250;
@@ -128,11 +128,16 @@ fn resources(facts: &Facts) -> Vec<String> {
 /// however its name is spelled. FNV-1a, as the standard library's hashes differ from version to version.
 fn thread_id(facts: &Facts) -> String {
     let incident = facts.notification.incident.as_ref().map(|incident| incident.id.as_str());
-    let name = incident.unwrap_or(facts.report.profile.as_str()).to_ascii_lowercase();
+    thread(&facts.report.account, incident.unwrap_or(facts.report.profile.as_str()))
+}
+
+/// The thread of an incident.
+pub(super) fn thread(account: &AccountId, incident: &str) -> String {
+    let name = incident.to_ascii_lowercase();
     let hash = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("reprofile-{}-{hash:016x}", facts.report.account)
+    format!("reprofile-{account}-{hash:016x}")
 }
 
 /// What fits of what to ask, the steps and what follows, and the commands that do not fit.

@@ -6,7 +6,7 @@
 use crate::decide::losses::Losses;
 use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, Severity, may_run};
-use crate::decide::notification::Notification;
+use crate::decide::notification::{LostPolicies, Notification};
 use crate::decide::report::{Failure, InstanceReport, Outcome, ReconcileReport, Skipped, Status};
 use crate::domain::aws_error::ErrorKind;
 use crate::domain::event::{CallName, Change, Subject};
@@ -124,6 +124,12 @@ impl<'a> Facts<'a> {
     pub fn case(&self) -> Case {
         let of_incident = self.losses.case().filter(|_| self.is_over());
         of_incident.unwrap_or_else(|| self.notification.case())
+    }
+
+    /// The role that was created again, and the policies that it lacks since.
+    #[must_use]
+    pub fn lost_policies(&self) -> Option<(&'a RoleName, &'a LostPolicies)> {
+        self.role().zip(self.notification.lost_policies.as_ref())
     }
 
     /// The profile as IAM has it; `None` where it has none.

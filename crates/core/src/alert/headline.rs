@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{clock, code, count, lasted, listed};
-use super::{reasons, who};
+use super::{policies, reasons, who};
 use crate::decide::losses::{Ending, Since};
 use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, may_run};
@@ -196,7 +196,9 @@ fn how_it_ended(facts: &Facts) -> String {
     let terminated = |how: &Ending| matches!(how, Ending::Terminated);
     let ended =
         facts.losses.listed.iter().filter_map(|loss| loss.end.as_ref()).filter(|end| terminated(&end.how)).count();
-    let nothing_to_do = "Nothing to do, unless software there still fails.";
+    let lost =
+        facts.lost_policies().map(|(role, lost)| format!("{} You have to look.", policies::sentence(role, lost)));
+    let nothing_to_do = lost.as_deref().unwrap_or("Nothing to do, unless software there still fails.");
     let how = match facts.status {
         Status::Resolved if ended == all => {
             let were = if all == 1 { "It was" } else { "They were" };

@@ -9,7 +9,7 @@ use super::aws_cli::{self, Home};
 use super::document::NextStep;
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{code, count};
-use super::who;
+use super::{policies, who};
 use crate::decide::iam_repair::lacks_something;
 use crate::decide::next_actor::NextActor;
 use crate::decide::plan::Blocker;
@@ -25,7 +25,8 @@ const ONE_BY_ONE: usize = 3;
 #[must_use]
 pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<NextStep> {
     if facts.is_over() {
-        return recover(facts).into_iter().collect();
+        let lost = facts.lost_policies().map(|(role, lost)| policies::step(&home(facts), role, lost));
+        return lost.into_iter().chain(recover(facts)).collect();
     }
     if facts.next != NextActor::Person {
         return Vec::new();

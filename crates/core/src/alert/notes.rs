@@ -8,6 +8,7 @@ use super::document::{Line, Section};
 use super::facts::{Facts, Standing};
 use super::next_steps::{home, regions};
 use super::plain::{code, count};
+use super::policies;
 use super::what_happened::unsure_trust;
 use crate::decide::report::UnreadRegion;
 use crate::domain::model::{Case, Trust};
@@ -61,7 +62,8 @@ fn more_regions(all: usize, most: usize) -> Option<Line> {
 /// What else follows.
 #[must_use]
 pub fn notes(facts: &Facts) -> Vec<Line> {
-    [recreated(facts), launches(facts), unsure_trust(facts), new_role(facts)]
+    let lost = facts.lost_policies().map(|(role, lost)| policies::detail(role, lost));
+    [lost, recreated(facts), launches(facts), unsure_trust(facts), new_role(facts)]
         .into_iter()
         .flatten()
         .map(Line::Item)

@@ -6,6 +6,7 @@ use super::facts::Facts;
 use super::plain::{clock, count, plain, shorten};
 use crate::decide::next_actor::NextActor;
 use crate::decide::report::Status;
+use crate::domain::names::{AccountId, ProfileName};
 
 /// The longest subject that SNS takes ("less than 100 characters" of printable ASCII); a longer one makes Publish fail.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
@@ -16,10 +17,15 @@ const NAME: usize = 19;
 
 /// The subject: status and profile first, then the first wording that leaves room for the profile's name.
 pub(super) fn subject(facts: &Facts) -> String {
-    let before = format!("[Reprofile] {} ", facts.status.as_str());
-    let name = facts.report.profile.as_str();
+    fitted(facts.status.as_str(), &facts.report.profile, &wordings(facts), &facts.report.account)
+}
+
+/// Status and profile, and the first of the wordings (the longest first) that leaves room for the profile's name.
+pub(super) fn fitted(status: &str, profile: &ProfileName, wordings: &[String], account: &AccountId) -> String {
+    let before = format!("[Reprofile] {status} ");
+    let name = profile.as_str();
     let room = |after: &str| SUBJECT.saturating_sub(before.len() + after.len());
-    let afters = wordings(facts).map(|words| format!(": {words} ({})", facts.report.account));
+    let afters: Vec<String> = wordings.iter().map(|words| format!(": {words} ({account})")).collect();
     let leaves_room = |after: &&String| room(after) >= name.len().min(NAME);
     let after = afters.iter().find(leaves_room).unwrap_or(&afters[afters.len() - 1]);
     format!("{before}{}{after}", shorten(name, room(after)))

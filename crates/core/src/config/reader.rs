@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use time::Duration;
 
-use super::{Attended, Format, InvalidConfig, Regions, TopicArn, Wrong};
+use super::{Attended, Evidence, Format, InvalidConfig, Regions, TopicArn, Wrong};
 use crate::decide::iam_repair::Brake;
 use crate::decide::plan::Level;
 use crate::domain::glob::Globs;
@@ -131,6 +131,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             "an https address of at most 500 characters, such as https://wiki.example.com/reprofile",
         );
         None
+    }
+
+    pub(super) fn evidence(&mut self) -> Evidence {
+        const EVIDENCE: &str = "REPROFILE_EVIDENCE";
+        let Some(value) = self.get(EVIDENCE) else { return Evidence::Ssm };
+        value.parse().unwrap_or_else(|_| {
+            self.refuse(EVIDENCE, value, "allowed are off, ssm and ssm+cloudtrail");
+            Evidence::Ssm
+        })
     }
 
     pub(super) fn format(&mut self) -> Format {

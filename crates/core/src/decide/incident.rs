@@ -12,6 +12,7 @@ use crate::decide::iam_repair::{IamRepaired, Reading};
 use crate::decide::losses::{Count, Losses};
 use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::plan::Action;
+use crate::decide::recovery::HealedRunning;
 use crate::decide::report::{InstanceReport, Outcome, Status};
 use crate::domain::event::Change;
 use crate::domain::model::{Affected, Case, Sought, Timestamp};
@@ -77,6 +78,9 @@ pub struct Incident {
     /// Whether Reprofile changed anything in EC2 or IAM for it, reported or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_changed: bool,
+    /// The running instances that were healed, for the watch that follows.
+    #[serde(default, skip_serializing_if = "HealedRunning::is_empty")]
+    pub healed_running: HealedRunning,
 }
 
 /// An instance that was healed.
@@ -198,6 +202,7 @@ impl Incident {
             sought: None,
             losses: Losses::default(),
             was_changed: false,
+            healed_running: HealedRunning::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::report::{InstanceReport, ReconcileReport, Status};
 use crate::domain::event::Change;
-use crate::domain::model::Case;
+use crate::domain::model::{Case, PolicyNames, Timestamp};
 
 /// The content of one alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,17 @@ pub struct Notification {
     pub iam_repairs: Vec<IamRepaired>,
     /// How often the profile was created again within a day, as far as the table knows.
     pub recreated: usize,
+    /// The policies that the role had before it was created again, and lacks now.
+    pub lost_policies: Option<LostPolicies>,
+}
+
+/// Policies that a role had before it was created again, and lacks now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostPolicies {
+    /// Their names.
+    pub names: PolicyNames,
+    /// When the former role was seen with them.
+    pub seen: Timestamp,
 }
 
 /// The id of an alert on an incident.
@@ -65,8 +76,16 @@ impl Notification {
             losses: Losses::of(&report),
             iam_repairs: report.iam_repaired.iter().cloned().collect(),
             recreated: 0,
+            lost_policies: None,
             report,
         }
+    }
+
+    /// Adds that the role came back without policies. Then a person has to look, though nothing is broken.
+    pub fn add_lost_policies(&mut self, lost: LostPolicies) {
+        self.lost_policies = Some(lost);
+        self.next = NextActor::Person;
+        self.severity = self.severity.min(Severity::Warning);
     }
 
     /// The instances to report: those healed before, then those of the last look, without the muted ones.

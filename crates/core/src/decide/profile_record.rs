@@ -12,8 +12,9 @@ use crate::decide::diagnose::{Healthy, Look};
 use crate::decide::iam_repair::Former;
 use crate::decide::incident::{History, Incident};
 use crate::decide::plan::Action;
+use crate::decide::recovery::Recovery;
 use crate::domain::event::Change;
-use crate::domain::model::{KnownRole, OnItsWay, Timestamp};
+use crate::domain::model::{KnownRole, OnItsWay, RolePolicies, Timestamp};
 use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
 use crate::domain::requeue::Recheck;
 
@@ -71,6 +72,9 @@ pub struct ProfileRecord {
     /// The replaces under way, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacing: Vec<Replacing>,
+    /// The watch over the instances that were healed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
 }
 
 /// A profile when it was last seen with a usable role.
@@ -89,6 +93,9 @@ pub struct Binding {
     /// When it was seen so.
     #[serde(with = "time::serde::rfc3339")]
     pub seen: Timestamp,
+    /// The policies that its role had; of a role that is gone, as long as no sweep has seen another one well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<RolePolicies>,
 }
 
 /// Whether a profile's tags were read with it: the list of profiles gives none.
@@ -188,6 +195,7 @@ impl ProfileRecord {
             swapped: Vec::new(),
             turn: Turn::default(),
             replacing: Vec::new(),
+            recovery: None,
         }
     }
 

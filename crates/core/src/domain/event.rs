@@ -218,7 +218,7 @@ fn account(id: Option<&str>) -> Result<AccountId, InvalidEvent> {
 }
 
 /// The text of a field; `None` where the field is missing, empty or not a text.
-fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     object.get(field)?.as_str().filter(|text| !text.is_empty())
 }
 

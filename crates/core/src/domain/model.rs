@@ -5,11 +5,13 @@
 mod case;
 mod ec2;
 mod iam;
+mod ping;
 mod seen;
 
 pub use case::{Affected, Case};
 pub use ec2::{Association, AssociationState, Hold, Instance, InstanceState, Search};
-pub use iam::{Profile, Role, Trust, TrustPart};
+pub use iam::{PolicyNames, Profile, Role, RolePolicies, Trust, TrustPart};
+pub use ping::{Ping, PingStatus, Platform};
 pub use seen::{KnownRole, OnItsWay, Sought};
 
 /// A moment in UTC.

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::Error;
 use super::publish::publish;
 use super::summary::ReconcileSummary;
-use super::sweep::{remember, sweep};
+use super::sweep::{Pending, remember, sweep};
 use super::targets::WorkItem;
 use crate::alert::digest::{self, RegionNews};
 use crate::decide::incident::Notice;
@@ -92,9 +92,9 @@ impl AccountSweep {
                 return None;
             }
         };
-        let open = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
+        let Pending { open, watched } = remember(&context.aws, &swept).await.unwrap_or_else(|error| {
             summary.sweep_errors.push(error);
-            BTreeSet::new()
+            Pending::default()
         });
         let is_whole = swept.is_whole() && summary.sweep_errors.is_empty();
         for name in swept.suspects.into_iter().chain(open) {
@@ -103,6 +103,9 @@ impl AccountSweep {
             item.swept = true;
             item.is_missing_from_list = listed.is_none();
             item.spellings.extend(listed);
+        }
+        for name in watched {
+            work.entry(name).or_default().watched = true;
         }
         summary.sweep_errors.extend(Error::of_unread(&swept.unread, swept.regions.len(), context.comes_back()));
         summary.unread = swept.unread;

@@ -6,7 +6,7 @@ use crate::alert::message::Letterhead;
 use crate::config::Config;
 use crate::decide::incident::Timing;
 use crate::decide::plan::Guardrails;
-use crate::domain::model::Timestamp;
+use crate::domain::model::{Role, Timestamp};
 use crate::domain::names::{AccountId, Partition, Path, ProfileArn, ProfileName, Region};
 use crate::ports::Account;
 use crate::reconcile::pace::Pace;
@@ -62,6 +62,11 @@ impl<A: Account> Context<A> {
     /// The ARN of a profile of this name without a path.
     pub fn root_arn(&self, name: &ProfileName) -> ProfileArn {
         ProfileArn::new(self.partition.clone(), self.account.clone(), Path::root(), name.clone())
+    }
+
+    /// The ARN of a role of the account.
+    pub fn role_arn(&self, role: &Role) -> String {
+        format!("arn:{}:iam::{}:role{}{}", self.partition, self.account, role.path, role.name)
     }
 
     /// When people are alerted. Without a table and a queue nothing can settle, so they are alerted at once.

@@ -43,6 +43,19 @@ pub struct Lease {
     version: Option<Version>,
     /// Whether the table had a record before.
     was_recorded: bool,
+    /// What the lease was taken for.
+    pub purpose: Purpose,
+}
+
+/// What a lease was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The profile may be broken.
+    Profile,
+    /// The profile may be broken, and a look at the watch over its healed instances is due.
+    ProfileAndWatch,
+    /// A look at the watch is due, and nothing else.
+    Watch,
 }
 
 /// What the table has of a profile.
@@ -73,7 +86,14 @@ impl Lease {
         let holder = invocation.id.to_owned();
         let Some(table) = context.aws.table() else {
             let record = ProfileRecord::blank(name.clone());
-            return Ok(Some(Self { record, changes, holder, version: None, was_recorded: false }));
+            return Ok(Some(Self {
+                record,
+                changes,
+                holder,
+                version: None,
+                was_recorded: false,
+                purpose: Purpose::Profile,
+            }));
         };
         for _ in 0..TRIES {
             let stored = match known.take() {
@@ -86,6 +106,14 @@ impl Lease {
                 |one| (one.document, one.version),
             );
             let now = context.aws.clock().now();
+            let is_watch_due = record.recovery.as_ref().is_some_and(|watch| {
+                work.rechecks.iter().any(|one| watch.counts(one)) || work.watched && watch.is_due_for_sweep(now)
+            });
+            let asks_nothing_else = changes.is_empty() && work.rechecks.is_empty() && !work.swept;
+            if asks_nothing_else && (!is_watch_due || record.is_held(&holder, now)) {
+                // The next sweep looks again.
+                return Ok(None);
+            }
             if record.is_held(&holder, now) {
                 if leave(table, &mut record, version, &changes, now).await? {
                     come_back(context, &record, work).await?;
@@ -94,7 +122,13 @@ impl Lease {
                 continue;
             }
             let counts = record.has_unfinished() || work.rechecks.iter().any(|one| record.counts(one));
-            if changes.is_empty() && !work.swept && !counts {
+            let concerns_profile = !changes.is_empty() || work.swept || counts;
+            let purpose = match (concerns_profile, is_watch_due) {
+                (true, false) => Purpose::Profile,
+                (true, true) => Purpose::ProfileAndWatch,
+                (false, _) => Purpose::Watch,
+            };
+            if !concerns_profile && !is_watch_due {
                 tracing::info!(profile.name = %name, "Ignored an outdated recheck of an instance profile.");
                 return Ok(None);
             }
@@ -104,7 +138,8 @@ impl Lease {
             record.lease = Some(LeaseEntry { owner: holder.clone(), until });
             match table.remember(&record, version, now).await {
                 Ok(version) => {
-                    return Ok(Some(Self { record, changes: all, holder, version: Some(version), was_recorded }));
+                    let version = Some(version);
+                    return Ok(Some(Self { record, changes: all, holder, version, was_recorded, purpose }));
                 }
                 Err(WriteError::Conflict) => {}
                 Err(WriteError::Aws(cause)) => return Err(Error::RecordUnwritten { profile: name.clone(), cause }),

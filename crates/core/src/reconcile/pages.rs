@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use crate::decide::profile_record::ProfileRecord;
 use crate::domain::aws_error::AwsError;
-use crate::domain::model::{Association, Instance, Profile};
+use crate::domain::model::{Association, Instance, Ping, Profile};
 use crate::domain::names::{InstanceId, ProfileName, Region, RoleName};
-use crate::ports::{Account, Ec2, Iam, MAX_FILTER_VALUES, Page, Stored, Table};
+use crate::ports::{Account, Ec2, Holder, Iam, MAX_FILTER_VALUES, MAX_PINGED, Page, Ssm, Stored, Table};
 
 /// Reads a list to its last page, and hands over each item. `read` takes the token of the page, none for the first.
 ///
@@ -84,6 +84,40 @@ pub async fn instances<A: Account>(
         each_page(read, |one: Instance| drop(instances.insert(one.id.clone(), one))).await?;
     }
     Ok(instances)
+}
+
+/// Those of these instances that hold an instance profile, with it; [`MAX_FILTER_VALUES`] a call.
+///
+/// # Errors
+/// The read that failed.
+pub async fn holders_among<A: Account>(
+    account: &A,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<BTreeMap<InstanceId, Holder>, AwsError> {
+    let mut holders = BTreeMap::new();
+    for some in ids.chunks(MAX_FILTER_VALUES) {
+        let read = async |next: Option<String>| account.ec2().holders_among(region, some, next.as_deref()).await;
+        each_page(read, |one: Holder| drop(holders.insert(one.instance.id.clone(), one))).await?;
+    }
+    Ok(holders)
+}
+
+/// What SSM knows of these instances, [`MAX_PINGED`] a call. Those that it does not know are left out.
+///
+/// # Errors
+/// The read that failed.
+pub async fn pings<S: Ssm>(
+    ssm: &S,
+    region: &Region,
+    ids: &[InstanceId],
+) -> Result<BTreeMap<InstanceId, Ping>, AwsError> {
+    let mut pings = BTreeMap::new();
+    for some in ids.chunks(MAX_PINGED) {
+        let read = async |next: Option<String>| ssm.pings(region, some, next.as_deref()).await;
+        each_page(read, |ping: Ping| drop(pings.insert(ping.instance.clone(), ping))).await?;
+    }
+    Ok(pings)
 }
 
 /// The associations of these instances, [`MAX_FILTER_VALUES`] a call.

@@ -11,6 +11,7 @@ use super::phases::leased::lease_all;
 use super::phases::looked::Looked;
 use super::phases::observed::observe_all;
 use super::phases::planned::plan_all;
+use super::recovery::watch_all;
 use super::summary::ReconcileSummary;
 use super::targets::{Targets, targets, work_items};
 use crate::decide::incident::Notice;
@@ -51,7 +52,7 @@ pub async fn reconcile<A: Account>(
 
     let looked =
         if is_vouched_for { Looked::used(context, work, &last_seen, &mut summary).await } else { Looked::every(work) };
-    let leased = lease_all(context, invocation, looked, &mut summary).await;
+    let (leased, watches) = lease_all(context, invocation, looked, &mut summary).await;
     let observed = observe_all(context, leased, &last_seen, &mut summary).await;
     let notice = sweep.as_ref().map_or(Notice::Unchanged, AccountSweep::notice);
     let planned = plan_all(context, observed, notice).await;
@@ -61,6 +62,7 @@ pub async fn reconcile<A: Account>(
     let first_sweep = sweep.take_if(|sweep| sweep.is_first());
     let digest = report_first(context, first_sweep, &executed, &mut summary).await;
     finish_all(context, executed, digest, &mut summary).await;
+    watch_all(context, watches, &mut summary).await;
     if let Some(sweep) = sweep {
         sweep.report(context, &[], &mut summary).await;
     }

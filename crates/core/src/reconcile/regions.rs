@@ -15,7 +15,7 @@ use crate::domain::names::Region;
 use crate::ports::{Account, Clock, Ec2};
 
 /// How many regions are read at the same time: in one go, but for accounts that have opted in to nearly all.
-const REGIONS_AT_ONCE: usize = 32;
+pub(super) const REGIONS_AT_ONCE: usize = 32;
 
 /// Which regions to read.
 #[derive(Debug, Clone, Copy)]

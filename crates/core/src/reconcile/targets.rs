@@ -110,6 +110,8 @@ pub struct WorkItem {
     pub rechecks: Vec<Recheck>,
     /// Whether the sweep found it.
     pub swept: bool,
+    /// Whether the sweep found that a look at its healed instances is due.
+    pub watched: bool,
 }
 
 impl WorkItem {

@@ -12,16 +12,15 @@ use std::time::Duration;
 
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::error::Error;
-use reprofile_command_line::evidence::{MAX_PINGED, Ping, PingStatus, Ssm, Trail};
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::explain::{Question, explain};
 use reprofile_command_line::options::Format;
 use reprofile_command_line::subjects::subject::Subject;
 use reprofile_core::config::Config;
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{InstanceState, Timestamp, Trust};
+use reprofile_core::domain::model::{InstanceState, Ping, PingStatus, Timestamp, Trust};
 use reprofile_core::domain::names::{InstanceId, Partition, Region};
-use reprofile_core::ports::{Clock, Page};
+use reprofile_core::ports::{Clock, MAX_PINGED, Page, Ssm, Trail};
 use reprofile_core::reconcile::context::Context;
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
@@ -37,7 +36,8 @@ struct FakeSsm {
 
 impl FakeSsm {
     fn sees(mut self, instance: &InstanceId, status: PingStatus, last: Timestamp) -> Self {
-        self.pings.insert(instance.clone(), Ping { instance: instance.clone(), status, last: Some(last) });
+        self.pings
+            .insert(instance.clone(), Ping { instance: instance.clone(), status, last: Some(last), platform: None });
         self
     }
 }

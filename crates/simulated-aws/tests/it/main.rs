@@ -28,6 +28,7 @@ mod nobody;
 mod notice;
 mod plain_english;
 mod random_people;
+mod recovery;
 mod replaced_role;
 mod scenario;
 mod spelling;

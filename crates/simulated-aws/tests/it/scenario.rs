@@ -108,6 +108,11 @@ impl Given {
         self
     }
 
+    /// An instance by its name.
+    pub fn id(&self, name: &str) -> InstanceId {
+        self.named[name].0.clone()
+    }
+
     /// Another behaviour of the account.
     pub fn settings(self, change: impl FnOnce(&mut Settings)) -> Self {
         self.aws.set(change);

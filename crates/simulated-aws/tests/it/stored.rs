@@ -17,14 +17,14 @@ use reprofile_core::decide::plan::Action;
 use reprofile_core::decide::profile_record::{
     AccountRecord, Binding, Indexed, Intent, LeaseEntry, ProfileRecord, Replacing, SHAPE, Turn,
 };
+use reprofile_core::decide::recovery::{HealedRunning, Recovery, Watched};
 use reprofile_core::decide::report::Status;
 use reprofile_core::domain::actor::Actor;
 use reprofile_core::domain::event::{CallName, Change, Subject};
-use reprofile_core::domain::model::Sought;
 use reprofile_core::domain::model::{
-    Affected, Association, AssociationState, Case, Hold, Instance, InstanceState, Timestamp,
+    Affected, Association, AssociationState, Case, Hold, Instance, InstanceState, KnownRole, OnItsWay, PolicyNames,
+    RolePolicies, Sought, Timestamp,
 };
-use reprofile_core::domain::model::{KnownRole, OnItsWay};
 use reprofile_core::domain::names::{
     AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
 };
@@ -206,6 +206,15 @@ fn with_everything() -> ProfileRecord {
         since: Since { at: AT, is_first_seen: false },
         end: how.map(|how| End { at: AT, how }),
     };
+    let instances = || BTreeMap::from([(region(), BTreeSet::from([instance_id()]))]);
+    let policies = || RolePolicies {
+        role: role_id(),
+        names: PolicyNames {
+            attached: BTreeSet::from(["AmazonSSMManagedInstanceCore".to_owned()]),
+            inline: BTreeSet::from(["read-config".to_owned()]),
+        },
+        seen: AT,
+    };
     ProfileRecord {
         shape: SHAPE,
         profile: ProfileName::new("web-role").unwrap(),
@@ -216,6 +225,7 @@ fn with_everything() -> ProfileRecord {
             role: Some(known()),
             former_role: Some(known()),
             seen: AT,
+            policies: Some(policies()),
         }),
         incident: Some(Incident {
             id: "web-role-1".to_owned(),
@@ -263,6 +273,7 @@ fn with_everything() -> ProfileRecord {
             is_missing_from_list: true,
             is_on_notice: true,
             sought: Some(Sought { at: AT, successor: Some(ProfileName::new("new-profile").unwrap()) }),
+            healed_running: HealedRunning { at: Some(AT), instances: instances() },
         }),
         lease: Some(LeaseEntry { owner: "somebody".to_owned(), until: AT }),
         intents: vec![Intent {
@@ -289,6 +300,22 @@ fn with_everything() -> ProfileRecord {
         swapped: vec![instance_id()],
         turn: Turn { swapped: Some((region(), instance_id())), replaced: Some((region(), instance_id())) },
         replacing: vec![Replacing { region: region(), from: profile_id(), instances: BTreeSet::from([instance_id()]) }],
+        recovery: Some(Recovery {
+            incident: "web-role-1".to_owned(),
+            revision: 3,
+            sequence: 4,
+            healed: AT,
+            sweep_from: AT,
+            watched: vec![Watched {
+                region: region(),
+                broken: AT,
+                is_reported: true,
+                instances: BTreeSet::from([instance_id()]),
+            }],
+            is_reported: true,
+            policies: Some(policies()),
+            came_back: instances(),
+        }),
     }
 }
 

@@ -11,7 +11,9 @@ use crate::domain::event::{CallName, Change, Subject};
 use crate::domain::model::{
     Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust, TrustPart,
 };
-use crate::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName};
+use crate::domain::names::{
+    AssociationId, InstanceId, Path, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
+};
 
 pub(super) const OLD: &str = "AIPAOLDOLDOLDOLDOLD11";
 pub(super) const NEW: &str = "AIPANEWNEWNEWNEWNEW22";
@@ -38,6 +40,7 @@ pub(super) fn arn(path_and_name: &str) -> ProfileArn {
 pub(super) fn live(id_text: &str, trust: Trust) -> Profile {
     let created = NOON + Duration::minutes(5);
     let role = Role {
+        path: Path::root(),
         name: role_name("web-role"),
         id: RoleId::new("AROANEWNEWNEWNEWNEW22").unwrap(),
         created,

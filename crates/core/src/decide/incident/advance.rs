@@ -11,9 +11,10 @@ use crate::decide::losses::LISTED;
 use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::notification::{IncidentReference, Notification};
-use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Status};
+use crate::decide::recovery::Recovery;
+use crate::decide::report::{Deferral, InstanceReport, Outcome, ReconcileReport, Status};
 use crate::domain::event::add_changes;
-use crate::domain::model::{Case, Search, Timestamp};
+use crate::domain::model::{Case, InstanceState, Search, Timestamp};
 
 /// When to look again after the settling: 2, 5, 10 minutes, then every 15, for a day. Then the sweep goes on.
 const FIRST_RECHECKS: [Duration; 3] = [Duration::minutes(2), Duration::minutes(5), Duration::minutes(10)];
@@ -48,6 +49,8 @@ pub struct Next {
     pub notification: Option<Notification>,
     /// When to look again, by a recheck with the incident's sequence.
     pub requeue: Option<Duration>,
+    /// The watch that follows, where Reprofile healed the break.
+    pub recovery: Option<Recovery>,
     /// The incident where the notification cannot be published: what it says is still to be said.
     unpublished: Option<Incident>,
 }
@@ -84,6 +87,12 @@ impl Incident {
         self.losses.see(report, &self.changes, now);
         self.was_changed |=
             report.iam_repaired.is_some() || report.instances.iter().any(InstanceReport::may_have_changed);
+        let is_healed = |one: &&InstanceReport| {
+            one.found.instance.state == InstanceState::Running
+                && matches!(one.outcome, Outcome::Healed { .. } | Outcome::Deferred(Deferral::IamRepaired))
+        };
+        let healed = report.reported().filter(is_healed).map(|one| (&one.found.region, &one.found.instance.id));
+        self.healed_running.add(healed, now);
         self.iam_repairs.extend(report.iam_repaired.iter().cloned());
         self.reading.clone_from(&report.reading);
         self.sought.clone_from(&report.sought);
@@ -95,6 +104,11 @@ impl Incident {
             }
         }
         before
+    }
+
+    /// The watch that follows the incident, where Reprofile healed it.
+    fn recovery(&self) -> Option<Recovery> {
+        Recovery::after(&self.healed_running, self.losses.since, &self.id, self.revision + 1, self.sequence)
     }
 
     fn next_recheck(&self, now: Timestamp) -> Option<Duration> {
@@ -129,6 +143,7 @@ impl Incident {
             losses: self.losses.clone(),
             iam_repairs: self.iam_repairs.clone(),
             recreated: history.recreated,
+            lost_policies: None,
         }
     }
 }
@@ -245,7 +260,8 @@ impl Look<'_> {
             return Next::default();
         }
         let notification = incident.notification(self.report, self.before, status, Verdict::over(), self.history);
-        Next { notification: Some(notification), unpublished: Some(incident), ..Next::default() }
+        let recovery = (status == Status::Healed).then(|| incident.recovery()).flatten();
+        Next { notification: Some(notification), unpublished: Some(incident), recovery, ..Next::default() }
     }
 
     /// It is broken, or may be in a region that could not be read: alert once, once more where it is worse, and once a day.

@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Affected, Association, AssociationState, Instance, Profile, Role, Trust};
 use crate::domain::names::{
-    AccountId, AssociationId, InstanceId, Partition, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
+    AccountId, AssociationId, InstanceId, Partition, Path, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
 };
 
 const NOW: Timestamp = datetime!(2026-11-21 12:06 UTC);
@@ -20,6 +20,7 @@ fn arn() -> ProfileArn {
 
 fn live(trust: Trust) -> Profile {
     let role = Role {
+        path: Path::root(),
         name: RoleName::new("web-role").unwrap(),
         id: RoleId::new("AROANEWNEWNEWNEWNEW22").unwrap(),
         created: NOW - Duration::minutes(1),

@@ -9,7 +9,7 @@ use super::*;
 use crate::decide::diagnose::diagnose;
 use crate::domain::model::KnownRole;
 use crate::domain::model::{Association, Instance, Role, Trust};
-use crate::domain::names::{RoleId, RoleName};
+use crate::domain::names::{Path, RoleId, RoleName};
 
 const NEW: &str = "AIPAEXAMPLEEXAMPLE002";
 const OLD: &str = "AIPAEXAMPLEEXAMPLE001";
@@ -23,6 +23,7 @@ fn arn(path_and_name: &str) -> ProfileArn {
 fn live(path_and_name: &str, trust: Option<Trust>) -> Profile {
     let created = datetime!(2026-11-21 12:05:11 UTC);
     let role = trust.map(|trust| Role {
+        path: Path::root(),
         name: RoleName::new("web-role").unwrap(),
         id: RoleId::new("AROAEXAMPLEEXAMPLE002").unwrap(),
         created,

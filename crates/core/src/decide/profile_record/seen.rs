@@ -8,7 +8,9 @@ use time::Duration;
 use super::bounds::{KEPT, MOST_ON_THEIR_WAY, MOST_SWAPPED};
 use super::{Binding, Indexed, ProfileRecord, Tags};
 use crate::decide::report::{Deferral, InstanceReport, Outcome};
-use crate::domain::model::{Affected, AssociationState, Case, KnownRole, OnItsWay, Profile, Timestamp, Trust};
+use crate::domain::model::{
+    Affected, AssociationState, Case, KnownRole, OnItsWay, Profile, Role, RolePolicies, Timestamp, Trust,
+};
 use crate::domain::names::RoleName;
 
 impl ProfileRecord {
@@ -30,6 +32,7 @@ impl ProfileRecord {
                 role,
                 former_role: None,
                 seen: now,
+                policies: None,
             });
             return true;
         };
@@ -56,6 +59,25 @@ impl ProfileRecord {
             known.seen = now;
         }
         news
+    }
+
+    /// The role whose policies are to be read: its id is new, or their names are a week old.
+    #[must_use]
+    pub fn role_of_unread_policies(&self, now: Timestamp) -> Option<&KnownRole> {
+        let binding = self.binding.as_ref()?;
+        let role = binding.role.as_ref()?;
+        let is_read = |known: &RolePolicies| known.role == role.id && now - known.seen < Self::FRESH;
+        (!binding.policies.as_ref().is_some_and(is_read)).then_some(role)
+    }
+
+    /// The policies that the role of this name had under another id than now.
+    #[must_use]
+    pub fn policies_before(&self, now: &Role) -> Option<&RolePolicies> {
+        let binding = self.binding.as_ref()?;
+        let policies = binding.policies.as_ref().filter(|known| known.role != now.id)?;
+        let before =
+            [&binding.role, &binding.former_role].into_iter().flatten().find(|role| role.id == policies.role)?;
+        (before.name == now.name).then_some(policies)
     }
 
     /// Whether the index from the role to this profile has to be written (again). Records that it is.

@@ -7,7 +7,7 @@ use crate::decide::profile_record::{Binding, Indexed};
 use crate::domain::actor::Actor;
 use crate::domain::model::KnownRole;
 use crate::domain::model::{Role, Trust};
-use crate::domain::names::{ProfileArn, ProfileId, RoleId};
+use crate::domain::names::{Path, ProfileArn, ProfileId, RoleId};
 
 /// The first event.
 const FIRST: Timestamp = datetime!(2026-11-21 12:00:00 UTC);
@@ -23,6 +23,7 @@ fn role(text: &str) -> RoleName {
 
 fn profile(called: &str, created: Timestamp, holds: Option<&str>) -> Profile {
     let role = |name| Role {
+        path: Path::root(),
         name: role(name),
         id: RoleId::new("AROAEXAMPLEEXAMPLE001").unwrap(),
         created: LONG_AGO,
@@ -69,6 +70,7 @@ fn seen(with: Option<&str>, former: Option<&str>, at: Timestamp) -> ProfileRecor
         role: with.map(known),
         former_role: former.map(known),
         seen: at,
+        policies: None,
     };
     ProfileRecord { binding: Some(binding), ..ProfileRecord::blank(name("new")) }
 }

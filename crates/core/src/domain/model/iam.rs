@@ -1,6 +1,6 @@
 //! Instance profiles and roles, as IAM has them now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,8 @@ pub enum TrustPart {
 pub struct Role {
     /// The role's name, without its path.
     pub name: RoleName,
+    /// The role's path, `/` where none was given.
+    pub path: Path,
     /// The unique id. A role that is created again under this name gets a new one.
     pub id: RoleId,
     /// The time of creation, in whole seconds.
@@ -54,6 +56,50 @@ pub struct Role {
     pub trust: Trust,
     /// The part of the trust policy behind `trust`; `None` where no single part decides.
     pub trust_part: Option<TrustPart>,
+}
+
+/// The names of a role's policies. Names alone: what a policy allows is not read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyNames {
+    /// The managed policies that are attached, by name.
+    pub attached: BTreeSet<String>,
+    /// The inline policies.
+    pub inline: BTreeSet<String>,
+}
+
+impl PolicyNames {
+    /// The most names that are kept of a role. A role has 25 managed policies at most.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+    const MOST: usize = 40;
+
+    /// The first names, as many as are kept.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let attached: BTreeSet<String> = self.attached.into_iter().take(Self::MOST).collect();
+        let inline = self.inline.into_iter().take(Self::MOST - attached.len()).collect();
+        Self { attached, inline }
+    }
+
+    /// Those that are missing in `now`; `None` where none is.
+    #[must_use]
+    pub fn missing_in(&self, now: &Self) -> Option<Self> {
+        let missing = |had: &BTreeSet<String>, has: &BTreeSet<String>| had.difference(has).cloned().collect();
+        let lost =
+            Self { attached: missing(&self.attached, &now.attached), inline: missing(&self.inline, &now.inline) };
+        (lost != Self::default()).then_some(lost)
+    }
+}
+
+/// The policies that a role had when it was last seen well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolePolicies {
+    /// The role's id.
+    pub role: RoleId,
+    /// The names.
+    pub names: PolicyNames,
+    /// When they were read.
+    #[serde(with = "time::serde::rfc3339")]
+    pub seen: Timestamp,
 }
 
 /// An instance profile, as IAM has it now.

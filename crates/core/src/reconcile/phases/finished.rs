@@ -9,24 +9,26 @@ use std::time::Duration as StdDuration;
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
+use tokio::time::timeout;
 
 use super::PROFILES_AT_ONCE;
 use super::executed::Executed;
 use crate::alert::message::message;
 use crate::decide::incident::{CONTINUE, Incident, Next, advance};
-use crate::decide::notification::Notification;
+use crate::decide::notification::{LostPolicies, Notification};
 use crate::decide::profile_record::Tags;
-use crate::decide::report::{ReconcileReport, UnreadRegion};
+use crate::decide::report::{ReconcileReport, Status, UnreadRegion};
 use crate::domain::event::Subject;
 use crate::domain::model::Search;
 use crate::domain::names::{ProfileName, RoleName};
-use crate::ports::{Account, Clock, Table};
+use crate::ports::{Account, Clock, Iam, Table};
 use crate::reconcile::account_digest::{Digest, unreported_regions};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::intents::unfinished;
-use crate::reconcile::lease::Lease;
+use crate::reconcile::lease::{Lease, Purpose};
 use crate::reconcile::publish::publish;
+use crate::reconcile::recovery::{Watching, watch};
 use crate::reconcile::requeue::requeue;
 use crate::reconcile::summary::ReconcileSummary;
 
@@ -78,7 +80,8 @@ impl Executed {
             Digest::CoversNothing => occasion,
         };
         let history = lease.record.history(lease.is_recorded(), now);
-        let next = advance(before.clone(), &report, occasion, history, now, context.timing());
+        let mut next = advance(before.clone(), &report, occasion, history, now, context.timing());
+        add_lost_policies(context, &lease, &report, &mut next).await;
         let incident = next.notification.as_ref().and_then(|one| one.incident.as_ref()).map(|one| one.id.clone());
         let open = next.incident.as_ref().or(before.as_ref()).map(|one| one.id.clone());
         let incident = incident.or(open);
@@ -87,8 +90,36 @@ impl Executed {
         let next = finished.notify(context, next, unread).await;
         let next = finished.requeue(context, next).await;
         lease.note_finished(next.incident, &finished.report);
+        let is_watch_due = lease.purpose == Purpose::ProfileAndWatch || next.recovery.is_some();
+        if let Some(recovery) = next.recovery {
+            lease.record.recovery = Some(recovery.carrying_over(lease.record.recovery.take()));
+        }
+        if is_watch_due {
+            let Watching { alerts, errors } = watch(context, &mut lease).await;
+            finished.alerts += alerts;
+            finished.errors.extend(errors);
+        }
         finished.store(context, lease).await;
         finished
+    }
+}
+
+/// How long it may take to read which policies a role has.
+const POLICIES_TAKE: StdDuration = StdDuration::from_secs(5);
+
+/// Where a break is over and the role was created again, adds to the notification which policies it came back without.
+async fn add_lost_policies<A: Account>(context: &Context<A>, lease: &Lease, report: &ReconcileReport, next: &mut Next) {
+    let role = report.live.as_ref().and_then(|live| live.role.as_ref());
+    let Some(notification) = next.notification.as_mut().filter(|one| one.status == Status::Healed) else { return };
+    let Some(before) = role.and_then(|role| lease.record.policies_before(role)) else { return };
+    let Some(role) = role else { return };
+    let read = timeout(POLICIES_TAKE, context.aws.iam().role_policies(&role.name)).await;
+    let Ok(Ok(Some(names))) = read else { return };
+    if let Some(names) = before.names.missing_in(&names) {
+        notification.add_lost_policies(LostPolicies { names, seen: before.seen });
+        if let Some(recovery) = &mut next.recovery {
+            recovery.policies = Some(before.clone());
+        }
     }
 }
 

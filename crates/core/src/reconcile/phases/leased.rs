@@ -15,7 +15,7 @@ use crate::domain::names::ProfileName;
 use crate::ports::Account;
 use crate::reconcile::context::{Context, Invocation};
 use crate::reconcile::error::Error;
-use crate::reconcile::lease::Lease;
+use crate::reconcile::lease::{Lease, Purpose};
 use crate::reconcile::summary::ReconcileSummary;
 
 /// A profile under our lease, and how to look at it.
@@ -30,23 +30,25 @@ pub(in crate::reconcile) struct Leased {
 /// The leased profiles, by the name that led to each.
 pub(in crate::reconcile) type LeasedProfiles = BTreeMap<ProfileName, Leased>;
 
-/// Leases the profiles. Those that another invocation works on are left to it.
+/// Leases the profiles. Those that another invocation works on are left to it. Returns apart the leases of those of which
+/// only the healed instances are to be looked at.
 pub(in crate::reconcile) async fn lease_all<A: Account>(
     context: &Context<A>,
     invocation: Invocation<'_>,
     looked: Vec<Looked>,
     summary: &mut ReconcileSummary,
-) -> LeasedProfiles {
+) -> (LeasedProfiles, Vec<Lease>) {
     let lease = |one: Looked| async move { (one.name.clone(), one.lease(context, invocation).await) };
     let leased: Vec<_> = stream::iter(looked).map(lease).buffer_unordered(PROFILES_AT_ONCE).collect().await;
-    let mut profiles = LeasedProfiles::new();
+    let (mut profiles, mut watches) = (LeasedProfiles::new(), Vec::new());
     for (name, leased) in leased {
         match leased {
+            Ok(Some(leased)) if leased.lease.purpose == Purpose::Watch => watches.push(leased.lease),
             Ok(leased) => profiles.extend(leased.map(|leased| (name, leased))),
             Err(error) => summary.errors.push(error),
         }
     }
-    profiles
+    (profiles, watches)
 }
 
 impl Looked {

@@ -14,7 +14,7 @@ use reprofile_core::domain::model::{
     Affected, Association, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust,
 };
 use reprofile_core::domain::names::{
-    AccountId, AssociationId, InstanceId, Partition, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
+    AccountId, AssociationId, InstanceId, Partition, Path, ProfileArn, ProfileId, ProfileName, Region, RoleId, RoleName,
 };
 use reprofile_core::reconcile::intents::{intents, next_turn, postpone};
 use time::macros::datetime;
@@ -46,6 +46,7 @@ fn live() -> Profile {
         id: ProfileId::new("AIPANEWNEWNEWNEWNEW22").unwrap(),
         created: NOW - time::Duration::hours(1),
         role: Some(Role {
+            path: Path::root(),
             name: RoleName::new("web-role").unwrap(),
             id: RoleId::new("AROANEWNEWNEWNEWNEW22").unwrap(),
             created: NOW - time::Duration::minutes(30),

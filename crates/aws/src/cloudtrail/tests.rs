@@ -6,13 +6,16 @@ use time::macros::datetime;
 
 use super::*;
 use crate::fake_http::{Answer, FakeHttp, ok};
+use crate::settings;
 use reprofile_core::domain::aws_error::ErrorKind;
 
 async fn ask(answer: Answer) -> (FakeHttp, Result<Page<Value>, AwsError>) {
     let http = FakeHttp::answering([answer]);
     let region = Region::new("us-east-1").unwrap();
     let since = datetime!(2026-08-23 12:00 UTC);
-    let result = CloudTrailApi::new(&http.config("eu-west-1")).events(&region, "web-role", since, Some("n")).await;
+    let result = CloudTrailApi::new(&settings::with_house_rules(&http.config("eu-west-1")), &Calls::default())
+        .events(&region, "web-role", since, Some("n"))
+        .await;
     (http, result)
 }
 

@@ -10,15 +10,14 @@ use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
 use serde_json::Value;
 
-use reprofile_command_line::evidence::Trail;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::Timestamp;
 use reprofile_core::domain::names::Region;
-use reprofile_core::ports::Page;
+use reprofile_core::ports::{Page, Trail};
 
-use reprofile_aws::error;
-use reprofile_aws::rows::next_page;
-use reprofile_aws::settings;
+use super::calls::Calls;
+use super::error;
+use super::rows::next_page;
 
 #[cfg(test)]
 mod tests;
@@ -31,15 +30,15 @@ const MAX_RESULTS: i32 = 50;
 
 /// CloudTrail of one account.
 #[derive(Debug)]
-pub(crate) struct CloudTrailApi {
+pub struct CloudTrailApi {
     config: SdkConfig,
+    calls: Calls,
 }
 
 impl CloudTrailApi {
     /// Reaches CloudTrail with the credentials of `config`; makes no call.
-    #[must_use]
-    pub(crate) fn new(config: &SdkConfig) -> Self {
-        Self { config: settings::with_house_rules(config) }
+    pub(super) fn new(config: &SdkConfig, calls: &Calls) -> Self {
+        Self { config: config.clone(), calls: calls.clone() }
     }
 }
 
@@ -56,7 +55,10 @@ impl Trail for CloudTrailApi {
             .attribute_value(name)
             .build()
             .map_err(|error| AwsError::new(OPERATION, "InvalidRequest", &error.to_string()))?;
-        let config = config::Builder::from(&self.config).region(SdkRegion::new(region.to_string())).build();
+        let config = config::Builder::from(&self.config)
+            .interceptor(self.calls.clone())
+            .region(SdkRegion::new(region.to_string()))
+            .build();
         let request = Client::from_conf(config)
             .lookup_events()
             .lookup_attributes(by_name)

@@ -8,17 +8,19 @@ use std::sync::{Mutex, PoisonError};
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::{self, Region as SdkRegion};
-use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter, PingStatus as SdkPingStatus};
+use aws_sdk_ssm::types::{
+    InstanceInformation, InstanceInformationStringFilter, PingStatus as SdkPingStatus, PlatformType,
+};
 
-use reprofile_command_line::evidence::{MAX_PINGED, Ping, PingStatus, Ssm};
 use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::{Ping, PingStatus, Platform};
 use reprofile_core::domain::names::{InstanceId, Region};
-use reprofile_core::ports::Page;
+use reprofile_core::ports::{MAX_PINGED, Page, Ssm};
 
-use reprofile_aws::clock::timestamp;
-use reprofile_aws::error;
-use reprofile_aws::rows::{OddRow, need, next_page, readable};
-use reprofile_aws::settings;
+use super::calls::Calls;
+use super::clock::timestamp;
+use super::error;
+use super::rows::{OddRow, need, next_page, readable};
 
 #[cfg(test)]
 mod tests;
@@ -31,23 +33,25 @@ const MAX_RESULTS: i32 = 50;
 
 /// SSM of one account, in every region.
 #[derive(Debug)]
-pub(crate) struct SsmApi {
+pub struct SsmApi {
     config: SdkConfig,
+    calls: Calls,
     clients: Mutex<BTreeMap<Region, Client>>,
 }
 
 impl SsmApi {
     /// Reaches SSM with the credentials of `config`; makes no call.
-    #[must_use]
-    pub(crate) fn new(config: &SdkConfig) -> Self {
-        Self { config: settings::with_house_rules(config), clients: Mutex::default() }
+    pub(super) fn new(config: &SdkConfig, calls: &Calls) -> Self {
+        Self { config: config.clone(), calls: calls.clone(), clients: Mutex::default() }
     }
 
     fn client(&self, region: &Region) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let region = SdkRegion::new(region.to_string());
-            Client::from_conf(config::Builder::from(&self.config).region(region).build())
+            Client::from_conf(
+                config::Builder::from(&self.config).interceptor(self.calls.clone()).region(region).build(),
+            )
         };
         clients.entry(region.clone()).or_insert_with(new).clone()
     }
@@ -96,5 +100,10 @@ fn ping(row: &InstanceInformation) -> Result<Ping, OddRow> {
             _ => PingStatus::Unknown,
         },
         last: row.last_ping_date_time().copied().and_then(timestamp),
+        platform: row.platform_type().map(|platform| match platform {
+            PlatformType::Linux => Platform::Linux,
+            PlatformType::Windows => Platform::Windows,
+            _ => Platform::Other,
+        }),
     })
 }

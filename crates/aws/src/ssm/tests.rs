@@ -5,6 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::fake_http::{Answer, FakeHttp, ok};
+use crate::settings;
 use reprofile_core::domain::aws_error::ErrorKind;
 
 fn ids(some: &[&str]) -> Vec<InstanceId> {
@@ -14,7 +15,9 @@ fn ids(some: &[&str]) -> Vec<InstanceId> {
 async fn ask(answer: Answer, instances: &[InstanceId]) -> (FakeHttp, Result<Page<Ping>, AwsError>) {
     let http = FakeHttp::answering([answer]);
     let region = Region::new("eu-west-1").unwrap();
-    let result = SsmApi::new(&http.config("us-east-1")).pings(&region, instances, None).await;
+    let result = SsmApi::new(&settings::with_house_rules(&http.config("us-east-1")), &Calls::default())
+        .pings(&region, instances, None)
+        .await;
     (http, result)
 }
 
@@ -63,6 +66,9 @@ async fn a_refusal_is_a_refusal() {
 async fn about_no_instance_nothing_is_asked() {
     let http = FakeHttp::default();
     let region = Region::new("eu-west-1").unwrap();
-    let page = SsmApi::new(&http.config("us-east-1")).pings(&region, &[], None).await.unwrap();
+    let page = SsmApi::new(&settings::with_house_rules(&http.config("us-east-1")), &Calls::default())
+        .pings(&region, &[], None)
+        .await
+        .unwrap();
     assert_eq!((page.items.len(), http.sent().len()), (0, 0));
 }
