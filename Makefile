@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 LOCAL  := tests/local_aws
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core test-rust test-local lint build function release speed completions man clean
+.PHONY: help demo test test-core test-rust test-local lint build function release package speed completions man clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -45,6 +45,10 @@ function: ## build the function alone, as the tests do
 
 release: ## build the function as it is deployed, for this machine's architecture
 	cargo build --locked --release --bin bootstrap
+
+# BOOTSTRAP=PATH packages one that was built elsewhere, for either architecture.
+package: $(if $(BOOTSTRAP),,release) $(VENV)/ready ## make target/package: zip, plain template, SBOM and checksums, for whoever installs it
+	$(PYTHON) packaging/package.py --bootstrap $(or $(BOOTSTRAP),target/release/bootstrap)
 
 speed: release $(VENV)/ready ## measure the release build's start, size, calls and memory against their limits
 	$(PYTHON) tests/speed/speed.py --bootstrap target/release/bootstrap

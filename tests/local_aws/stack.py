@@ -1,6 +1,6 @@
 """Deploys a SAM template to the local AWS through its CloudFormation, as `sam package` and `sam deploy` do on AWS.
 
-Invariant: nothing of the template is changed but what `sam package` changes, CodeUri.
+Invariant: nothing of the template is changed but what `sam package` changes, CodeUri; of a packaged one, nothing.
 
     python stack.py --endpoint URL deploy --template template.yaml --bootstrap PATH [--name reprofile] [Key=Value …]
     python stack.py --endpoint URL delete [--name reprofile]
@@ -103,18 +103,27 @@ def deploy(aws, template, bootstrap, name="reprofile", parameters=None, region=H
 
 
 def deploy_text(aws, text, code, name, parameters=None, region=HOME_REGION, seconds=120):
+    key = hashlib.sha256(code).hexdigest() + ".zip"
+    bucket = upload(aws, key, code, region)
+    return deploy_as_it_is(aws, CODE_URI.sub(rf"\1 s3://{bucket}/{key}", text), name, parameters, region, seconds)
+
+
+def upload(aws, key, content, region=HOME_REGION):
+    """Puts it into the bucket of deployments, under that key; returns the bucket's name."""
     s3, bucket = aws.client("s3", region), f"deployments-{region}"
     if bucket not in {existing["Name"] for existing in s3.list_buckets()["Buckets"]}:
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3.create_bucket(Bucket=bucket, **place)
-    key = hashlib.sha256(code).hexdigest() + ".zip"
-    s3.put_object(Bucket=bucket, Key=key, Body=code)
-    text = CODE_URI.sub(rf"\1 s3://{bucket}/{key}", text)
+    s3.put_object(Bucket=bucket, Key=key, Body=content)
+    return bucket
 
+
+def deploy_as_it_is(aws, text, name, parameters=None, region=HOME_REGION, seconds=120):
+    """Deploys a template whose code is in a bucket already, as `aws cloudformation deploy` does."""
     cloudformation = aws.client("cloudformation", region)
     where = {"TemplateBody": text}
     if len(text.encode()) > TEMPLATE_BODY_LIMIT:
-        s3.put_object(Bucket=bucket, Key=f"{name}.yaml", Body=text.encode())
+        bucket = upload(aws, f"{name}.yaml", text.encode(), region)
         where = {"TemplateURL": f"{aws.endpoint}/{bucket}/{name}.yaml"}
     request = {"StackName": name, "Capabilities": CAPABILITIES, **where, "Parameters": [
         {"ParameterKey": key, "ParameterValue": str(value)} for key, value in (parameters or {}).items()]}
