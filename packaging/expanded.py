@@ -12,7 +12,8 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 HEADER = """\
-# Reprofile {version} for {architecture}: made from template.yaml by `make package`. Its code is reprofile-{architecture}.zip.
+# Reprofile {version} for {architecture}, made of template.yaml by `make package`.
+# Its code is reprofile-{architecture}.zip.
 """
 CODE = {
     "CodeBucket": {

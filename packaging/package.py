@@ -31,7 +31,8 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 def main():
     parser = argparse.ArgumentParser(description="packages the built function, for whoever installs it")
     parser.add_argument("--bootstrap", required=True, type=pathlib.Path, help="the built Lambda function")
-    parser.add_argument("--output", type=pathlib.Path, default=PROJECT / "target/package", help="default: target/package")
+    parser.add_argument("--output", type=pathlib.Path, default=PROJECT / "target/package",
+                        help="default: target/package")
     parser.add_argument("--even-if-lambda-cannot-start-it", action="store_true",
                         help="do not look at glibc: for tests on this machine")
     arguments = parser.parse_args()

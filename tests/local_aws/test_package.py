@@ -54,7 +54,8 @@ def test_the_zip_holds_one_executable_and_is_the_same_each_time(made):
 
 
 def test_sha256sum_finds_every_file_as_it_was_made(made):
-    checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=made, capture_output=True, text=True)
+    checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=made, text=True,
+                             capture_output=True)
     assert checked.returncode == 0, checked.stderr
     listed = {line.partition(":")[0] for line in checked.stdout.splitlines()}
     assert listed == {path.name for path in made.iterdir()} - {"SHA256SUMS"}
