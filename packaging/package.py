@@ -5,7 +5,7 @@ Writes into --output, for the architecture that the executable was built for:
     reprofile-ARCH.zip        the code
     reprofile-ARCH.yaml       the template, without the SAM transform
     reprofile-ARCH.cdx.json   the bill of materials, CycloneDX 1.6
-    SHA256SUMS                of these three, for `sha256sum --check`
+    SHA256SUMS                of all packages in that folder, for `sha256sum --check`
 
 Invariant: an executable that Lambda could not start is refused; the same executable gives the same zip.
 
@@ -62,11 +62,13 @@ def package(bootstrap, output, even_if_it_cannot_start=False):
         f"{name}.cdx.json": sbom.bill_of_materials(
             PROJECT, executable.TARGETS[needs.architecture], digest(code)).encode(),
     }
-    files["SHA256SUMS"] = "".join(f"{digest(content)}  {file}\n" for file, content in files.items()).encode()
     output.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (output / file).write_bytes(content)
-    return [output / file for file in files]
+    everything = sorted(output.glob("reprofile-*"))  # the other architecture may have been packaged before
+    sums = output / "SHA256SUMS"
+    sums.write_text("".join(f"{digest(path.read_bytes())}  {path.name}\n" for path in everything), encoding="utf-8")
+    return [*everything, sums]
 
 
 def zipped(bootstrap):

@@ -178,6 +178,12 @@ def test_the_packaged_template_takes_its_own_zip_alone_in_a_folder():
         assert not fits(wrong), wrong
 
 
+def test_the_cost_page_counts_the_alarms_that_the_template_makes(plain):
+    alarms = [one for one in yaml.safe_load(plain)["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    [counted] = re.findall(r"(\d+) alarms × ", (deployment.PROJECT / "docs/cost.md").read_text())
+    assert len(alarms) == int(counted)
+
+
 @pytest.fixture(scope="module")
 def deployed(made, plain):
     """The package, deployed without the SAM transform and with parameters that are not the defaults."""

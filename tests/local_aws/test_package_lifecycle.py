@@ -62,7 +62,13 @@ def account():
 
 
 @pytest.fixture(scope="module")
-def installed(account):
+def by_sam(account):
+    """The stack as `sam deploy` made it first."""
+    return stacks.deploy(account.aws, deployment.TEMPLATE, deployment.BOOTSTRAP, NAME, {"SettleSeconds": 1})
+
+
+@pytest.fixture(scope="module")
+def installed(account, by_sam):
     return deployment.Reprofile(account.aws, account.deploy("1"))
 
 
@@ -82,6 +88,10 @@ def a_server(reprofile, name):
     instance = reprofile.aws.run_instance(name)
     reprofile.until_idle()
     return instance
+
+
+def test_a_package_takes_over_the_stack_that_sam_made_resource_by_resource(by_sam, installed):
+    assert installed.stack.resources == by_sam.resources
 
 
 def test_an_incident_goes_on_over_an_upgrade_and_over_a_rollback(account, installed, name):
