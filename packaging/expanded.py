@@ -50,8 +50,9 @@ def expand(text, version, architecture):
     function["Properties"]["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": "CodeKey"}}
     # The session only says for which region defaults would be looked up; the translator calls nothing.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1"))
+    plain = translator.translate(template, {})
     return HEADER.format(version=version, architecture=architecture) + yaml.dump(
-        translator.translate(template, {}), Dumper=Plain, sort_keys=False, width=120, allow_unicode=True)
+        plain, Dumper=Plain, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 
 class Plain(yaml.SafeDumper):

@@ -194,7 +194,7 @@ def deployed(made, plain):
         bucket = stacks.upload(aws, key, path.read_bytes())
         yield deployment.Reprofile(aws, stacks.deploy_as_it_is(aws, plain, "from-package", parameters={
             "CodeBucket": bucket, "CodeKey": key, "SettleSeconds": 0, "Timeout": 60, "RoleName": "other",
-            "Dashboard": "no"}))
+            "Dashboard": "no", "AlertEmail": "someone@example.com"}))
 
 
 def test_the_packaged_template_deploys_what_its_parameters_say(deployed):

@@ -23,6 +23,7 @@ import expanded  # noqa: E402
 import package as packaging  # noqa: E402
 
 NAME = "lifecycle"
+PARAMETERS = {"SettleSeconds": 1, "AlertEmail": "someone@example.com"}
 
 
 class Account:
@@ -43,7 +44,7 @@ class Account:
         template = (deployment.PROJECT / "template.yaml").read_text()
         return stacks.deploy_as_it_is(
             self.aws, expanded.expand(template, version, self.architecture), NAME, seconds=30,
-            parameters={"CodeBucket": self.bucket, "CodeKey": self.key(version), "SettleSeconds": 1, **parameters})
+            parameters={"CodeBucket": self.bucket, "CodeKey": self.key(version), **PARAMETERS, **parameters})
 
 
 def remarked(code):
@@ -64,7 +65,7 @@ def account():
 @pytest.fixture(scope="module")
 def by_sam(account):
     """The stack as `sam deploy` made it first."""
-    return stacks.deploy(account.aws, deployment.TEMPLATE, deployment.BOOTSTRAP, NAME, {"SettleSeconds": 1})
+    return stacks.deploy(account.aws, deployment.TEMPLATE, deployment.BOOTSTRAP, NAME, PARAMETERS)
 
 
 @pytest.fixture(scope="module")
