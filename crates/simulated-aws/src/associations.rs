@@ -114,6 +114,12 @@ impl AwsModel {
         self.world.associations.borrow().rows.get(id).map(|row| row.shown(self.now()))
     }
 
+    /// The profile that an instance held at a moment.
+    pub fn held_at(&self, instance: &InstanceId, at: Timestamp) -> Option<ProfileArn> {
+        let is_held = |row: &&Row| row.made <= at && row.ending.is_none_or(|(ending, _)| at < ending);
+        self.world.associations.borrow().of(instance).find(is_held).map(|row| row.arn.clone())
+    }
+
     /// The last association of an instance, even one that EC2 no longer lists.
     pub fn last_association_of(&self, instance: &InstanceId) -> Option<Association> {
         self.world.associations.borrow().of(instance).last().map(|row| row.shown(self.now()))

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Association, AssociationState, Instance, InstanceState, Profile, Role, Trust};
+use reprofile_core::domain::model::{
+    Association, AssociationState, Instance, InstanceState, Profile, Role, Timestamp, Trust,
+};
 use reprofile_core::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleName};
 use reprofile_core::ports::Clock;
 
@@ -137,6 +139,11 @@ impl AwsModel {
     /// The state that an instance is in.
     pub fn state_of(&self, instance: &InstanceId) -> InstanceState {
         self.world.instances.borrow().get(instance).unwrap().state(self.now())
+    }
+
+    /// The state of an instance at a moment that has passed.
+    pub fn state_at(&self, instance: &InstanceId, at: Timestamp) -> InstanceState {
+        self.world.instances.borrow().get(instance).unwrap().state(at)
     }
 
     /// Whether the instance can get credentials. Its association must be in force with the live profile's id, and the

@@ -80,15 +80,15 @@ impl AwsModel {
         }
     }
 
-    /// When the agent of the instance pinged last.
-    pub fn last_ping(&self, instance: &InstanceId) -> Option<Timestamp> {
+    /// When the agent of the instance had pinged last, at a moment.
+    pub fn last_ping_at(&self, instance: &InstanceId, at: Timestamp) -> Option<Timestamp> {
         let (agents, instances) = (self.world.agents.borrow(), self.world.instances.borrow());
         let row = instances.get(instance)?;
-        agents.rows.get(instance)?.last_ping(self.now(), |from| row.runs_until(from, self.now()))
+        agents.rows.get(instance)?.last_ping(at, |from| row.runs_until(from, at))
     }
 
     fn ping(&self, instance: &InstanceId, region: &Region) -> Option<Ping> {
-        let last = self.last_ping(instance)?;
+        let last = self.last_ping_at(instance, self.now())?;
         if self.world.instances.borrow().get(instance)?.region != *region {
             return None;
         }

@@ -4,6 +4,7 @@
 //! play other ones, change `SEED` and `CASES`.
 
 mod laws;
+mod recovered;
 mod reports;
 mod stage;
 mod story;
@@ -69,6 +70,7 @@ async fn play(case: &Case) -> Result<(), TestCaseError> {
     trial.nothing_was_written_that_may_not_be()?;
     trial.what_is_broken_is_told_and_nothing_else()?;
     trial.what_is_published_has_a_status()?;
+    trial.what_is_said_of_agents_is_so()?;
     trial.what_was_reported_adds_up_to_what_was_done(case.is_calm())?;
     nothing_more_happens(&scenario.aws.writes()[writes..], &scenario.aws.published()[told..])
 }

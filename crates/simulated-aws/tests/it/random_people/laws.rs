@@ -99,7 +99,7 @@ impl Trial<'_> {
     }
 
     /// When the invocation began that has been under way longest at a moment.
-    fn earliest_start(&self, at: Timestamp) -> Timestamp {
+    pub fn earliest_start(&self, at: Timestamp) -> Timestamp {
         let is_under_way =
             |one: &&Invocation| one.started <= at && one.ended.as_ref().is_none_or(|(ended, _)| *ended >= at);
         self.invocations.iter().filter(is_under_way).map(|one| one.started).min().unwrap()
@@ -191,7 +191,7 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Whatever was published says one of the four things that there are to say of an incident, and says it the same way
+    /// Whatever was published says one of the six things that there are to say of an incident, and says it the same way
     /// everywhere; a message on the account as a whole is a notice, or a digest of what is broken.
     pub fn what_is_published_has_a_status(&self) -> Judgement {
         for one in self.aws.published() {
@@ -199,7 +199,7 @@ impl Trial<'_> {
             let (status, severity) = (attribute(message, "status"), attribute(message, "severity"));
             let is_known = match attribute(message, "profile") {
                 "*" => ["NOTICE", "BROKEN"].contains(&status),
-                _ => ["HEALED", "RESOLVED", "BROKEN", "FAILED"].contains(&status),
+                _ => ["HEALED", "RESOLVED", "BROKEN", "FAILED", "UNRECOVERED", "RECOVERED"].contains(&status),
             };
             prop_assert!(is_known, "{status}: {}", message.subject);
             prop_assert!(message.subject.starts_with(&format!("[Reprofile] {status} ")), "{}", message.subject);

@@ -1,7 +1,7 @@
 //! The alerts of an incident add up to what Reprofile did for it, and the last one says whether a person has to act.
 //!
-//! Invariant: a law reads attributes, ids of instances, and the proof `now AIPA…` beside them. It reads no sentence, so
-//! that alerts can be reworded.
+//! Invariant: a law reads attributes, ids of instances, and the words `and read back` of a proof. It reads no
+//! other sentence, so that alerts can be reworded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use reprofile_core::domain::names::{InstanceId, ProfileName};
 use reprofile_core::ports::Message;
 
 use super::laws::Trial;
+use super::recovered::is_of_watch;
 use crate::scenario::attribute;
 use reprofile_simulated_aws::{Effect, Published};
 
@@ -71,11 +72,13 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// The instances that an alert proves as healed: those of an item that has `now AIPA…`.
+    /// The instances that an alert proves as healed: those of an item that was read back. An instance that
+    /// took up a replaced role holds the same profile id as before.
     fn proved_healed(&self, message: &Message) -> Vec<InstanceId> {
         let ids = self.stage.instances();
         let items = message.body.split("\n- ").map(|item| item.split("\n\n").next().unwrap_or_default());
-        let proofs = items.filter(|item| item.split_whitespace().collect::<Vec<_>>().join(" ").contains(" now AIPA"));
+        let proofs =
+            items.filter(|item| item.split_whitespace().collect::<Vec<_>>().join(" ").contains(", and read back"));
         proofs.flat_map(|item| ids.iter().filter(move |id| item.contains(id.as_str()))).cloned().collect()
     }
 
@@ -101,6 +104,7 @@ fn incidents(published: &[Published]) -> BTreeMap<ProfileName, Vec<Reported<'_>>
         let id = attribute(&one.message, "incident");
         if let Ok(profile) = ProfileName::new(attribute(&one.message, "profile"))
             && !id.is_empty()
+            && !is_of_watch(one)
         {
             by_profile.entry(profile).or_default().entry(id).or_default().push(one);
         }

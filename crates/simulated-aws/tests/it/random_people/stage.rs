@@ -49,6 +49,7 @@ impl Stage {
             } else {
                 stage.aws.in_state(*state, region, profile, &name)
             };
+            stage.aws.has_agent(&id);
             stage.instances.borrow_mut().push((id, region));
         }
         stage
@@ -150,6 +151,8 @@ impl Stage {
                 let (id, region) = self.instance(number);
                 drop(aws.associate(region, &id, profile));
             }
+            What::AgentGoesOffline(number) => aws.agent_goes_offline(&self.instance(number).0),
+            What::AgentComesBack(number) => aws.agent_comes_back(&self.instance(number).0),
             _ => unreachable!("{what:?} does not happen in EC2"),
         }
     }

@@ -100,6 +100,8 @@ pub enum What {
     Replaces(usize, &'static str),
     TakesOff(usize),
     PutsOn(usize, &'static str),
+    AgentGoesOffline(usize),
+    AgentComesBack(usize),
     Fails(Operation, Fault, usize),
     FailsFromNowOn(Operation, Fault),
     RegionFails(&'static str, Fault),
@@ -245,6 +247,8 @@ fn in_ec2() -> impl Strategy<Value = What> {
         2 => (instance(), profile()).prop_map(|(instance, profile)| What::Replaces(instance, profile)),
         1 => instance().prop_map(What::TakesOff),
         2 => (instance(), profile()).prop_map(|(instance, profile)| What::PutsOn(instance, profile)),
+        3 => instance().prop_map(What::AgentGoesOffline),
+        2 => instance().prop_map(What::AgentComesBack),
     ]
 }
 
@@ -268,9 +272,9 @@ fn race() -> impl Strategy<Value = What> {
 fn trouble() -> impl Strategy<Value = What> {
     use Operation::{
         AddRoleToInstanceProfile, AssociateIamInstanceProfile, CreateInstanceProfile,
-        DescribeIamInstanceProfileAssociations, DescribeInstances, DescribeRegions, DisassociateIamInstanceProfile,
-        GetInstanceProfile, GetItem, GetRole, ListInstanceProfiles, ListInstanceProfilesForRole, Publish, PutItem,
-        Query, ReplaceIamInstanceProfileAssociation, SendMessage,
+        DescribeIamInstanceProfileAssociations, DescribeInstanceInformation, DescribeInstances, DescribeRegions,
+        DisassociateIamInstanceProfile, GetInstanceProfile, GetItem, GetRole, ListInstanceProfiles,
+        ListInstanceProfilesForRole, Publish, PutItem, Query, ReplaceIamInstanceProfileAssociation, SendMessage,
     };
     let operation = || {
         select(vec![
@@ -282,6 +286,7 @@ fn trouble() -> impl Strategy<Value = What> {
             AddRoleToInstanceProfile,
             DescribeRegions,
             DescribeInstances,
+            DescribeInstanceInformation,
             DescribeIamInstanceProfileAssociations,
             ReplaceIamInstanceProfileAssociation,
             AssociateIamInstanceProfile,
