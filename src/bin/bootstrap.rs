@@ -5,7 +5,7 @@
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use reprofile_aws::{self as aws, AwsAccount, Resources, SystemClock};
-use reprofile_core::config::Config;
+use reprofile_core::config::{Config, Metrics};
 use reprofile_core::lambda::handler::{Answer, answer};
 use reprofile_core::lambda::invocation::{self, Invoked};
 use reprofile_core::lambda::metrics::Tally;
@@ -52,7 +52,7 @@ impl Function {
     async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {
         let (payload, lambda) = event.into_parts();
         let (result, tally, calls) = match self.context(&lambda.invoked_function_arn).await {
-            Err(error) => (Err(error), Tally::default(), 0),
+            Err(error) => (Err(error), Tally::of_refused(&payload), 0),
             Ok(context) => {
                 let before = context.aws.calls();
                 let deadline = invocation::deadline(lambda.deadline, SystemClock.now());
@@ -61,7 +61,9 @@ impl Function {
                 (result, tally, context.aws.calls() - before)
             }
         };
-        println!("{}", tally.line(SystemClock.now(), calls, result.is_err()));
+        // Without a configuration nothing says that people want the metrics that cost.
+        let metrics = self.environment.config.as_ref().map_or(Metrics::Alarms, |config| config.metrics);
+        println!("{}", tally.line(SystemClock.now(), calls, result.is_err(), metrics));
         result.map_err(|error| {
             tracing::error!(kind = error.name(), %error, "The invocation failed.");
             Diagnostic { error_type: error.name().to_owned(), error_message: error.to_string() }
@@ -84,7 +86,8 @@ impl Function {
                     queue: config.queue.as_deref(),
                 };
                 let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
-                tracing::info!(account.id = %account, level = config.bounds.level.as_str(), ?resources, "The function is ready.");
+                let (version, level) = (env!("CARGO_PKG_VERSION"), config.bounds.level.as_str());
+                tracing::info!(version, account.id = %account, level, ?resources, "The function is ready.");
                 Ok(Context::new(account, partition, aws, config.clone()))
             })
             .await

@@ -1,4 +1,4 @@
-//! Implements the topic port on `aws-sdk-sns`: publishes alerts.
+//! Implements the topic port on `aws-sdk-sns`: publishes alerts, and counts the confirmed subscriptions.
 //!
 //! Invariant: no message has `MessageStructure=json`. With it SNS would not deliver the attributes for filter policies.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>
@@ -18,7 +18,11 @@ use super::error;
 #[cfg(test)]
 mod tests;
 
-const OPERATION: &str = "sns:Publish";
+const PUBLISH: &str = "sns:Publish";
+const GET_TOPIC_ATTRIBUTES: &str = "sns:GetTopicAttributes";
+
+/// Text, as every attribute of a topic is.
+const CONFIRMED: &str = "SubscriptionsConfirmed";
 
 /// The SNS topic for alerts.
 #[derive(Debug)]
@@ -44,8 +48,17 @@ impl Topic for SnsTopic {
         for (name, value) in message.attributes.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.message_attributes(*name, attribute(value)?);
         }
-        let answer = request.send().await.map_err(|error| error::of(OPERATION, &error))?;
+        let answer = request.send().await.map_err(|error| error::of(PUBLISH, &error))?;
         Ok(answer.message_id().unwrap_or_default().to_owned())
+    }
+
+    async fn confirmed_subscriptions(&self) -> Result<u64, AwsError> {
+        let request = self.client.get_topic_attributes().topic_arn(&self.arn);
+        let answer = request.send().await.map_err(|error| error::of(GET_TOPIC_ATTRIBUTES, &error))?;
+        let confirmed = answer.attributes().and_then(|attributes| attributes.get(CONFIRMED));
+        confirmed
+            .and_then(|confirmed| confirmed.parse().ok())
+            .ok_or_else(|| AwsError::new(GET_TOPIC_ATTRIBUTES, "InvalidAnswer", "SubscriptionsConfirmed is no number"))
     }
 }
 
@@ -54,5 +67,5 @@ fn attribute(value: &str) -> Result<MessageAttributeValue, AwsError> {
         .data_type("String")
         .string_value(value)
         .build()
-        .map_err(|error| AwsError::new(OPERATION, "InvalidRequest", &error.to_string()))
+        .map_err(|error| AwsError::new(PUBLISH, "InvalidRequest", &error.to_string()))
 }

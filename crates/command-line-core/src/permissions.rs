@@ -51,6 +51,9 @@ pub struct PermissionsArgs {
     /// ARN of the KMS key that encrypts the topic, if one does
     #[arg(long, value_name = "ARN")]
     pub topic_key: Option<String>,
+    /// With what the alarm on missing subscriptions needs, which a stack with AlarmTopicArn has
+    #[arg(long)]
+    pub unheard_alarm: bool,
     /// The Lambda's DynamoDB table that --table of the other commands reads
     #[arg(long, value_name = "NAME", env = "REPROFILE_TABLE", hide_env_values = true)]
     pub table: Option<String>,
@@ -94,6 +97,7 @@ fn answer(args: &PermissionsArgs, level: Level, table: Option<&str>) -> Result<S
         table,
         topic: args.topic.as_deref(),
         topic_key: args.topic_key.as_deref(),
+        watches_topic: args.unheard_alarm,
     };
     let evidence: Evidence = args.evidence.parse().map_err(|_| {
         Error::Argument(format!("--evidence: {:?} is none of off, ssm and ssm+cloudtrail", args.evidence))

@@ -70,6 +70,16 @@ pub enum Evidence {
     SsmAndCloudTrail,
 }
 
+/// Which figures of an invocation become metrics of CloudWatch. Each metric costs; the log has all figures either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Metrics {
+    /// All of them.
+    All,
+    /// Those that the template's alarms stand on.
+    Alarms,
+}
+
 /// The whole configuration. README.md has a table of the variables.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -99,6 +109,10 @@ pub struct Config {
     pub sweeps: bool,
     /// What is asked for signs of recovery.
     pub evidence: Evidence,
+    /// Which figures become metrics.
+    pub metrics: Metrics,
+    /// Whether each sweep asks the topic for its confirmed subscriptions.
+    pub watch_subscriptions: bool,
 }
 
 /// One error in the configuration.
@@ -163,6 +177,8 @@ impl Config {
             brake: reader.brake(),
             sweeps: reader.sweeps(),
             evidence: reader.evidence(),
+            metrics: reader.metrics(),
+            watch_subscriptions: reader.watch_subscriptions(),
         };
         reader.refuse_variables_of_later_versions();
         reader.end().map_or(Ok(config), Err)

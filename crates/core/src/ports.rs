@@ -185,6 +185,10 @@ pub struct Message {
 pub trait Topic {
     /// `Publish`: returns SNS's id of the message.
     async fn publish(&self, message: &Message) -> Result<String, AwsError>;
+
+    /// `GetTopicAttributes`: how many subscriptions of the topic are confirmed.
+    /// <https://docs.aws.amazon.com/sns/latest/api/API_GetTopicAttributes.html>
+    async fn confirmed_subscriptions(&self) -> Result<u64, AwsError>;
 }
 
 /// The version of a stored document, which grows with each write. 0 means that nothing is stored. A write succeeds only

@@ -87,6 +87,7 @@ operations! {
     StopInstances "ec2:StopInstances" Mutate,
     TerminateInstances "ec2:TerminateInstances" Mutate,
     Publish "sns:Publish" Publish,
+    GetTopicAttributes "sns:GetTopicAttributes" Publish,
     GetItem "dynamodb:GetItem" Table,
     PutItem "dynamodb:PutItem" Table,
     Query "dynamodb:Query" Table,

@@ -30,10 +30,11 @@ pub struct Published {
     pub message: Message,
 }
 
-/// The messages that the topic accepted.
+/// The messages that the topic accepted, and who gets them.
 #[derive(Default)]
 pub(super) struct Messages {
     published: Vec<Published>,
+    confirmed_subscriptions: u64,
 }
 
 fn check_subject(subject: &str) -> Result<(), &'static str> {
@@ -90,9 +91,19 @@ impl Topic for AwsModel {
         })
         .await
     }
+
+    async fn confirmed_subscriptions(&self) -> Result<u64, AwsError> {
+        let confirmed = || Ok(self.world.topic.borrow().confirmed_subscriptions);
+        self.call(Operation::GetTopicAttributes, None, String::new(), confirmed).await
+    }
 }
 
 impl AwsModel {
+    /// That many people confirm their subscriptions; until then there are none.
+    pub fn confirm_subscriptions(&self, confirmed: u64) {
+        self.world.topic.borrow_mut().confirmed_subscriptions = confirmed;
+    }
+
     /// The messages that the topic accepted, oldest first.
     pub fn published(&self) -> Vec<Published> {
         self.world.topic.borrow().published.clone()

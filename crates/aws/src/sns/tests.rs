@@ -67,6 +67,44 @@ async fn a_topic_that_refuses_says_why() {
     assert_eq!(error.to_string(), "sns:Publish: AuthorizationError: User: x is not authorized to perform: SNS:Publish");
 }
 
+async fn confirmed(answer: Answer) -> (FakeHttp, Result<u64, AwsError>) {
+    let http = FakeHttp::answering([answer]);
+    let topic = TopicArn::parse(TOPIC).unwrap();
+    let account = http.account_in("us-east-1", Resources { topic: Some(&topic), ..Resources::default() });
+    let result = account.topic().unwrap().confirmed_subscriptions().await;
+    (http, result)
+}
+
+fn attributes(name: &str, value: &str) -> Answer {
+    ok(&format!(
+        r#"<GetTopicAttributesResponse xmlns="https://sns.amazonaws.com/doc/2010-03-31/"><GetTopicAttributesResult>
+           <Attributes><entry><key>{name}</key><value>{value}</value></entry></Attributes>
+           </GetTopicAttributesResult></GetTopicAttributesResponse>"#
+    ))
+}
+
+#[tokio::test]
+async fn the_confirmed_subscriptions_are_an_attribute_of_the_topic() {
+    let (http, count) = confirmed(attributes("SubscriptionsConfirmed", "3")).await;
+    assert_eq!(count.unwrap(), 3);
+    assert_snapshot!(http.only().form, @r"
+    Action=GetTopicAttributes
+    Version=2010-03-31
+    TopicArn=arn:aws:sns:eu-central-1:111122223333:reprofile-alerts
+    ");
+}
+
+#[tokio::test]
+async fn an_answer_without_the_number_or_a_refusal_is_an_error_and_never_none_at_all() {
+    for answer in [
+        attributes("SubscriptionsPending", "1"),
+        attributes("SubscriptionsConfirmed", "many"),
+        query_error(403, "AuthorizationError", "User: x is not authorized to perform: SNS:GetTopicAttributes"),
+    ] {
+        assert!(confirmed(answer).await.1.is_err());
+    }
+}
+
 #[test]
 fn without_a_topic_there_is_none() {
     assert!(FakeHttp::default().account().topic().is_none());

@@ -51,6 +51,8 @@ pub(super) enum Resource {
     Queue,
     UndeliveredQueue,
     Topic,
+    /// Only where an alarm watches its subscriptions.
+    WatchedTopic,
     /// Only where there is one.
     TopicKey,
 }
@@ -64,12 +66,13 @@ pub(super) struct Place<'a> {
     pub(super) table: Option<&'a str>,
     pub(super) topic: Option<&'a str>,
     pub(super) topic_key: Option<&'a str>,
+    pub(super) watches_topic: bool,
 }
 
 impl Resource {
     /// Its ARN, with wildcards for what CloudFormation makes up; `None` where there is no such thing.
     pub(super) fn arn(self, place: &Place) -> Option<String> {
-        let Place { partition, account, stack, table, topic, topic_key } = *place;
+        let Place { partition, account, stack, table, topic, topic_key, watches_topic } = *place;
         let global = |of: &str| format!("arn:{partition}:iam::{account}:{of}/*");
         let named = |service: &str, name: &str| format!("arn:{partition}:{service}:*:{account}:{stack}-{name}-*");
         Some(match self {
@@ -82,7 +85,8 @@ impl Resource {
             Self::NamedTable => format!("arn:{partition}:dynamodb:*:{account}:table/{}", table?),
             Self::Queue => named("sqs", "Queue"),
             Self::UndeliveredQueue => named("sqs", "UndeliveredQueue"),
-            Self::Topic => topic.map_or_else(|| named("sns", "Topic"), str::to_owned),
+            Self::WatchedTopic if !watches_topic => return None,
+            Self::Topic | Self::WatchedTopic => topic.map_or_else(|| named("sns", "Topic"), str::to_owned),
             Self::TopicKey => topic_key?.to_owned(),
         })
     }
@@ -210,6 +214,14 @@ pub(super) const GRANTS: [Grant; 21] = [
         "comes back to a break, to look again",
     ),
     grant(User::Lambda, Level::Alert, "PublishAlerts", &["sns:Publish"], Resource::Topic, "tells people"),
+    grant(
+        User::Lambda,
+        Level::Alert,
+        "SeeWhetherAnybodyIsSubscribed",
+        &["sns:GetTopicAttributes"],
+        Resource::WatchedTopic,
+        "for the alarm UnheardAlarm alone, which a stack with AlarmTopicArn has",
+    ),
     grant(
         User::Lambda,
         Level::Alert,

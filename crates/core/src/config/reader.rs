@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use time::Duration;
 
-use super::{Attended, Evidence, Format, InvalidConfig, Regions, TopicArn, Wrong};
+use super::{Attended, Evidence, Format, InvalidConfig, Metrics, Regions, TopicArn, Wrong};
 use crate::decide::iam_repair::Brake;
 use crate::decide::plan::Level;
 use crate::domain::glob::Globs;
@@ -202,6 +202,27 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     /// The template passes the parameter `SweepRate` on. Its pattern there checks the value.
     pub(super) fn sweeps(&self) -> bool {
         (self.look_up)("REPROFILE_SWEEP_RATE").is_none_or(|rate| rate != "off")
+    }
+
+    pub(super) fn metrics(&mut self) -> Metrics {
+        const METRICS: &str = "REPROFILE_METRICS";
+        let Some(value) = self.get(METRICS) else { return Metrics::All };
+        value.parse().unwrap_or_else(|_| {
+            self.refuse(METRICS, value, "allowed are all and alarms");
+            Metrics::All
+        })
+    }
+
+    pub(super) fn watch_subscriptions(&mut self) -> bool {
+        const WATCH: &str = "REPROFILE_WATCH_SUBSCRIPTIONS";
+        match self.get(WATCH).as_deref() {
+            None | Some("no") => false,
+            Some("yes") => true,
+            Some(value) => {
+                self.refuse(WATCH, value.to_owned(), "allowed are yes and no");
+                false
+            }
+        }
     }
 
     pub(super) fn brake(&mut self) -> Brake {

@@ -15,6 +15,7 @@ fn nothing_set_is_a_configuration() {
     assert_eq!(config.regions, Regions::All);
     assert_eq!(config.format, Format::Text);
     assert_eq!(config.topic, None);
+    assert_eq!((config.metrics, config.watch_subscriptions), (Metrics::All, false));
     let arn = |text| ProfileArn::parse(text).unwrap();
     assert!(config.bounds.ignore.matches(&arn("arn:aws:iam::111122223333:instance-profile/karpenter/x")));
     assert!(config.bounds.scope.matches(&arn("arn:aws:iam::111122223333:instance-profile/web-role")));
@@ -42,8 +43,11 @@ fn everything_set_is_taken() {
         ("REPROFILE_RUNBOOK_URL", "https://wiki.example.com/reprofile"),
         ("REPROFILE_SETTLE_SECONDS", "0"),
         ("REPROFILE_BRAKE", "3/24"),
+        ("REPROFILE_METRICS", "alarms"),
+        ("REPROFILE_WATCH_SUBSCRIPTIONS", "yes"),
     ])
     .unwrap();
+    assert_eq!((config.metrics, config.watch_subscriptions), (Metrics::Alarms, true));
     let region = |text| Region::new(text).unwrap();
     assert_eq!(config.bounds.level, Level::Alert);
     assert_eq!(config.topic.unwrap().region, region("cn-north-1"));
@@ -67,6 +71,8 @@ fn every_error_is_listed_at_once_with_variable_value_and_what_is_allowed() {
         ("REPROFILE_SETTLE_SECONDS", "901"),
         ("REPROFILE_REMIND_HOURS", "-1"),
         ("REPROFILE_BRAKE", "3"),
+        ("REPROFILE_METRICS", "some"),
+        ("REPROFILE_WATCH_SUBSCRIPTIONS", "true"),
     ])
     .unwrap_err();
     insta::assert_snapshot!(error.0.iter().map(Wrong::to_string).collect::<Vec<_>>().join("\n"), @r#"
@@ -81,6 +87,8 @@ fn every_error_is_listed_at_once_with_variable_value_and_what_is_allowed() {
     REPROFILE_SETTLE_SECONDS="901": a whole number from 0 to 900
     REPROFILE_REMIND_HOURS="-1": a whole number from 0 to 168
     REPROFILE_BRAKE="3": count/hours, such as 3/24
+    REPROFILE_METRICS="some": allowed are all and alarms
+    REPROFILE_WATCH_SUBSCRIPTIONS="true": allowed are yes and no
     REPROFILE_MEMBERS="444455556666": this version looks after its own account alone: unset it
     "#);
 }

@@ -226,9 +226,10 @@ async fn batch<A: Account>(
             failed.push(id);
         }
     }
+    let tally = Tally { ignored, failed_messages: failed.len(), ..Tally::of(&summary) };
     let mut answer = SqsBatchResponse::default();
     answer.batch_item_failures = failed.into_iter().map(failure).collect();
-    (Ok(Answer::Batch(answer)), Tally { ignored, ..Tally::of(&summary) })
+    (Ok(Answer::Batch(answer)), tally)
 }
 
 fn failure(id: String) -> BatchItemFailure {

@@ -12,6 +12,7 @@ use super::phases::looked::Looked;
 use super::phases::observed::observe_all;
 use super::phases::planned::plan_all;
 use super::recovery::watch_all;
+use super::publish::is_unheard;
 use super::summary::ReconcileSummary;
 use super::targets::{Targets, targets, work_items};
 use crate::decide::incident::Notice;
@@ -39,6 +40,7 @@ pub async fn reconcile<A: Account>(
     let is_sweep = summary.targets.contains(&Ok(Targets::Everything));
     let mut sweep = None;
     if is_sweep {
+        summary.unheard = is_unheard(context).await;
         sweep = AccountSweep::run(context, account.as_ref(), &last_seen, &mut work, &mut summary).await;
     }
     for (name, item) in &mut work {

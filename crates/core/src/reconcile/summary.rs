@@ -21,6 +21,8 @@ pub struct ReconcileSummary {
     pub unread: Vec<UnreadRegion>,
     /// How many alerts were sent, or logged where there is no topic.
     pub alerts: usize,
+    /// Whether the topic has no confirmed subscription, as a sweep saw it; `None`: not asked, or not known.
+    pub unheard: Option<bool>,
     /// What failed for some profile, or for all.
     pub errors: Vec<Error>,
     /// What failed for the sweep alone.

@@ -24,6 +24,7 @@ mod incidents;
 mod lambda;
 mod looking;
 mod memory;
+mod metrics;
 mod nobody;
 mod notice;
 mod plain_english;
