@@ -247,6 +247,10 @@ class LocalAws:
         self.control("POST", "queues", {
             "queue": queue_url.rpartition("/")[2], "region": region, "advance_seconds": seconds})
 
+    def receives(self, queue_url, region=HOME_REGION):
+        """How often each message of a queue was received, by its id; asking does not count."""
+        return self.control("GET", f"queues?queue={queue_url.rpartition('/')[2]}&region={region}")
+
     def put_event(self, event):
         """Puts an EventBridge event (as in events/*.json) on the bus, whatever its source."""
         self.control("POST", "events", event)

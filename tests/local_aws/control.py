@@ -89,6 +89,8 @@ def route(method, name, query, fields):
             return fleet.clear()
         case "POST", "profiles":
             return strict_iam.age(**fields)
+        case "GET", "queues":
+            return queue_delivery.receives(**query)
         case "POST", "queues":
             return queue_delivery.advance(**fields)
         case "POST", "events":

@@ -20,13 +20,16 @@ BOOTSTRAP = pathlib.Path(os.environ.get("REPROFILE_BOOTSTRAP", PROJECT / "target
 QUICK = {"batch_window_max_ms": 300, "event_delay_ms": 20, "enabled_regions": "us-east-1 eu-west-1"}
 READS = ("Describe", "Get", "List")
 
+# The tests subscribe to the topic themselves.
+BY_HAND = {"Notify": "by-hand"}
+
 
 @contextlib.contextmanager
 def deployed(**parameters):
     """Starts a local AWS, deploys the project's template with these parameters, and takes all down at the end."""
     with LocalAws() as aws:
         aws.settings(**QUICK)
-        yield Reprofile(aws, stacks.deploy(aws, TEMPLATE, BOOTSTRAP, parameters=parameters))
+        yield Reprofile(aws, stacks.deploy(aws, TEMPLATE, BOOTSTRAP, parameters=BY_HAND | parameters))
 
 
 class Reprofile:

@@ -201,6 +201,17 @@ def advance(queue, advance_seconds, region="us-east-1"):
     raise LookupError(f"no queue {queue!r} in {region}")
 
 
+def receives(queue, region="us-east-1"):
+    """How often each message of the queue of that name was received, by its id; asking does not count."""
+    from ministack.services import sqs
+
+    for (_account, its_region, _url), record in list(sqs._queues._data.items()):
+        if its_region == region and record["attributes"]["QueueArn"].endswith(f":{queue}"):
+            with sqs._queues_lock:
+                return {message["id"]: message.get("receive_count", 0) for message in record["messages"]}
+    raise LookupError(f"no queue {queue!r} in {region}")
+
+
 def fire(rule, region="us-east-1"):
     """Fires a scheduled rule now, as if its time had come."""
     from ministack.services import eventbridge

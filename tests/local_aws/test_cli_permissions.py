@@ -60,10 +60,10 @@ def evaluate(value, conditions):
     raise AssertionError(f"!{function} is not evaluated here")
 
 
-def of_template(level, has_key, evidence):
+def of_template(level, has_key, watches, evidence):
     order = ["alert", "reassociate", "relink", "restore"]
     may = {f"May{name.capitalize()}": order.index(level) >= order.index(name) for name in order[1:]}
-    conditions = may | {"HasTopicKey": has_key, "MakesTopic": True,
+    conditions = may | {"HasTopicKey": has_key, "WatchesSubscriptions": watches, "MakesTopic": True,
                   "MayPassAnyRole": True, "AsksSsm": evidence != "off",
                   "AsksCloudTrail": evidence == "ssm+cloudtrail"}
     role = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]["FunctionRole"]["Properties"]
@@ -77,9 +77,10 @@ def steady(statements):
 
 
 @pytest.mark.parametrize("level", ["alert", "reassociate", "relink", "restore"])
-@pytest.mark.parametrize("has_key, evidence", [(False, "ssm"), (True, "off"), (True, "ssm+cloudtrail")])
-def test_what_is_printed_for_the_lambda_is_what_the_template_grants(level, has_key, evidence):
-    options = ["--evidence", evidence, *(["--topic-key", KEY] if has_key else [])]
+@pytest.mark.parametrize("has_key, watches, evidence", [
+    (False, False, "ssm"), (True, False, "off"), (False, True, "ssm+cloudtrail")])
+def test_what_is_printed_for_the_lambda_is_what_the_template_grants(level, has_key, watches, evidence):
+    options = ["--evidence", evidence, *(["--topic-key", KEY] if has_key else []), *(["--unheard-alarm"] if watches else [])]
     command = [BINARY, "permissions", "--for", "lambda", "--level", level, "--account", ACCOUNT, *options]
     printed = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["Statement"]
-    assert steady(printed) == steady(of_template(level, has_key, evidence))
+    assert steady(printed) == steady(of_template(level, has_key, watches, evidence))

@@ -63,7 +63,7 @@ class Levels:
 
 
 def parameters(level):
-    return {"Level": level, "SettleSeconds": SETTLE_SECONDS, "ConfirmSeconds": CONFIRM_SECONDS}
+    return deployment.BY_HAND | {"Level": level, "SettleSeconds": SETTLE_SECONDS, "ConfirmSeconds": CONFIRM_SECONDS}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,102 @@
+"""What the template takes and refuses, by its own patterns and rules, and what follows from each parameter.
+
+Invariant: each refusal is asked of the local CloudFormation as well, so that the resolver of these tests is not believed alone.
+"""
+
+import itertools
+import tomllib
+
+import pytest
+
+import deployment
+import stack as stacks
+from template import ACCOUNT, Template, source
+
+EMAIL = {"AlertEmail": "ops@example.com"}
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alerts"
+BY_HAND = deployment.BY_HAND
+
+REFUSED = {
+    "Nobody would get the alerts": {},
+    "Notify=topic needs ExistingTopicArn": {"Notify": "topic"},
+    "AlertEmail is for Notify=email alone": BY_HAND | EMAIL,
+    "AlertFormat=chat is JSON": EMAIL | {"AlertFormat": "chat"},
+    "Level=restore needs sweeps": BY_HAND | {"Level": "restore", "SweepRate": "off"},
+    "Ignore=\\* would ignore every": BY_HAND | {"Ignore": "*"},
+    "ExistingTopicArn": {"Notify": "topic", "ExistingTopicArn": TOPIC.replace("us-east-1", "eu-west-1")},
+    "AlarmTopicArn": EMAIL | {"AlarmTopicArn": TOPIC.replace("us-east-1", "eu-west-1")},
+}
+TAKEN = [
+    EMAIL, BY_HAND, {"Notify": "nobody"}, {"Notify": "topic", "ExistingTopicArn": TOPIC},
+    EMAIL | {"ExistingTopicArn": TOPIC}, EMAIL | {"AlarmTopicArn": TOPIC}, BY_HAND | {"AlertFormat": "chat"},
+    BY_HAND | {"Level": "restore"}, BY_HAND | {"Level": "relink", "SweepRate": "off"}, BY_HAND | {"Ignore": ""},
+    EMAIL | {"AlarmTopicArn": TOPIC.replace("aws:sns:us-east-1", "aws-cn:sns:cn-north-1")},
+]
+
+
+def test_it_fits_into_one_call_of_cloudformation():
+    assert len(deployment.TEMPLATE.read_bytes()) <= stacks.TEMPLATE_BODY_LIMIT
+
+
+def test_it_names_the_version_that_is_built():
+    version = tomllib.loads((deployment.PROJECT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    assert source()["Description"].startswith(f"Reprofile {version} ")
+    assert Template(**EMAIL).outputs()["Version"] == version
+
+
+def test_every_parameter_is_in_one_group_of_the_console():
+    groups = source()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(source()["Parameters"])
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_parameters_that_cannot_work_are_refused(running_aws, reason):
+    [said] = Template(**REFUSED[reason]).refused()
+    assert said.startswith(reason.replace("\\", ""))
+    with pytest.raises(stacks.StackFailed, match=f"refused.*{reason}"):
+        stacks.deploy(running_aws, deployment.TEMPLATE, deployment.BOOTSTRAP, "refused", REFUSED[reason])
+
+
+@pytest.mark.parametrize("parameters", TAKEN, ids=str)
+def test_parameters_that_can_work_are_taken(parameters):
+    assert Template(**parameters).refused() == []
+
+
+def test_each_rule_is_shown_to_refuse():
+    said = [said for parameters in REFUSED.values() for said in Template(**parameters).refused()]
+    said += Template(region="eu-west-1", **EMAIL).refused()
+    rules = [assertion["AssertDescription"] for rule in source()["Rules"].values() for assertion in rule["Assertions"]]
+    assert set(rules) <= set(said)
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-west-2", "eusc-de-east-1"])
+def test_a_region_without_iams_events_is_refused(region):
+    [said] = Template(region=region, **EMAIL).refused()
+    assert "Deploy Reprofile in us-east-1" in said
+
+
+def test_in_china_the_function_has_no_setting_for_recursive_loops():
+    recursive = lambda *where: Template(None, *where, **EMAIL).resources("AWS::Serverless::Function")["Function"].get(  # noqa: E731
+        "RecursiveLoop")
+    assert recursive("cn-north-1", "aws-cn") is None
+    assert recursive("us-east-1", "aws") == "Allow"
+
+
+def test_the_table_is_protected_only_on_request():
+    for wanted in ("yes", "no"):
+        table = Template(DeletionProtection=wanted, **EMAIL).resources("AWS::DynamoDB::Table")["Table"]
+        assert table["DeletionProtectionEnabled"] is (wanted == "yes")
+
+
+@pytest.mark.parametrize("notify, sweeps, paused", list(itertools.product(
+    ["by-hand", "nobody"], ["off", "rate(1 day)"], ["yes", "no"])))
+def test_the_function_may_ask_who_is_subscribed_exactly_where_it_does(notify, sweeps, paused):
+    for topic in ("", TOPIC):
+        template = Template(Notify=notify, SweepRate=sweeps, Paused=paused, AlarmTopicArn=topic)
+        role = template.resources("AWS::IAM::Role")["FunctionRole"]
+        statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
+        variables = template.resources("AWS::Serverless::Function")["Function"]["Environment"]["Variables"]
+        expected = (notify, sweeps, paused, topic) == ("by-hand", "rate(1 day)", "no", TOPIC)
+        assert any(one["Action"] == "sns:GetTopicAttributes" for one in statements) is expected
+        assert variables["REPROFILE_WATCH_SUBSCRIPTIONS"] == ("yes" if expected else "no")
+        assert ("UnheardAlarm" in template.resources("AWS::CloudWatch::Alarm")) is expected
