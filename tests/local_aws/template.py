@@ -1,4 +1,4 @@
-"""The project's template, resolved in Python: which parameters its rules refuse, and what its resources are for those it takes.
+"""The project's template, resolved in Python: which parameters it refuses, and what its resources are for those it takes.
 
 Invariant: every function of CloudFormation that the template uses is evaluated here, and any other is an error. Resources
 that are not deployed have names made of their logical ids.
@@ -50,7 +50,7 @@ class Template:
         unknown = set(parameters) - set(declared)
         if unknown:
             raise ValueError(f"no such parameters: {unknown}")
-        self.parameters = {name: str(parameters.get(name, of.get("Default"))) for name, of in declared.items()}
+        self.parameters = {name: str(parameters.get(name, of["Default"])) for name, of in declared.items()}
         self.pseudo = PSEUDO | {"AWS::Region": region, "AWS::Partition": partition}
         self.physical = physical or {}
 

@@ -323,6 +323,10 @@ def test_an_alarm_is_made_only_where_it_can_ring_and_goes_where_alarms_go(parame
     topic = parameters["AlarmTopicArn"] or template.reference("Topic")
     for alarm in alarms.values():
         assert (alarm["AlarmActions"], alarm["OKActions"]) == ([topic], [topic])
+    lists = [policy["PolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+             for policy in template.resources("AWS::SNS::TopicPolicy").values()]
+    ours = sorted(template.attribute(alarm, "Arn") for alarm in alarms)
+    assert [sorted(arns) for arns in lists] == ([] if parameters["AlarmTopicArn"] else [ours])
 
 
 @pytest.mark.parametrize("rate", [rate for rate in RATES if rate != "off"])

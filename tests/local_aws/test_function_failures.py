@@ -81,8 +81,12 @@ def test_a_wrong_configuration_is_answered_with_every_error_of_it(reprofile):
     right = reprofile.stack.function_configuration()["Environment"]
     wrong = {"Variables": {**right["Variables"], "REPROFILE_LEVEL": "mend", "REPROFILE_ALERT_FORMAT": "pigeon"}}
     function.update_function_configuration(FunctionName=name, Environment=wrong)
+    before = len(reprofile.metrics())
     try:
         answer, error = reprofile.stack.invoke(event("delete-role"))
+        assert reprofile.stack.invoke(event("sqs-batch"))[1]["errorType"] == "InvalidConfig"
+        lines = eventually(lambda: reprofile.metrics()[before + 1:] and reprofile.metrics()[before:])
+        assert [line["FailedMessages"] for line in lines] == [0, len(event("sqs-batch")["Records"])]
     finally:
         function.update_function_configuration(FunctionName=name, Environment=right)
     assert (answer, error["errorType"]) == (None, "InvalidConfig")
