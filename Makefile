@@ -18,8 +18,8 @@ demo: function $(VENV)/ready ## break and heal an instance on a local AWS, told 
 
 test: test-rust test-local ## run every test
 
-test-core: ## run the Rust tests that need no AWS SDK: decisions, alerts, the simulated account, the command line's logic
-	cargo test --locked -p reprofile-core -p reprofile-command-line -p reprofile-simulated-aws
+test-core: ## run the Rust tests that need no AWS SDK, with a part of the random cases and kills; test-rust tries them all
+	REPROFILE_TESTS=quick cargo test --locked -p reprofile-core -p reprofile-command-line -p reprofile-simulated-aws
 
 test-rust: ## run every Rust test: those of test-core, and the adapters
 	cargo test --locked --workspace

@@ -140,7 +140,7 @@ impl<'a> Deployment<'a> {
         loop {
             self.take_in();
             self.start_due();
-            if self.running.is_empty() && self.retries.is_empty() && self.aws.queued().is_empty() {
+            if self.running.is_empty() && self.retries.is_empty() && self.aws.due_times().is_empty() {
                 return true;
             }
             if self.step(end.as_mut()).await.is_some() {
@@ -222,9 +222,9 @@ impl<'a> Deployment<'a> {
         if self.batches >= self.pace.concurrency {
             return None;
         }
-        let queued = self.aws.queued();
-        let full = queued.get(self.pace.batch_size - 1).map(|message| message.due);
-        let waited = queued.first().map(|message| message.due + self.pace.window);
+        let due = self.aws.due_times();
+        let full = due.get(self.pace.batch_size - 1).copied();
+        let waited = due.first().map(|due| *due + self.pace.window);
         full.into_iter().chain(waited).min()
     }
 

@@ -170,6 +170,14 @@ impl AwsModel {
         messages
     }
 
+    /// The times at which the messages of [`Self::queued`] can be received, the next one first.
+    pub(super) fn due_times(&self) -> Vec<Timestamp> {
+        let mut times: Vec<Timestamp> =
+            self.world.queue.borrow().waiting.iter().map(|entry| entry.message.due).collect();
+        times.sort();
+        times
+    }
+
     /// The messages in the dead-letter queue, oldest first.
     pub fn dead_letters(&self) -> Vec<Queued> {
         self.world.queue.borrow().dead.clone()

@@ -169,7 +169,7 @@ async fn a_role_put_back_by_a_killed_invocation_is_reported_as_healed() {
         if !scenario.was_killed() {
             break;
         }
-        kill += 1;
+        kill += crate::kill_step();
     }
     assert!(kill > 20, "only {kill} points were tried");
 }

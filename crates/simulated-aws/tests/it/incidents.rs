@@ -242,7 +242,7 @@ async fn wherever_the_function_is_killed_the_incident_is_healed_and_reported() {
         if !scenario.was_killed() {
             break;
         }
-        kills += 1;
+        kills += crate::kill_step();
     }
     assert!(kills > 20, "only {kills} points were tried");
 }

@@ -42,6 +42,22 @@ mod unread;
 mod who_acts;
 mod writing_iam;
 
+/// Whether this run tries a part of what has no end: each fifth random case, and each third call to kill the function at.
+/// `make test-core` asks for that; every other run tries all.
+fn is_quick() -> bool {
+    std::env::var("REPROFILE_TESTS").is_ok_and(|value| value == "quick")
+}
+
+/// How many random cases to play, of so many.
+fn cases(all: u32) -> u32 {
+    if is_quick() { all.div_ceil(5) } else { all }
+}
+
+/// From one call to kill the function at to the next.
+fn kill_step() -> usize {
+    if is_quick() { 3 } else { 1 }
+}
+
 /// The folder of the workspace, where `events` and `tests/data` are.
 fn root() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../..")

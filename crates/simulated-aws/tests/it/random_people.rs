@@ -80,11 +80,12 @@ fn in_virtual_time(case: &Case) -> Result<(), TestCaseError> {
     runtime.block_on(play(case))
 }
 
-/// Plays so many cases.
+/// Plays so many cases, or a part of them in a quick run.
 fn hold(cases: u32, of: &impl Strategy<Value = Case>) {
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&SEED.to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    let config =
+        Config { cases: crate::cases(cases), failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let outcome = runner.run(of, |case| in_virtual_time(&case));
     if let Err(failure) = outcome {

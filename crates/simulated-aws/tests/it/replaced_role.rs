@@ -55,7 +55,7 @@ async fn a_replaced_role_that_may_not_be_swapped_is_reported_and_then_resolved()
 
 #[tokio::test(start_paused = true)]
 async fn wherever_the_function_is_killed_the_instance_keeps_its_profile() {
-    for kill in 0..45 {
+    for kill in (0..45).step_by(crate::kill_step()) {
         let mut scenario = replaced("reassociate").await;
         scenario.aws.kill_at(kill);
         assert!(scenario.run_until_quiet(12 * HOUR).await, "kill {kill}");

@@ -161,7 +161,7 @@ async fn a_stopped_or_a_young_association_is_not_stuck() {
 
 #[tokio::test(start_paused = true)]
 async fn wherever_the_function_is_killed_the_instance_gets_its_role() {
-    for kill in 0..45 {
+    for kill in (0..45).step_by(crate::kill_step()) {
         let scenario = hanging(true).deployed();
         recovers(&scenario.aws);
         let mut scenario = scenario.sweeping(HOUR);

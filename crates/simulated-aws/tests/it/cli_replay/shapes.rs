@@ -192,7 +192,7 @@ fn packed(packing: usize, bytes: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(400)))]
 
     #[test]
     fn whatever_a_record_travels_in_the_same_event_comes_out(
