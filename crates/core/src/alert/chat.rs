@@ -1,7 +1,7 @@
 //! An alert as a custom notification of Amazon Q Developer in chat applications (AWS Chatbot), for Slack and Teams.
 //!
 //! Invariant: the JSON is of the documented schema, within its limits, or the service would drop it silently; foreign text
-//! stands in code spans alone, and no `<`, `>`, `&` or `@` is left of it, nor a `@` before a letter in a command.
+//! stands in code spans alone, and no `<`, `>` or `&` is left of it. Commands are written unchanged.
 //! <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
 
 use std::collections::BTreeMap;
@@ -146,7 +146,7 @@ fn next_steps(letter: &Letter) -> (Vec<String>, Vec<String>) {
     steps.extend(letter.ask.as_deref().map(safe));
     for NextStep { say, commands } in &letter.steps {
         let say = safe(say);
-        let mut commands = commands.iter().map(|command| command_span(command));
+        let mut commands = commands.iter().map(code);
         let first = match commands.next() {
             None => say,
             Some(command) => {
@@ -205,8 +205,8 @@ fn description(letter: &Letter, too_much: &[String]) -> String {
     out.trim_end().to_owned()
 }
 
-/// Neither markup nor a mention: `<`, `>` and `&` are control characters of Slack even in code, and a client may make a
-/// mention of any `@`.
+/// Neither markup nor a mention: `<`, `>` and `&` are control characters of Slack even in code. A `@` stays, so that a name
+/// can be copied: it stands in code, and a mention needs a `<` before it in Slack, and an entity beside the text in Teams.
 /// <https://docs.slack.dev/messaging/formatting-message-text#escaping>
 fn safe(text: &str) -> String {
     text.chars()
@@ -214,14 +214,7 @@ fn safe(text: &str) -> String {
             '<' => '\u{2039}',
             '>' => '\u{203a}',
             '&' => '+',
-            '@' => '\u{ff20}',
             c => c,
         })
         .collect()
-}
-
-/// A command as code. The shell joins `a'@'b` to `a@b`, in a bare word as in one between single quotes; and no client
-/// takes `@'` for a mention.
-fn command_span(command: &str) -> String {
-    code(&command.replace('@', "'@'"))
 }

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::letter::Letter;
 use super::message::Letterhead;
 use super::plain::{code, count, listed};
-use super::{actions_taken, notes, text};
+use super::{actions_taken, links, notes, text};
 use crate::config::Format;
 use crate::decide::iam_repair::RepairBlocked;
 use crate::decide::next_actor::{NextActor, Severity};
@@ -23,6 +23,10 @@ use crate::ports::Message;
 /// How many profiles are listed, and instances of each.
 const PROFILES: usize = 20;
 const INSTANCES: usize = 2;
+
+/// The headings of a runbook that messages on the account link to; docs/alerts.md has both.
+const DIGEST: &str = "the-first-digest";
+const NOTICE: &str = "notice";
 
 /// What there is to report of an account.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +84,10 @@ pub fn overview(overview: &Overview<'_>, head: Letterhead<'_>) -> Message {
         ("account", account.to_string()),
         ("profile", "*".to_owned()),
     ];
-    let letter = letter(overview, &profiles);
+    let mut letter = letter(overview, &profiles);
+    let heading = if found.is_empty() { NOTICE } else { DIGEST };
+    let runbook = head.runbook.map(|address| format!("Runbook: {}", links::runbook(address, heading)));
+    letter.details.extend(runbook.map(Line::Item));
     let body = match head.format {
         Format::Text => text::write_letter(&letter),
         Format::Chat => {

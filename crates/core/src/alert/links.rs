@@ -3,7 +3,6 @@
 //! Invariant: a link holds checked names and ids alone, and no character that a chat would obey. No address of ours is
 //! compiled in.
 
-use crate::domain::model::Case;
 use crate::domain::names::{InstanceId, Partition, Region};
 
 /// The console's page of an instance.
@@ -18,10 +17,10 @@ pub(super) fn events(partition: &Partition, region: &str) -> String {
     format!("https://{}/cloudtrailv2/home?region={region}#/events", console(partition))
 }
 
-/// The part of the operator's runbook that is on this case.
+/// The part of the operator's runbook that is on a case, or on the account as a whole.
 #[must_use]
-pub(super) fn runbook(address: &str, case: Case) -> String {
-    format!("{address}#{}", case.as_str())
+pub(super) fn runbook(address: &str, heading: &str) -> String {
+    format!("{address}#{heading}")
 }
 
 /// The console's host in each partition.

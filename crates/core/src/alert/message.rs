@@ -95,7 +95,7 @@ fn details(facts: &Facts, unread: &[UnreadRegion], head: Letterhead<'_>, on_top:
 
 fn links(facts: &Facts, head: Letterhead<'_>) -> Vec<Line> {
     let report = facts.report;
-    let runbook = head.runbook.map(|address| format!("Runbook: {}", links::runbook(address, facts.case())));
+    let runbook = head.runbook.map(|address| format!("Runbook: {}", links::runbook(address, facts.case().as_str())));
     let of_loss = || facts.losses.listed.first().map(|loss| (&loss.region, &loss.instance));
     let first = facts.told.first().map(|(_, one)| (&one.found.region, &one.found.instance.id)).or_else(of_loss);
     let instance = first.map(|(region, id)| links::instance(&report.partition, region, id));

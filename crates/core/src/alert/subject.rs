@@ -6,6 +6,7 @@ use super::facts::Facts;
 use super::plain::{clock, count, plain, shorten};
 use crate::decide::next_actor::NextActor;
 use crate::decide::report::Status;
+use crate::domain::model::Case;
 use crate::domain::names::{AccountId, ProfileName};
 
 /// The longest subject that SNS takes ("less than 100 characters" of printable ASCII); a longer one makes Publish fail.
@@ -78,6 +79,9 @@ fn what(facts: &Facts, is_one: bool) -> [String; 3] {
     let still = if facts.notification.is_reminder() { "still " } else { "" };
     let same = |text: String| [text.clone(), text.clone(), text];
     let untrusted = facts.healed_but_untrusted();
+    if !facts.is_over() && facts.open().next().is_some() && facts.case() == Case::Stuck {
+        return of_stuck(facts);
+    }
     match (facts.status, facts.next) {
         (Status::Healed | Status::Resolved, _) => same(format!("{has} {its} role back")),
         (Status::Healthy | Status::Unused, _) => same("nothing is broken".to_owned()),
@@ -95,5 +99,22 @@ fn what(facts: &Facts, is_one: bool) -> [String; 3] {
             let lost = if still.is_empty() { "lost" } else { "still without" };
             [format!("{lost} {its} AWS permissions"), format!("{lost} {its} role"), format!("{lost} {its} role")]
         }
+    }
+}
+
+/// The same where EC2 may not have lost anything: it has not finished attaching the profile.
+fn of_stuck(facts: &Facts) -> [String; 3] {
+    let (may, short) = if facts.notification.is_reminder() {
+        ("may still have no IAM role", "may still have no role")
+    } else {
+        ("may have no IAM role", "may have no role")
+    };
+    match (facts.status, facts.next) {
+        (_, NextActor::Reprofile { by: Some(by) }) => {
+            let by = clock(by, facts.report.at);
+            [format!("{may}; Reprofile acts by {by}"), format!("{short}; fix due {by}"), short.to_owned()]
+        }
+        (Status::Failed, _) => [format!("{may}; repair failed"), "not repaired".to_owned(), "not repaired".to_owned()],
+        _ => [may.to_owned(), short.to_owned(), short.to_owned()],
     }
 }

@@ -2,7 +2,8 @@
 
 use tokio::time::sleep;
 
-use crate::scenario::{Given, HOUR, MINUTE};
+use crate::scenario::{Given, HOUR, MINUTE, attribute};
+use reprofile_simulated_aws::Fault;
 
 /// An account where `web-role` has been stale on one instance for some minutes. No event arrived.
 async fn stale() -> Given {
@@ -120,4 +121,27 @@ async fn at_level_restore_the_first_sweep_and_its_rechecks_leave_iam_alone() {
     assert!(body.contains("web-role: 1 instance (gone), the next sweep repairs it"), "{body}");
     scenario.run_for(HOUR).await;
     assert!(scenario.is_re_associated("a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_on_the_account_link_to_a_heading_of_the_page_on_alerts() {
+    const RUNBOOK: &str = "https://wiki.example.com/reprofile";
+    let given = stale().await.variable("REPROFILE_RUNBOOK_URL", RUNBOOK);
+    let scenario = given.deployed();
+    scenario.sweep().await;
+    scenario.aws.break_region("us-east-1", Fault::DENIED);
+    scenario.sweep().await;
+    let page = std::fs::read_to_string(format!("{}/docs/alerts.md", crate::root())).unwrap();
+    for (status, heading, link) in
+        [("BROKEN", "### The first digest", "the-first-digest"), ("NOTICE", "### NOTICE", "notice")]
+    {
+        let of_account = |one: &&reprofile_core::ports::Message| {
+            attribute(one, "profile") == "*" && attribute(one, "status") == status
+        };
+        let messages = scenario.messages();
+        let message = messages.iter().find(of_account).unwrap_or_else(|| panic!("{status}: {:?}", scenario.subjects()));
+        let last = message.body.lines().last().unwrap();
+        assert_eq!(last, format!("- Runbook: {RUNBOOK}#{link}"));
+        assert!(page.lines().any(|line| line == heading), "{heading}");
+    }
 }

@@ -220,11 +220,17 @@ fn takes_amazon_q(body: &str) {
     assert!(steps.len() <= 10 && steps.iter().all(|step| (1..=350).contains(&length(step))), "{steps:?}");
     assert!(content["keywords"].as_array().unwrap().iter().all(|word| (1..=75).contains(&length(word))));
 
+    let mut shown = Vec::new();
+    strings(content, &mut shown);
+    shown.push(json["metadata"]["summary"].as_str().unwrap());
+    for line in shown.into_iter().flat_map(str::lines) {
+        assert!(line.split('`').step_by(2).all(|ours| !ours.contains('@')), "a `@` outside of code: {line}");
+    }
     let mut texts = Vec::new();
     strings(&json, &mut texts);
     for line in texts.into_iter().flat_map(str::lines) {
         assert!(!line.contains(['<', '>', '&']), "{line}");
-        assert!(line.split('@').skip(1).all(|rest| rest.starts_with('\'')), "{line}");
+        assert!(!line.contains('\u{ff20}'), "a copied name is wrong: {line}");
         let parts: Vec<&str> = line.split('`').collect();
         assert!(parts.len() % 2 == 1, "a code span is left open: {line}");
         assert!(parts.iter().step_by(2).all(|ours| !ours.contains(MARK)), "foreign text outside of code: {line}");
@@ -324,6 +330,7 @@ fn a_shell_reads_the_commands_as_they_are_meant() {
                  [iip-assoc-0123456789abc0001][--iam-instance-profile][{by_name}]"
             ),
         ];
+        assert!(from_chat.iter().all(|command| from_text.contains(command)), "{from_chat:#?}\nof\n{from_text:#?}");
         for commands in [from_text, from_chat] {
             let read: Vec<String> = commands.iter().map(|command| words(&format!("aws {command}"))).collect();
             for one in &expected {

@@ -1,7 +1,7 @@
 //! An association that EC2 does not put in force.
 
 use super::*;
-use crate::decide::report::Outcome;
+use crate::decide::report::{Failure, Outcome};
 use crate::domain::model::AssociationState;
 
 fn stuck(outcome: Outcome) -> ReconcileReport {
@@ -15,7 +15,7 @@ fn stuck(outcome: Outcome) -> ReconcileReport {
 #[test]
 fn broken_because_ec2_does_not_come_to_an_end() {
     insta::assert_snapshot!(top(&stuck(left(Blocker::OnlyBySwap))), @"
-    Subject: [Reprofile] BROKEN web-role: web-1 (eu-west-1) lost its AWS permissions (111122223333)
+    Subject: [Reprofile] BROKEN web-role: web-1 (eu-west-1) may have no IAM role (111122223333)
     status=BROKEN severity=critical case=stuck account=111122223333 profile=web-role incident=web-role-1795262400 revision=1
 
     1 running EC2 instance may have no IAM role: EC2 has not finished attaching the profile to it. You
@@ -38,4 +38,22 @@ fn healed_of_it_is_told_with_the_one_id_and_not_with_two_that_are_equal() {
     assert!(letter.contains("EC2 had been attaching the profile since 12:00 UTC"), "{letter}");
     assert!(letter.contains("Detached, attached again, and read back (stuck;"), "{letter}");
     assert!(!letter.contains(&format!("held {NEW}, now {NEW}")), "{letter}");
+}
+
+#[test]
+fn the_subject_of_it_says_what_may_be_so_for_one_and_for_several() {
+    let subject_of = |report: &ReconcileReport| {
+        let letter = top(report);
+        letter.lines().next().unwrap().to_owned()
+    };
+    let mut several = stuck(left(Blocker::OnlyBySwap));
+    let mut another = several.instances[0].clone();
+    another.found.instance.id = instance(2, "eu-west-1", Case::Stuck, healed()).found.instance.id;
+    several.instances.push(another);
+    assert_eq!(
+        subject_of(&several),
+        "Subject: [Reprofile] BROKEN web-role: 2 instances in eu-west-1 may have no IAM role (111122223333)"
+    );
+    let failed = subject_of(&stuck(Outcome::Failed(Failure::NoAssociation)));
+    assert!(failed.contains("FAILED web-role: web-1 (eu-west-1) may have no IAM role; repair failed ("), "{failed}");
 }
