@@ -96,11 +96,11 @@ def test_a_wrong_region_names_those_that_there_are(cli, aws):
 
 def test_throttled(cli, aws):
     aws.fail("Throttling", service="iam", action="ListInstanceProfiles")
-    check(cli.run("scan"), "iam:ListInstanceProfiles: Throttling: Rate exceeded", "what to do: others are calling AWS")
+    check(cli.run("scan"), "iam:ListInstanceProfiles: Throttling: Rate exceeded", "what to do: AWS throttles the calls of this account")
 
 
 def test_an_endpoint_that_is_not_there(cli):
-    check(cli.run("scan", AWS_ENDPOINT_URL="http://127.0.0.1:9"), "what to do: the endpoint was not reached: AWS_ENDPOINT_URL is set to http://127.0.0.1:9")
+    check(cli.run("scan", AWS_ENDPOINT_URL="http://127.0.0.1:9"), "what to do: AWS_ENDPOINT_URL is set to http://127.0.0.1:9, where nothing answers")
 
 
 def test_an_input_that_cannot_be_read(cli):

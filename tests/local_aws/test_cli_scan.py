@@ -179,7 +179,7 @@ You are not authorized to perform this operation.)
 
 This is not an all-clear: 1 of 3 regions could not be read. The 1 instance that was checked has not lost its IAM role.
 """
-    assert ended.err == ("what to do: allow ec2:DescribeIamInstanceProfileAssociations to these credentials; "
+    assert ended.err == ("what to do: allow ec2:DescribeIamInstanceProfileAssociations to these credentials. "
                          "`reprofile permissions` prints the whole policy that is needed\n")
     recreate(account, "web-role")
     assert account.cli.run("scan").code == 2, "something is broken besides"

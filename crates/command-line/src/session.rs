@@ -41,9 +41,8 @@ fn not_known(access: &Access, cause: AwsError) -> Error {
     match &access.profile {
         Some(profile) if cause.code == "NoCredentials" && cause.message.contains("provider was not enabled") => {
             Error::Argument(format!(
-                "--profile: {profile:?} gives no credentials: it, or the source_profile that it names, is not in the AWS \
-                 config and credentials files, or has no credentials there; `aws configure list-profiles` lists those that \
-                 exist"
+                "--profile: {profile:?} gives no credentials. `aws configure list-profiles` lists the profiles that exist. If it lists \
+                 this one, its source_profile is missing, or one of the two has no credentials"
             ))
         }
         _ => Error::aws("finding out whose credentials these are", cause),

@@ -39,21 +39,21 @@ pub fn on_the_process(error: &AwsError, given: &Given) -> Option<String> {
         }
         ("NoCredentials", _) => profile.as_ref().map(|Source { value, from }| {
             format!(
-                "{from} names the profile {value:?}; `aws configure list-profiles` lists the profiles that exist, and `aws \
-                 configure list` the credentials that are found"
+                "{from} is set to {value:?}. If `aws configure list-profiles` does not list it, correct the name. If it does, \
+                 sign in with `aws sso login` or `aws configure`, and check the source_profile that it names"
             )
         }),
         ("Connection", _) => match (endpoint, region) {
             (Some(Source { value, from }), _) => {
-                Some(format!("the endpoint was not reached: {from} is set to {value}; unset it, or start what should answer there"))
+                Some(format!("{from} is set to {value}, where nothing answers. Unset it, or start what should answer there"))
             }
             (None, Some(Source { value, from })) => Some(format!(
-                "the endpoint was not reached: check the region's name ({value}, by {from}), the network and proxy settings"
+                "nothing answers in the region {value} ({from}). Check its name first, then the network and HTTPS_PROXY"
             )),
             (None, None) => None,
         },
         (_, ErrorKind::RegionDisabled) => region.as_ref().map(|Source { value, from }| {
-            format!("{value} ({from}) does not exist, or is not enabled for this account: name another region")
+            format!("{value} ({from}) does not exist, or is not enabled for this account: name another one, as in --region us-east-1")
         }),
         _ => None,
     }
@@ -71,25 +71,27 @@ pub fn on(error: &AwsError) -> Option<String> {
              which credentials are found"
         }
         ("ExpiredToken" | "ExpiredTokenException", _) => {
-            "the credentials have expired: sign in again (aws sso login), or renew AWS_SESSION_TOKEN"
+            "the credentials have expired: sign in again with `aws sso login`. Keys in the environment are replaced together: \
+             AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
         }
         ("InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch", _)
             if error.operation.starts_with("sts:") =>
         {
-            "the credentials are not valid here: check AWS_ACCESS_KEY_ID and the profile; for China or GovCloud name a \
-             region of theirs with --region"
+            "AWS does not know this access key, or the secret does not fit it. `aws configure list` shows where both come from: \
+             AWS_ACCESS_KEY_ID or a profile. Keys of China or GovCloud need a region there, named with --region"
         }
         (_, ErrorKind::Denied) => return Some(on_denied(error)),
-        (_, ErrorKind::Throttled) => "others are calling AWS at the same time: wait a minute and run it again",
+        (_, ErrorKind::Throttled) => "AWS throttles the calls of this account: wait a minute, then run it again",
         (_, ErrorKind::RegionDisabled) => {
-            "the region may not be enabled for this account: leave it out, by a list of the others in --regions"
+            "the region may not be enabled for this account. To leave it out, name the others, as in --regions \
+             eu-west-1,us-east-1"
         }
         ("ResourceNotFoundException", _) if error.operation.starts_with("dynamodb:") => {
             "--table is the name of the Lambda's table, the output TableName of its stack; --region is where that stack is"
         }
-        ("Connection", _) => "the endpoint was not reached: check the region's name, the network and proxy settings",
+        ("Connection", _) => "nothing answers there: check the region's name first, then the network and HTTPS_PROXY",
         (_, ErrorKind::Unavailable) => {
-            "AWS did not answer: run it again; if it goes on, see https://health.aws.amazon.com"
+            "AWS did not answer: run it again. If that does not help, see https://health.aws.amazon.com"
         }
         _ => return None,
     };
@@ -101,20 +103,25 @@ fn on_denied(error: &AwsError) -> String {
     let operation = error.operation;
     if operation == REGIONS {
         let why = if is_explicit {
-            "a policy denies it explicitly, so allowing it does not help"
+            "A policy denies the call explicitly, so allowing it does not help"
         } else {
-            "or allow it to these credentials"
+            "Otherwise allow the call to these credentials"
         };
         return format!(
-            "name the regions yourself, as in --regions eu-west-1,us-east-1: then nobody asks for the list. Or ask for it in a \
-             region that is open to you, by --region eu-west-1 ({why})"
+            "name the regions yourself, as in --regions eu-west-1,us-east-1; then no list is needed. Or ask for the list in a \
+             region that is open to you, as in --region eu-west-1. {why}"
         );
     }
     if is_explicit {
+        // A region can be left out; IAM cannot.
+        let instead = if operation.starts_with("ec2:") {
+            "Name only the regions that are open, as in --regions eu-west-1,us-east-1, or have the policy changed"
+        } else {
+            "Have the policy changed, or use other credentials"
+        };
         return format!(
-            "a policy denies {operation} explicitly, so allowing it does not help: an organisation's policy (SCP), a \
-             permissions boundary, or a policy of these credentials. Leave out what it closes, by --regions and --region, or \
-             have it changed"
+            "a policy denies {operation} explicitly, so allowing it does not help. It is a service control policy (SCP) of the \
+             organization, a permissions boundary, or a policy of these credentials. {instead}"
         );
     }
     // EC2 checks both, and does not always say which one is missing.
@@ -122,7 +129,7 @@ fn on_denied(error: &AwsError) -> String {
         operation == "ec2:ReplaceIamInstanceProfileAssociation" || operation == "ec2:AssociateIamInstanceProfile";
     let also = if passes_role { ", and iam:PassRole on the role in the instance profile," } else { "" };
     format!(
-        "allow {operation}{also} to these credentials; `reprofile permissions` prints the whole policy that is needed"
+        "allow {operation}{also} to these credentials. `reprofile permissions` prints the whole policy that is needed"
     )
 }
 
@@ -171,7 +178,7 @@ mod tests {
         let by_nothing = "because no identity-based policy allows the ec2:DescribeRegions action";
         let advice_by_nothing = advice(REGIONS, "UnauthorizedOperation", by_nothing);
         assert!(
-            advice_by_nothing.contains("--regions") && advice_by_nothing.contains("or allow it"),
+            advice_by_nothing.contains("--regions") && advice_by_nothing.contains("Otherwise allow"),
             "{advice_by_nothing}"
         );
     }
@@ -181,6 +188,8 @@ mod tests {
         let explicit = "is not authorized with an explicit deny in a service control policy";
         let denied = advice("ec2:DescribeInstances", "UnauthorizedOperation", explicit);
         assert!(!denied.starts_with("allow") && denied.contains("--regions"), "{denied}");
+        let in_iam = advice("iam:GetInstanceProfile", "AccessDenied", explicit);
+        assert!(!in_iam.contains("--region") && in_iam.contains("other credentials"), "{in_iam}");
         let not_allowed =
             advice("ec2:DescribeInstances", "UnauthorizedOperation", "because no identity-based policy allows it");
         assert!(not_allowed.starts_with("allow ec2:DescribeInstances to"), "{not_allowed}");
@@ -207,7 +216,7 @@ mod tests {
             on_the_process(&AwsError::new("sts:GetCallerIdentity", code, message), &given()).unwrap_or_default()
         };
         let nothing = advice("NoCredentials", "no credentials found in chain");
-        assert!(nothing.starts_with("AWS_PROFILE names the profile \"work\""), "{nothing}");
+        assert!(nothing.starts_with("AWS_PROFILE is set to \"work\""), "{nothing}");
         assert_eq!(
             advice("NoCredentials", "the SSO session has expired"),
             "sign in again: aws sso login --profile work"

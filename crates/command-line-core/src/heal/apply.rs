@@ -73,8 +73,9 @@ pub async fn apply<A: Account>(
     let bar = Bar::new(console, all);
     let finished = Cell::new(0);
     let report = |progressed: Progressed<'_>| {
-        if let Progressed::Waits(profile, left) = progressed {
-            return bar.note(console, &result_text::waiting(profile, left));
+        if let Progressed::Waits { profile, until, left } = progressed {
+            bar.wait(&result_text::waiting_until(until));
+            return bar.note(console, &result_text::waiting(profile, until, left));
         }
         finished.set(finished.get() + 1);
         let number = format!("[{}/{all}]", finished.get());

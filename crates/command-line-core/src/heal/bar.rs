@@ -26,8 +26,14 @@ impl Bar {
         Self(bar)
     }
 
+    /// Shows a wait beside the count, until the next write is over.
+    pub(super) fn wait(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
+
     /// One write is over.
     pub(super) fn advance(&self) {
+        self.0.set_message("");
         self.0.inc(1);
     }
 

@@ -14,6 +14,7 @@ use crate::findings::{BrokenProfile, Finding, Findings};
 use reprofile_core::decide::plan::{OLD_ENOUGH, Step};
 use reprofile_core::decide::report::{Failure, Outcome, Skipped};
 use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::model::Timestamp;
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock};
 use reprofile_core::reconcile::context::Context;
@@ -131,8 +132,15 @@ impl Executed {
 /// What happened while a plan is executed.
 #[derive(Debug, Clone, Copy)]
 pub enum Progressed<'a> {
-    /// The profile is too young to detach an instance for it. At most this long is waited.
-    Waits(&'a ProfileName, Duration),
+    /// The profile is too young to detach an instance for it.
+    Waits {
+        /// The profile.
+        profile: &'a ProfileName,
+        /// When it is old enough.
+        until: Timestamp,
+        /// The time until then.
+        left: Duration,
+    },
     /// A repair in IAM is over.
     IamWritten(&'a IamWrite),
     /// A step is over.
@@ -221,9 +229,10 @@ async fn wait_until_old_enough<A: Account>(
     else {
         return;
     };
-    let left = || Duration::try_from(youngest.created + OLD_ENOUGH - context.aws.clock().now()).unwrap_or_default();
+    let until = youngest.created + OLD_ENOUGH;
+    let left = || Duration::try_from(until - context.aws.clock().now()).unwrap_or_default();
     if !left().is_zero() {
-        report(Progressed::Waits(youngest.name(), left()));
+        report(Progressed::Waits { profile: youngest.name(), until, left: left() });
     }
     while !under_way.is_to_stop() && !left().is_zero() {
         tokio::time::sleep(Duration::from_millis(500)).await;

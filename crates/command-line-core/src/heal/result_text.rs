@@ -11,16 +11,30 @@ use crate::console::{TermStyle, Terminal};
 use crate::findings::Findings;
 use crate::unread;
 use reprofile_core::alert::aws_cli::{self, Home};
-use reprofile_core::alert::plain::count;
+use reprofile_core::alert::plain::{clock_second, count};
 use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Step;
 use reprofile_core::decide::report::{Failure, Outcome, Skipped};
+use reprofile_core::domain::model::Timestamp;
 use reprofile_core::domain::names::ProfileName;
 use reprofile_core::reconcile::context::Context;
 
 /// A wait for a profile to be old enough.
-pub(super) fn waiting(profile: &ProfileName, left: Duration) -> String {
-    format!("Waiting {} s for the new profile {profile} to reach all regions ...", left.as_secs() + 1)
+pub(super) fn waiting(profile: &ProfileName, until: Timestamp, left: Duration) -> String {
+    format!(
+        "Waiting until {} ({} s): the instance profile {profile} is less than a minute old.",
+        time_of_day(until),
+        left.as_secs() + 1
+    )
+}
+
+/// The same on the bar.
+pub(super) fn waiting_until(until: Timestamp) -> String {
+    format!("(waiting until {})", time_of_day(until))
+}
+
+fn time_of_day(at: Timestamp) -> String {
+    clock_second(at, at)
 }
 
 /// Work that was ended in the middle, with the commands that finish it.
@@ -35,7 +49,7 @@ pub(super) fn broken_off(commands: &[String]) -> String {
 #[must_use]
 pub fn line<A>(progressed: Progressed<'_>, number: &str, context: &Context<A>, terminal: Terminal) -> String {
     let (style, text) = match progressed {
-        Progressed::Waits(profile, left) => (TermStyle::Dim, waiting(profile, left)),
+        Progressed::Waits { profile, until, left } => (TermStyle::Dim, waiting(profile, until, left)),
         Progressed::IamWritten(one) => written(one, &Home::of(&context.partition, None)),
         Progressed::StepDone(one) => done(one),
     };

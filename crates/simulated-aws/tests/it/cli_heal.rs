@@ -274,12 +274,17 @@ async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
     let findings = planned(&context, &[]).await;
     let since = tokio::time::Instant::now();
     let told = RefCell::new(Vec::new());
-    let tell = |news: Progressed<'_>| told.borrow_mut().push(format!("{news:?}"));
+    let tell =
+        |news: Progressed<'_>| told.borrow_mut().push(result_text::line(news, "", &context, Terminal::default()));
     let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!(done.exit(&findings), Exit::Fine);
     assert!(instances.iter().all(|instance| aws.is_whole(instance)));
     assert!(since.elapsed() > Duration::from_secs(50));
-    assert!(told.borrow()[1].starts_with("Waits(web-role, "), "{told:?}");
+    let [_running, waits, ..] = &told.borrow()[..] else { panic!("{told:?}") };
+    assert_eq!(
+        waits.trim_start(),
+        "Waiting until 12:02:00 UTC (30 s): the instance profile web-role is less than a minute old."
+    );
 }
 
 #[tokio::test(start_paused = true)]
