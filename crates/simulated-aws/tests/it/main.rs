@@ -44,6 +44,7 @@ mod writing_iam;
 
 /// Whether this run tries a part of what has no end: each fifth random case, and each third call to kill the function at.
 /// `make test-core` asks for that; every other run tries all.
+#[expect(clippy::disallowed_methods, reason = "how much a run tries is no part of what it tests")]
 fn is_quick() -> bool {
     std::env::var("REPROFILE_TESTS").is_ok_and(|value| value == "quick")
 }
