@@ -189,6 +189,16 @@ class LocalAws:
         return self.control("POST", "associations", {
             "instance": instance, "region": region, "seconds": seconds, "since_seconds": since_seconds, "always": always})
 
+    def agent_pings(self, instance, region=HOME_REGION, seconds_ago=0, platform="Linux"):
+        """The agent of Systems Manager on the instance pings, or did so many seconds ago (agents.py)."""
+        return self.control("POST", "agents", {
+            "instance": instance, "region": region, "seconds_ago": seconds_ago, "platform": platform})
+
+    def ec2_takes_credentials(self, instance, role, region=HOME_REGION, refused=False):
+        """EC2 takes credentials of the role for the instance, or is refused; CloudTrail records it."""
+        return self.control("POST", "credentials", {
+            "instance": instance, "role": role, "region": region, "refused": refused})
+
     def add_others(self, profile, count, region=HOME_REGION):
         """Adds so many running instances that hold that profile, and that no call changes (fleet.py)."""
         return self.control("POST", "fleet", {"profile": profile, "count": count, "region": region})

@@ -12,6 +12,9 @@ Invariant: nothing here answers an AWS call, and no AWS call can reach anything 
     POST   /_local/associations {region, instance, seconds, since_seconds, always}   keeps one associating
     POST   /_local/fleet {region, profile, count}   adds running instances that hold the profile, in one go  (fleet.py)
     DELETE /_local/fleet
+    POST   /_local/agents {instance, region, seconds_ago, platform}    the agent pings   (agents.py)
+    DELETE /_local/agents
+    POST   /_local/credentials {instance, role, region, refused}       EC2 takes credentials of a role for it
     POST   /_local/queues {queue, advance_seconds}     moves a queue's clock: delays and visibility end sooner
     POST   /_local/events    an EventBridge event, put on the default bus as only AWS's services may  (iam_events.py)
     POST   /_local/schedules {rule}    fires a scheduled rule now
@@ -54,6 +57,7 @@ async def answer(scope, receive, send):
 
 
 def route(method, name, query, fields):
+    import agents
     import calls
     import faults
     import fleet
@@ -87,6 +91,12 @@ def route(method, name, query, fields):
             return fleet.add(**fields)
         case "DELETE", "fleet":
             return fleet.clear()
+        case "POST", "agents":
+            return agents.ping(**fields)
+        case "DELETE", "agents":
+            return agents.forget()
+        case "POST", "credentials":
+            return agents.assume_role(**fields)
         case "POST", "profiles":
             return strict_iam.age(**fields)
         case "GET", "queues":

@@ -88,6 +88,7 @@ class Demo:
         self.what_reprofile_did(mark, created_at)
         self.after(old, healed_after)
         self.healed_alert(broken, healed)
+        self.agents_come_back()
         self.closed()
 
     def second_act(self, template, bootstrap):
@@ -132,7 +133,9 @@ class Demo:
         self.alice = aws.user("alice")
         aws.console_create_role(ROLE, user=self.alice)
         for name, region in (("web-1", HOME_REGION), ("web-2", AWAY)):
-            self.instances[aws.run_instance(ROLE, region, name=name), region] = ROLE
+            instance = aws.run_instance(ROLE, region, name=name)
+            aws.agent_pings(instance, region)
+            self.instances[instance, region] = ROLE
         self.reprofile.until_idle()
         story.chapter("An ordinary day: two servers get their permissions from a role")
         story.say(f"""Alice has created the role {ROLE} in the console. The console silently made an "instance profile" of the
@@ -140,7 +143,7 @@ class Demo:
                   have it: web-1 in {HOME_REGION} and web-2 in {AWAY}.""")
         self.side_by_side(self.profile_id())
         story.say("""EC2 remembers the profile's id. IAM has the same one: the servers get AWS credentials, and all is
-                  well.""")
+                  well. The agent of Systems Manager on each server reports, as it needs those credentials.""")
 
     def deleted(self, old):
         """Alice's first half; returns the alert."""
@@ -205,6 +208,27 @@ class Demo:
         story.say(f"""The whole alert. It belongs to {same} as the first one ({incident}), and is its revision
                   {healed['attributes']['revision']}.""")
         self.quote(healed)
+
+    def agents_come_back(self):
+        """The servers use their role again: their agents report, and Reprofile sees it."""
+        story, aws = self.story, self.aws
+        story.chapter("The servers work again")
+        story.say("""EC2 is right again, but are the servers? Reprofile goes on to watch the agent of each one that it healed. It
+                  asks Systems Manager, ten minutes later for the first time. An agent that stays silent for an hour is
+                  reported. Here the agents come back:""")
+        rows = []
+        for (instance, region), profile in self.instances.items():
+            if profile == ROLE:
+                aws.agent_pings(instance, region)
+                [known] = aws.client("ssm", region).describe_instance_information(
+                    Filters=[{"Key": "InstanceIds", "Values": [instance]}])["InstanceInformationList"]
+                rows.append((instance, region, known["PingStatus"], known["LastPingDateTime"].strftime("%H:%M:%S")))
+        story.table(("server", "region", "agent", "last heard of at"), rows)
+        mark = aws.mark()
+        eventually(self.reprofile.is_over, PATIENCE_SECONDS)
+        looks = [call for call in self.reprofile.calls(mark) if call["action"] == "DescribeInstanceInformation"]
+        story.say(f"""Reprofile asked {len(looks)} times more, once in each region, saw both agents and ended its watch. There is
+                  nothing to report.""")
 
     def closed(self):
         """Waits until no recheck is under way."""

@@ -8,6 +8,7 @@ def application():
     """The ASGI application: MiniStack behind the gate, with the control endpoints beside it."""
     from ministack import app
 
+    import agents
     import calls
     import child_processes
     import control
@@ -27,6 +28,7 @@ def application():
     strict_iam.install()
     strict_ec2.install()
     strict_sns.install()
+    agents.install()
     strict_cloudformation.install()
     execution_role.install()
     strict_auth.install()

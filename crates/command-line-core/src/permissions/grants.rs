@@ -104,7 +104,7 @@ const fn grant(
 }
 
 /// All of them, in the order of the template.
-pub(super) const GRANTS: [Grant; 21] = [
+pub(super) const GRANTS: [Grant; 22] = [
     grant(
         User::Lambda,
         Level::Alert,

@@ -204,12 +204,13 @@ async fn credentials<A: Account>(
     recovery: &Recovery,
     instances: &[(Region, InstanceId)],
 ) -> Credentials {
-    let Some(role) = lease.record.last_role().filter(|_| context.config.evidence == Evidence::SsmAndCloudTrail) else {
+    if context.config.evidence != Evidence::SsmAndCloudTrail {
         return Credentials::NotAsked;
-    };
+    }
     // The records name the role by its ARN, which has the role's path.
-    let read = timeout(EVIDENCE_TAKES, context.aws.iam().role(role)).await;
-    let Ok(Ok(Some(role))) = read else { return Credentials::NotAsked };
+    let read = timeout(EVIDENCE_TAKES, context.aws.iam().instance_profile(&lease.record.profile)).await;
+    let Ok(Ok(Some(live))) = read else { return Credentials::NotAsked };
+    let Some(role) = live.role else { return Credentials::NotAsked };
     let arn = context.role_arn(&role);
     let mut seen: BTreeMap<InstanceId, CredentialsRequest> = BTreeMap::new();
     let regions: BTreeSet<&Region> = instances.iter().map(|(region, _)| region).collect();
