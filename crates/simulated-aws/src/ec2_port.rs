@@ -171,6 +171,7 @@ impl Ec2 for AwsModel {
         let operation = Operation::ReplaceIamInstanceProfileAssociation;
         self.call(operation, Some(region), association.to_string(), || {
             let before = self.ever_associated(association);
+            self.authorize(operation, before.as_ref())?;
             let after = self.replace_now(region, association, &ProfileReference::Arn(profile.clone()))?;
             self.did(Effect::Given { instance: after.instance.clone(), before, after: after.clone() });
             Ok(after)
@@ -181,6 +182,7 @@ impl Ec2 for AwsModel {
     async fn disassociate(&self, region: &Region, association: &AssociationId) -> Result<(), AwsError> {
         let operation = Operation::DisassociateIamInstanceProfile;
         self.call(operation, Some(region), association.to_string(), || {
+            self.authorize(operation, self.ever_associated(association).as_ref())?;
             let held = self.disassociate_now(region, association)?;
             self.did(Effect::TakenOff { instance: held.instance.clone(), held });
             Ok(())
@@ -202,6 +204,17 @@ impl Ec2 for AwsModel {
             Ok(after)
         })
         .await
+    }
+}
+
+impl AwsModel {
+    /// Refuses what the template's role, and the policy that `reprofile permissions` prints, refuse: to take a profile
+    /// off an instance that has the tag `reprofile`, in any case and with any value.
+    fn authorize(&self, operation: Operation, association: Option<&Association>) -> Result<(), AwsError> {
+        if association.is_some_and(|held| self.instance(&held.instance).hold.is_some()) {
+            return refused(operation, "UnauthorizedOperation", "You are not authorized to perform this operation.");
+        }
+        Ok(())
     }
 }
 

@@ -72,7 +72,7 @@ impl InstanceRow {
             id: self.id.clone(),
             state: self.state(now),
             name: self.tags.get("Name").cloned(),
-            hold: self.tags.get("reprofile").map(|value| Hold::from_tag(value)),
+            hold: Hold::from_tags(self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
             launched: Some(self.launched),
             operator_managed: self.operator_managed,
         }

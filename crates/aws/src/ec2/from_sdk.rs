@@ -12,9 +12,6 @@ use reprofile_core::domain::model::{Association, AssociationState, Hold, Instanc
 use reprofile_core::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, Region};
 use reprofile_core::ports::Holder;
 
-/// The key of the tag that holds Reprofile back. Tag keys have a case.
-const HOLD_TAG: &str = "reprofile";
-
 pub(super) fn region(row: &types::Region) -> Result<Region, OddRow> {
     Ok(Region::new(need("regionName", row.region_name())?)?)
 }
@@ -54,7 +51,7 @@ pub(super) fn instance(row: &types::Instance) -> Result<Instance, OddRow> {
         id: InstanceId::new(need("instanceId", row.instance_id())?)?,
         state: row.state().and_then(types::InstanceState::name).map_or(InstanceState::Unknown, state),
         name: tag("Name").filter(|name| !name.is_empty()).map(str::to_owned),
-        hold: tag(HOLD_TAG).map(Hold::from_tag),
+        hold: Hold::from_tags(row.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())))),
         launched: row.launch_time().copied().and_then(timestamp),
         operator_managed: row.operator().and_then(types::OperatorResponse::managed).unwrap_or_default(),
     })

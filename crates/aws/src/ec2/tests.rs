@@ -144,7 +144,7 @@ async fn instances_are_asked_by_filter_and_come_flat_out_of_their_launches() {
         </tagSet>";
     let managed = "<instanceId>i-00000000000000002</instanceId><instanceState><name>stopped</name></instanceState>
         <operator><managed>true</managed><principal>eks.amazonaws.com</principal></operator>
-        <tagSet><item><key>reprofile</key></item><item><key>Name</key><value/></item></tagSet>";
+        <tagSet><item><key>Reprofile</key></item><item><key>Name</key><value/></item></tagSet>";
     let bare = "<instanceId>i-00000000000000003</instanceId>";
     let http = FakeHttp::answering([instances(&[&[web, managed], &["<imageId>ami-1</imageId>"], &[], &[bare]])]);
     let page = http.account().ec2().instances(&region(), &ids(4), Some("page-2")).await.unwrap();

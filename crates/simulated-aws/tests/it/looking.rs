@@ -241,6 +241,19 @@ async fn a_tag_holds_reprofile_back_for_its_own_instance_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tag_with_another_spelling_or_value_holds_back_as_iam_does() {
+    for (key, value) in [("Reprofile", "ignore"), ("REPROFILE", "alert"), ("reprofile", ""), ("reprofile", "heal")] {
+        let scenario = Given::role("web-role").without_memory().deployed();
+        let tagged = scenario.aws.running("eu-west-1", "web-role", "a");
+        scenario.aws.tag(&tagged, key, value);
+        scenario.aws.recreate_profile("web-role").unwrap();
+        sleep(MINUTE).await;
+        scenario.deliver().await;
+        assert!(scenario.aws.writes().is_empty(), "{key}={value}: IAM would refuse the step");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_denied_region_is_reported_and_holds_up_no_other() {
     let scenario = stale().await.deployed();
     scenario.aws.break_region("us-east-1", Fault::DENIED);

@@ -257,6 +257,14 @@ fn whoever_asks_to_hold_back_is_heard() {
 }
 
 #[test]
+fn a_tag_is_read_in_any_case_and_the_one_that_allows_least_counts() {
+    for tags in [[("reprofile", "alert"), ("Reprofile", "ignore")], [("REPROFILE", "ignore"), ("reprofile", "")]] {
+        assert_eq!(Hold::from_tags(tags), Some(Hold::Ignore), "{tags:?}");
+    }
+    assert_eq!(Hold::from_tags([("reprofile:restored", ""), ("Name", "reprofile")]), None);
+}
+
+#[test]
 fn profiles_on_the_ignore_list_or_outside_the_scope_are_left() {
     let left = |path_and_name: &str| {
         let live = live(path_and_name, Some(Trust::Yes));

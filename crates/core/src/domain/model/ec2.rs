@@ -81,7 +81,7 @@ impl InstanceState {
 }
 
 /// How the `reprofile` tag of an instance holds Reprofile back. The tag can only ever reduce what Reprofile does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Hold {
     /// `reprofile=ignore`: no change, and no alert.
     Ignore,
@@ -90,6 +90,17 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// The key of the tag, in any case: IAM compares tag keys without regard to case, and the function's role refuses to
+    /// touch an instance that has one. Of `reprofile` and `Reprofile` on one instance, `ignore` counts.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html>
+    const TAG: &str = "reprofile";
+
+    /// Reads an instance's tags, keys with values.
+    pub fn from_tags<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Self> {
+        let is_ours = |(key, _): &(&str, &str)| key.eq_ignore_ascii_case(Self::TAG);
+        tags.into_iter().filter(is_ours).map(|(_, value)| Self::from_tag(value)).min()
+    }
+
     /// Reads the value of the `reprofile` tag. Whoever set an unknown value wanted to hold something back, so it means
     /// [`Hold::Alert`].
     #[must_use]
