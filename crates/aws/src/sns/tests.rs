@@ -65,6 +65,10 @@ async fn a_topic_that_refuses_says_why() {
     let error = result.unwrap_err();
     assert_eq!(error.reason, ErrorKind::Denied);
     assert_eq!(error.to_string(), "sns:Publish: AuthorizationError: User: x is not authorized to perform: SNS:Publish");
+    for (code, reason) in [("KMSAccessDenied", ErrorKind::Denied), ("KMSThrottling", ErrorKind::Throttled)] {
+        let (_, result) = publish(message(), query_error(400, code, "of the topic's key")).await;
+        assert_eq!(result.unwrap_err().reason, reason);
+    }
 }
 
 async fn confirmed(answer: Answer) -> (FakeHttp, Result<u64, AwsError>) {

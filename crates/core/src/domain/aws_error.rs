@@ -58,6 +58,7 @@ impl ErrorKind {
             | "AuthorizationError"
             | "AuthorizationErrorException"
             | "ExplicitDeny"
+            | "KMSAccessDenied"
             | "KMS.AccessDeniedException" => Self::Denied,
             "RequestLimitExceeded"
             | "Throttling"
@@ -69,6 +70,7 @@ impl ErrorKind {
             | "PriorRequestNotComplete"
             | "EC2ThrottledException"
             | "ProvisionedThroughputExceededException"
+            | "KMSThrottling"
             | "KMS.ThrottlingException" => Self::Throttled,
             // "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", the same
             // for the ARN, and "has no associated IAM Roles". EC2 was seen to answer so for 10 s and more after a

@@ -60,6 +60,11 @@ impl RepairAttempt {
         Self { blocked: Some(why), ..Self::default() }
     }
 
+    /// An attempt that ended with this refusal of AWS.
+    fn refused(error: AwsError) -> Self {
+        Self { refused: Some(error), ..Self::default() }
+    }
+
     /// What the attempt means for the instances that wait for IAM; `None`: nothing was tried.
     pub(super) fn outcome_of_waiting(&self) -> Option<Outcome> {
         match (&self.repaired, &self.refused) {
@@ -85,10 +90,11 @@ pub(super) async fn repair<A: Account>(
     let profile = lease.record.profile.clone();
     let former = lease.record.former();
     let role = match former.as_ref().filter(|_| config.bounds.level >= Level::Relink) {
-        Some(former) => {
-            let read = context.aws.iam().role(&former.role).await;
-            read.map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?
-        }
+        Some(former) => match context.aws.iam().role(&former.role).await {
+            // To ask again would not help. The alert names the permission that is missing.
+            Err(error) if error.reason == ErrorKind::Denied => return Ok(RepairAttempt::refused(error)),
+            read => read.map_err(|cause| Error::ProfileUnread { profile: profile.clone(), cause })?,
+        },
         None => None,
     };
     let now = context.aws.clock().now();
@@ -145,7 +151,7 @@ async fn record_and_write<A: Account>(
             if let (Some(open), Some(before)) = (&mut lease.record.incident, was_changed) {
                 open.was_changed = before;
             }
-            Ok(RepairAttempt { refused: Some(error), ..RepairAttempt::default() })
+            Ok(RepairAttempt::refused(error))
         }
     }
 }

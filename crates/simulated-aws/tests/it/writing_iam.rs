@@ -5,7 +5,7 @@ use std::time::Duration;
 use reprofile_core::domain::model::Trust;
 
 use crate::scenario::{Given, HOUR, MINUTE, Scenario};
-use reprofile_simulated_aws::{Caller, Operation};
+use reprofile_simulated_aws::{Caller, Fault, Operation};
 
 /// An account that a sweep has seen, with `app-role` in `/app/app-profile` on a running instance.
 async fn seen(level: &str) -> Scenario {
@@ -78,6 +78,18 @@ async fn a_role_that_may_be_meant_to_stay_out_is_only_reported() {
         let body = &scenario.bodies()[0];
         assert!(body.contains("You have to act: the role app-role"), "case {case}: {body}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_to_read_the_role_is_reported_and_fails_no_message() {
+    let mut scenario = seen("relink").await;
+    scenario.aws.fail_all(Operation::GetRole, Fault::ACCESS_DENIED);
+    scenario.delete_role("app-profile", "app-role");
+    scenario.aws.create_role("app-role").unwrap();
+    assert!(scenario.run_until_quiet(30 * HOUR).await);
+    let failed = scenario.messages().into_iter().find(|message| message.subject.contains("FAILED"));
+    assert!(failed.is_some_and(|message| message.body.contains("iam:GetRole")), "{:?}", scenario.subjects());
+    assert!(scenario.aws.dead_letters().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
