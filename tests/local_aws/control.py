@@ -3,6 +3,7 @@
 Invariant: nothing here answers an AWS call, and no AWS call can reach anything here.
 
     GET    /_local/calls?since=N       the calls recorded after number N
+    GET    /_local/requests            what roles asked to be allowed           (policy_evaluator.py)
     GET    /_local/settings            the settings (settings.py)
     POST   /_local/settings {name: value}
     GET    /_local/faults
@@ -62,6 +63,7 @@ def route(method, name, query, fields):
     import faults
     import fleet
     import iam_events
+    import policy_evaluator
     import queue_delivery
     import settings
     import strict_ec2
@@ -70,6 +72,8 @@ def route(method, name, query, fields):
     match method, name:
         case "GET", "calls":
             return [dataclasses.asdict(call) for call in calls.since(int(query.get("since", 0)))]
+        case "GET", "requests":
+            return policy_evaluator.recorded()
         case "GET", "settings":
             return settings.current()
         case "POST", "settings":

@@ -73,6 +73,17 @@ class Reprofile:
         return [call for call in self.calls(since)
                 if call["service"] in ("iam", "ec2") and not call["action"].startswith(READS)]
 
+    def role_statements(self):
+        """The statements of all policies of the function's role, inline and managed."""
+        iam, role = self.aws.client("iam"), self.stack.function_role()
+        documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+            documents.append(iam.get_policy_version(
+                PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"])
+        return [statement for document in documents for statement in document["Statement"]]
+
     def reports(self, profile):
         """What the function logged as the outcome on that profile, run by run."""
         runs = [json.loads(line["report"]) for line in self.stack.json_logs() if "report" in line]

@@ -15,6 +15,7 @@ def application():
     import execution_role
     import iam_events
     import lambda_service
+    import policy_evaluator
     import queue_delivery
     import strict_auth
     import strict_cloudformation
@@ -30,6 +31,7 @@ def application():
     strict_sns.install()
     agents.install()
     strict_cloudformation.install()
+    policy_evaluator.install()
     execution_role.install()
     strict_auth.install()
     calls.install(after_each_call=iam_events.publish)

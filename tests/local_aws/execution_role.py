@@ -74,14 +74,16 @@ def install():
 def first_lacking(configuration, actions, resource):
     """The first of the actions that the function's role may not do on the resource, or None."""
     from ministack.core import iam_evaluator, responses
+    from ministack.services import iam
 
     role, account = configuration["Role"].rpartition("/")[2], responses.get_account_id()
     policies = iam_evaluator._gather_role_policies(role, account)
+    limits = iam_evaluator._permissions_boundary(iam._roles, role, account)
     for action in actions:
         context = iam_evaluator.EvalContext(
             principal_arn=configuration["Role"], principal_type="AssumedRole", principal_account=account, action=action,
             resource_arn=resource, region=responses.get_region())
-        if iam_evaluator.evaluate(context, policies).decision != "Allow":
+        if iam_evaluator.evaluate(context, policies, *limits).decision != "Allow":
             return action
     return None
 

@@ -1,9 +1,12 @@
-"""Authorises IAM and EC2 calls on the resources on which AWS authorises them, and asks for iam:PassRole where AWS asks.
+"""Authorises IAM and EC2 calls on the resources on which AWS authorises them, and asks for what AWS asks besides a call.
 
-MiniStack checks Replace and Disassociate on "*", IAM's calls on a role without its path, and never asks for iam:PassRole.
+MiniStack checks Replace and Disassociate on "*" and IAM's calls on a role without its path. It never asks for iam:PassRole,
+nor for iam:TagInstanceProfile where a profile is created with tags, nor for the key of a topic.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html
+https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 
 Invariant: a call that gets through here would be allowed by the same policies on AWS, as far as those actions go.
 """
@@ -32,16 +35,15 @@ def install():
 
     def enforce_as_aws(access_key, action, service, region, resource_arn="*", service_context=None):
         call = calls.current.get()
-        if call is None or service not in ("ec2", "iam"):
+        if call is None or service not in ("ec2", "iam", "sns"):
             return enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=service_context)
         context = {**(service_context or {}), **keys_of(call)}
         denied = enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=context)
-        if not denied and call.action in PASSING_A_ROLE:
-            role = role_passed(call)
-            if role:
-                action, resource_arn = "iam:PassRole", role
-                denied = enforce(access_key, action, service, region, resource_arn=role, service_context={
-                    "iam:PassedToService": "ec2.amazonaws.com", "aws:RequestedRegion": region})
+        for besides in [] if denied else asked_besides(call, resource_arn, context):
+            action, resource_arn, keys = besides
+            denied = enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=keys)
+            if denied:
+                break
         if isinstance(denied, iam_evaluator.EvalResult):
             raise answers.Refused(refusal(call, action, resource_arn, denied))
         return denied
@@ -77,6 +79,24 @@ def own_resource_arn(call, account):
     return None
 
 
+def asked_besides(call, resource, context):
+    """What the caller also has to be allowed: action, resource and condition keys of each."""
+    from ministack.services import sns
+
+    if call.action in PASSING_A_ROLE:
+        role = role_passed(call)
+        # For a call to IAM as for one to EC2.
+        return [("iam:PassRole", role, {"iam:PassedToService": "ec2.amazonaws.com"})] if role else []
+    if call.action == "CreateInstanceProfile" and call.parameter("Tags.member.1.Key"):
+        return [("iam:TagInstanceProfile", resource, context)]
+    if call.service == "sns" and call.action == "Publish":
+        topic = sns._topics.get(call.parameter("TopicArn")) or {"attributes": {}}
+        key = topic["attributes"].get("KmsMasterKeyId")
+        via = {"kms:ViaService": f"sns.{call.region}.amazonaws.com"}
+        return [(f"kms:{action}", key, via) for action in ("GenerateDataKey", "Decrypt")] if key else []
+    return []
+
+
 def instance_of(call):
     """The instance that an association call is about."""
     from ministack.services import ec2
@@ -86,7 +106,10 @@ def instance_of(call):
 
 
 def keys_of(call):
-    """The condition keys of EC2's association calls."""
+    """The condition keys of EC2's association calls.
+
+    AWS does not document what ec2:InstanceProfile is after the profile was deleted; here it is the ARN that EC2 shows.
+    """
     from ministack.services import ec2, iam
 
     if call.service != "ec2" or call.action not in ON_THE_INSTANCE:
@@ -99,6 +122,8 @@ def keys_of(call):
     for tag in ec2._tags.get(instance.get("InstanceId"), []):
         keys[f"aws:resourcetag/{tag['Key'].lower()}"] = tag["Value"]
         keys[f"ec2:resourcetag/{tag['Key'].lower()}"] = tag["Value"]
+    if instance.get("OperatorManaged"):
+        keys["ec2:managedresourceoperator"] = "eks.amazonaws.com"
     new = iam._lookup_instance_profile(
         name=call.parameter("IamInstanceProfile.Name"), arn=call.parameter("IamInstanceProfile.Arn"))
     if new:
@@ -128,4 +153,6 @@ def refusal(call, action, resource, denied):
         words = (f"You are not authorized to perform this operation. {words}. "
                  "Encoded authorization failure message: ZXhhbXBsZQ")
         return answers.ec2_error("UnauthorizedOperation", words, 403, call.request_id)
-    return answers.error(call, "AccessDenied", words, 403)
+    if action.startswith("kms:"):
+        return answers.error(call, "KMSAccessDenied", words)
+    return answers.error(call, "AccessDenied" if call.service == "iam" else "AuthorizationError", words, 403)

@@ -1,10 +1,13 @@
 """What CloudFormation does with a template and MiniStack does not.
 
-It refuses parameters that the template does not have and names that are taken, converts numbers that a Ref hands over as
-text, makes alarms of metric math, sets a table's time to live, point-in-time recovery and encryption.
+It refuses parameters that the template does not have, names that are taken, and policies beyond IAM's quotas; converts
+numbers that a Ref hands over as text; makes alarms of metric math; and sets a role's permissions boundary, a topic's key,
+and a table's time to live, point-in-time recovery and encryption.
 
 Invariant: no resource that existed before a stack is taken over or changed by it.
 """
+
+import json
 
 # The properties that are numbers but may be given as a Ref to a parameter, which is text until CloudFormation converts it.
 NUMBERS = {
@@ -14,6 +17,10 @@ NUMBERS = {
     "AWS::Logs::LogGroup": ["RetentionInDays"],
     "AWS::CloudWatch::Alarm": ["Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold"],
 }
+
+# IAM's quotas in characters: all inline policies of a role, and one managed policy.
+INLINE_POLICIES = 10_240
+MANAGED_POLICY = 6_144
 
 
 def install():
@@ -33,20 +40,13 @@ def install():
     ):
         resources[resource_type]["create"] = refusing_what_exists(resource_type, name, store,
                                                                   resources[resource_type]["create"])
-    table = resources["AWS::DynamoDB::Table"]
-    create, update = table["create"], table["update"]
-
-    def create_table(logical_id, properties, stack_name):
-        created = create(logical_id, properties, stack_name)
-        configure_table(created[0], properties)
-        return created
-
-    def update_table(physical_id, old, new, *rest, **more):
-        updated = update(physical_id, old, new, *rest, **more)
-        configure_table(updated[0], new)
-        return updated
-
-    table["create"], table["update"] = create_table, update_table
+    for resource_type, check, configure in (
+        ("AWS::IAM::Role", check_inline_policies, configure_role),
+        ("AWS::IAM::ManagedPolicy", check_managed_policy, leave),
+        ("AWS::SNS::Topic", leave, configure_topic),
+        ("AWS::DynamoDB::Table", leave, configure_table),
+    ):
+        completing(resources[resource_type], check, configure)
     provisioners._cw_metric_alarm_record = of_metric_math(provisioners._cw_metric_alarm_record)
 
 
@@ -116,6 +116,60 @@ def tables():
     from ministack.services import dynamodb
 
     return dynamodb._tables
+
+
+def completing(resource, check, configure):
+    """Has the properties be checked before, and the resource be completed after, each create and update."""
+    create, update = resource["create"], resource["update"]
+
+    def create_completely(logical_id, properties, stack_name):
+        check(properties)
+        created = create(logical_id, properties, stack_name)
+        configure(created[0], properties)
+        return created
+
+    def update_completely(physical_id, old, new, *rest, **more):
+        check(new)
+        updated = update(physical_id, old, new, *rest, **more)
+        configure(updated[0], new)
+        return updated
+
+    resource["create"], resource["update"] = create_completely, update_completely
+
+
+def leave(*_):
+    pass
+
+
+def check_inline_policies(properties):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    size = sum(characters(policy["PolicyDocument"]) for policy in properties.get("Policies", []))
+    if size > INLINE_POLICIES:
+        raise ValueError(f"Maximum policy size of {INLINE_POLICIES} bytes exceeded for role {properties.get('RoleName')}")
+
+
+def check_managed_policy(properties):
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    if characters(properties["PolicyDocument"]) > MANAGED_POLICY:
+        raise ValueError(f"Cannot exceed quota for PolicySize: {MANAGED_POLICY}")
+
+
+def characters(document):
+    """The size of a policy as IAM counts it: without white space."""
+    return len("".join(json.dumps(document).split()))
+
+
+def configure_role(name, properties):
+    from ministack.services import iam
+
+    iam._roles[name]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+
+
+def configure_topic(arn, properties):
+    from ministack.services import sns
+
+    sns._topics[arn]["attributes"].update(
+        {"KmsMasterKeyId": properties["KmsMasterKeyId"]} if properties.get("KmsMasterKeyId") else {})
 
 
 def configure_table(name, properties):

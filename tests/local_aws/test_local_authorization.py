@@ -6,8 +6,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from account import ACCOUNT
+import stack as stacks
 
 REGION = "eu-west-1"
+PROFILES = f"arn:aws:iam::{ACCOUNT}:instance-profile"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def allow(*statements):
@@ -23,7 +26,7 @@ PASS = ("iam:PassRole", "*", {"Condition": {"StringEquals": {"iam:PassedToServic
 def switch(aws, name):
     """Tries one of the association calls as a user with that policy; returns the error, or None."""
     aws.console_create_role(name)
-    instance = aws.run_instance(name, REGION, tags={"team": "blue"})
+    instance = aws.run_instance(name, REGION, tags={"Team": "blue"})
     bare = aws.run_instance(None, REGION)
     aws.settings(association_ms=0)
     [association] = [row["AssociationId"] for row in aws.associations(instance, REGION)]
@@ -87,6 +90,12 @@ def test_the_permission_to_pass_is_for_that_role_and_service(switch, wrong):
 @pytest.mark.parametrize("condition, allowed", [
     ({"StringEquals": {"aws:ResourceTag/team": "blue"}}, True),
     ({"StringEquals": {"aws:ResourceTag/team": "red"}}, False),
+    ({"Null": {"aws:ResourceTag/TEAM": "true"}}, False),
+    ({"Null": {"aws:ResourceTag/another": "true"}}, True),
+    ({"ArnEquals": {"ec2:InstanceProfile": f"{PROFILES}/NAME"}}, True),
+    ({"ArnEquals": {"ec2:NewInstanceProfile": "${ec2:InstanceProfile}"}}, True),
+    ({"ArnEquals": {"ec2:NewInstanceProfile": "${ec2:InstanceProfile}-2"}}, False),
+    ({"ArnEquals": {"ec2:NewInstanceProfile": "${ec2:NoSuchKey}"}}, False),
     ({"StringEquals": {"ec2:Region": REGION}}, True),
     ({"StringEquals": {"ec2:Region": "us-east-1"}}, False),
     ({"ArnLike": {"ec2:NewInstanceProfile": f"arn:aws:iam::{ACCOUNT}:instance-profile/name-*"}}, True),
@@ -95,6 +104,51 @@ def test_the_permission_to_pass_is_for_that_role_and_service(switch, wrong):
 def test_conditions_on_the_instance_count(switch, condition, allowed):
     error = switch(allow((CALLS["replace"], "*", {"Condition": condition}), PASS))
     assert (error is None) == allowed
+
+
+def test_an_operators_instance_has_a_key_that_others_lack(switch, aws, name):
+    instance = [one["InstanceId"] for one in aws.associations(region=REGION) if one["IamInstanceProfile"]["Arn"].endswith(name)]
+    policy = allow((CALLS["replace"], "*", {"Condition": {"Null": {"ec2:ManagedResourceOperator": "true"}}}), PASS)
+    aws.force_instance(instance[0], REGION, operator_managed=True)
+    assert switch(policy)["Code"] == "UnauthorizedOperation"
+    aws.force_instance(instance[0], REGION, operator_managed=False)
+    assert switch(policy) is None
+
+
+@pytest.mark.parametrize("tags, allowed", [([], False), (["team"], False), (["team", "reprofile:restored"], True)])
+def test_to_create_a_profile_with_tags_takes_two_permissions_that_see_the_tags(aws, name, tags, allowed):
+    condition = {"Condition": {"Null": {"aws:RequestTag/reprofile:restored": "false"}}}
+    both = [(action, f"{PROFILES}/{name}", condition) for action in ("iam:CreateInstanceProfile", "iam:TagInstanceProfile")]
+
+    def attempt(policy):
+        iam = aws.client("iam", user=aws.user(f"user-{name}", policy))
+        try:
+            iam.create_instance_profile(InstanceProfileName=name, Tags=[{"Key": tag, "Value": ""} for tag in tags])
+        except ClientError as error:
+            return error.response["Error"]
+
+    if allowed:
+        assert "iam:TagInstanceProfile" in attempt(allow(both[0]))["Message"]
+    error = attempt(allow(*both))
+    assert (error is None) == allowed
+
+
+@pytest.mark.parametrize("via, allowed", [("sns.us-east-1.amazonaws.com", True), ("s3.us-east-1.amazonaws.com", False)])
+def test_to_publish_to_a_topic_with_a_key_takes_the_key_by_way_of_sns(aws, name, via, allowed):
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": KEY}}}}
+    topic = stacks.deploy_text(aws, json.dumps(template), b"", name=name).resources["Topic"]
+    use = [(f"kms:{action}", KEY, {"Condition": {"StringEquals": {"kms:ViaService": via}}})
+           for action in ("GenerateDataKey*", "Decrypt")]
+
+    def attempt(*statements):
+        sns = aws.client("sns", user=aws.user(f"user-{name}", allow(("sns:Publish", topic), *statements)))
+        try:
+            sns.publish(TopicArn=topic, Message="hello")
+        except ClientError as error:
+            return error.response["Error"]
+
+    assert attempt()["Code"] == attempt(use[0])["Code"] == "KMSAccessDenied"
+    assert (attempt(*use) is None) == allowed
 
 
 def test_adding_a_role_is_checked_on_the_profile_and_passes_the_role(aws, name):

@@ -1,5 +1,7 @@
 """A stack made of everything Reprofile's template needs: deployed, refused, updated and taken down."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -63,6 +65,24 @@ def test_a_stack_that_fails_says_why_and_leaves_what_was_there(aws, stack, code)
     assert "Role (AWS::IAM::Role): CREATE_FAILED: Resource of type 'AWS::IAM::Role' with identifier 'fixture' already" in (
         str(failed.value))
     assert aws.client("iam").get_role(RoleName="fixture")["Role"] == role
+
+
+@pytest.mark.parametrize("kind, quota, reason", [
+    ("AWS::IAM::ManagedPolicy", 6_144, "Cannot exceed quota for PolicySize: 6144"),
+    ("AWS::IAM::Role", 10_240, "Maximum policy size of 10240 bytes exceeded"),
+])
+def test_policies_beyond_iams_quotas_are_refused(aws, kind, quota, reason):
+    def deploy(name, size):
+        document = {"Statement": [{"Effect": "Allow", "Action": "iam:PassRole", "Resource": ""}]}
+        document["Statement"][0]["Resource"] = "a" * (size - len(json.dumps(document).replace(" ", "")))
+        properties = {"PolicyDocument": document} if kind == "AWS::IAM::ManagedPolicy" else {
+            "AssumeRolePolicyDocument": {}, "Policies": [{"PolicyName": "long", "PolicyDocument": document}]}
+        return stacks.deploy_text(
+            aws, json.dumps({"Resources": {"Long": {"Type": kind, "Properties": properties}}}), b"", name=name)
+
+    deploy(f"fits-{quota}", quota).delete()
+    with pytest.raises(stacks.StackFailed, match=reason):
+        deploy(f"long-{quota}", quota + 1)
 
 
 @pytest.mark.parametrize("lost, reason", [
