@@ -1,5 +1,7 @@
 """What `reprofile permissions --for lambda` prints is what template.yaml grants, statement by statement, at each level.
 
+The parameters that narrow it have their defaults.
+
 Invariant: the template is read as YAML and its functions are evaluated; nothing of it is written down here but what
 CloudFormation makes up: the names of the stack's resources.
 """
@@ -15,6 +17,7 @@ from command_line import BINARY
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "template.yaml"
 ACCOUNT = "111122223333"
+PSEUDO_PARAMETERS = {"Partition": "aws", "AccountId": ACCOUNT, "Region": "us-east-1", "URLSuffix": "amazonaws.com"}
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
@@ -41,7 +44,8 @@ def resource_arn(name):
 
 def evaluate(value, conditions):
     if isinstance(value, dict):
-        return {key: evaluate(of, conditions) for key, of in value.items()}
+        evaluated = {key: evaluate(of, conditions) for key, of in value.items()}
+        return {key: of for key, of in evaluated.items() if of is not None}
     if isinstance(value, list):
         return [one for one in (evaluate(one, conditions) for one in value) if one is not None]
     if not isinstance(value, tuple):
@@ -51,7 +55,9 @@ def evaluate(value, conditions):
         condition, yes, no = argument
         return evaluate(yes if conditions[condition] else no, conditions)
     if function == "Sub":
-        return argument.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
+        for name, of in PSEUDO_PARAMETERS.items():
+            argument = argument.replace(f"${{AWS::{name}}}", of)
+        return argument
     if function == "GetAtt":
         return resource_arn(argument.removesuffix(".Arn"))
     if function == "Ref":
@@ -64,11 +70,13 @@ def of_template(level, has_key, watches, evidence):
     order = ["alert", "reassociate", "relink", "restore"]
     may = {f"May{name.capitalize()}": order.index(level) >= order.index(name) for name in order[1:]}
     conditions = may | {"HasTopicKey": has_key, "WatchesSubscriptions": watches, "MakesTopic": True,
-                  "MayPassAnyRole": True, "AsksSsm": evidence != "off",
-                  "AsksCloudTrail": evidence == "ssm+cloudtrail"}
-    role = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]["FunctionRole"]["Properties"]
-    policies = evaluate(role["Policies"], conditions)
-    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+                        "MayPassAnyRole": True, "MayAttachAnyProfile": True, "HoldsToSameProfile": False,
+                        "AsksSsm": evidence != "off", "AsksCloudTrail": evidence == "ssm+cloudtrail"}
+    resources = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
+    role = resources["FunctionRole"]["Properties"]
+    policies = [*role["Policies"], *(resources[name]["Properties"] for name in evaluate(
+        role["ManagedPolicyArns"], conditions) or [])]
+    return [statement for policy in evaluate(policies, conditions) for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def steady(statements):

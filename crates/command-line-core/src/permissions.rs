@@ -4,6 +4,7 @@
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::console::Console;
 use crate::error::Error;
@@ -17,7 +18,7 @@ mod grants;
 #[cfg(test)]
 mod tests;
 
-use grants::{GRANTS, Grant, Place, User};
+use grants::{Condition, GRANTS, Grant, Place, User};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -139,30 +140,43 @@ struct Statement<'a> {
     action: &'a [&'a str],
     resource: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<Condition>,
-}
-
-/// To which services a role may be passed.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Condition {
-    string_equals: PassedTo,
-}
-
-#[derive(Serialize)]
-struct PassedTo {
-    #[serde(rename = "iam:PassedToService")]
-    services: [&'static str; 2],
+    condition: Option<Value>,
 }
 
 fn statement<'a>((grant, arn): &'a (&Grant, String)) -> Statement<'a> {
-    // China's name for EC2 matches nothing elsewhere.
-    let ec2 = ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"];
-    let condition = grant.to_ec2_only.then_some(Condition { string_equals: PassedTo { services: ec2 } });
+    let condition = grant.condition.map(|condition| in_policy(condition, arn));
     Statement { sid: grant.sid, effect: "Allow", action: grant.actions, resource: arn, condition }
 }
 
+/// A condition as a policy has it.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html>
+fn in_policy(condition: Condition, arn: &str) -> Value {
+    match condition {
+        // China's name for EC2 matches nothing elsewhere.
+        Condition::ToEc2 => {
+            json!({"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}})
+        }
+        // IAM compares tag keys without regard to case.
+        Condition::NotHeldBack => {
+            json!({"Null": {"aws:ResourceTag/reprofile": "true", "ec2:ManagedResourceOperator": "true"}})
+        }
+        Condition::MarkedAsRestored => json!({"Null": {"aws:RequestTag/reprofile:restored": "false"}}),
+        Condition::ThroughSns => {
+            let mut parts = arn.split(':').skip(1);
+            let suffix = if parts.next() == Some("aws-cn") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            let region = parts.nth(1).unwrap_or_default();
+            json!({"StringEquals": {"kms:ViaService": format!("sns.{region}.{suffix}")}})
+        }
+    }
+}
+
 fn reason(grant: &Grant, arn: &str) -> String {
-    let condition = if grant.to_ec2_only { ", to EC2 only" } else { "" };
+    let condition = match grant.condition {
+        None => "",
+        Some(Condition::ToEc2) => ", to EC2 only",
+        Some(Condition::NotHeldBack) => ", without the tag reprofile and not operated by an AWS service",
+        Some(Condition::MarkedAsRestored) => ", with the tag reprofile:restored in the request",
+        Some(Condition::ThroughSns) => ", through SNS only",
+    };
     format!("{}\n    on {arn}{condition}\n    {}\n", grant.actions.join(", "), grant.why)
 }

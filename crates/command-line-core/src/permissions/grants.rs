@@ -16,8 +16,8 @@ pub(super) struct Grant {
     pub(super) actions: &'static [&'static str],
     /// With what.
     pub(super) resource: Resource,
-    /// Whether only to hand a role to EC2.
-    pub(super) to_ec2_only: bool,
+    /// Under which condition, if any.
+    pub(super) condition: Option<Condition>,
     /// The level from which on it is needed.
     pub(super) level: Level,
     /// Who needs it.
@@ -34,6 +34,19 @@ pub(super) enum User {
     Both,
     Cli,
     Lambda,
+}
+
+/// What a request has to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// The role goes to EC2.
+    ToEc2,
+    /// Nobody holds the instance back by the tag `reprofile`, and no AWS service operates it.
+    NotHeldBack,
+    /// The profile gets the tag that Reprofile sets.
+    MarkedAsRestored,
+    /// SNS uses the key for the caller.
+    ThroughSns,
 }
 
 /// What a permission is on.
@@ -100,11 +113,21 @@ const fn grant(
     resource: Resource,
     why: &'static str,
 ) -> Grant {
-    Grant { sid, actions, resource, to_ec2_only: false, level, user, evidence: None, why }
+    Grant { sid, actions, resource, condition: None, level, user, evidence: None, why }
 }
 
-/// All of them, in the order of the template.
-pub(super) const GRANTS: [Grant; 22] = [
+impl Grant {
+    const fn under(self, condition: Condition) -> Self {
+        Self { condition: Some(condition), ..self }
+    }
+
+    const fn as_evidence(self, evidence: Evidence) -> Self {
+        Self { evidence: Some(evidence), ..self }
+    }
+}
+
+/// All of them, by level.
+pub(super) const GRANTS: [Grant; 25] = [
     grant(
         User::Lambda,
         Level::Alert,
@@ -156,10 +179,18 @@ pub(super) const GRANTS: [Grant; 22] = [
     grant(
         User::Both,
         Level::Alert,
-        "ReadRolesAndTheirProfiles",
-        &["iam:GetRole", "iam:ListInstanceProfilesForRole"],
+        "FindProfilesOfRoles",
+        &["iam:ListInstanceProfilesForRole"],
         Resource::Roles,
-        "finds the profiles of a role that was changed or lost its profile, and whether a role still exists",
+        "finds the profiles of a role that was changed or lost its profile",
+    ),
+    grant(
+        User::Cli,
+        Level::Alert,
+        "ReadRoles",
+        &["iam:GetRole"],
+        Resource::Roles,
+        "reads whether a role still exists, and whom it trusts",
     ),
     grant(
         User::Lambda,
@@ -169,26 +200,24 @@ pub(super) const GRANTS: [Grant; 22] = [
         Resource::Roles,
         "remembers which policies a role has, by name, to report those that it comes back without",
     ),
-    Grant {
-        sid: "SeeWhatSsmSees",
-        actions: &["ssm:DescribeInstanceInformation"],
-        resource: Resource::Everything,
-        to_ec2_only: false,
-        level: Level::Alert,
-        user: User::Both,
-        evidence: Some(Evidence::Ssm),
-        why: "sees whether the Systems Manager agent of an instance reports; SSM offers no narrower resource for it",
-    },
-    Grant {
-        sid: "LookUpEvents",
-        actions: &["cloudtrail:LookupEvents"],
-        resource: Resource::Everything,
-        to_ec2_only: false,
-        level: Level::Alert,
-        user: User::Both,
-        evidence: Some(Evidence::SsmAndCloudTrail),
-        why: "sees who changed a profile or its role, and when EC2 took credentials; CloudTrail offers no narrower resource for it",
-    },
+    grant(
+        User::Both,
+        Level::Alert,
+        "SeeWhatSsmSees",
+        &["ssm:DescribeInstanceInformation"],
+        Resource::Everything,
+        "sees whether the Systems Manager agent of an instance reports; SSM offers no narrower resource for it",
+    )
+    .as_evidence(Evidence::Ssm),
+    grant(
+        User::Both,
+        Level::Alert,
+        "LookUpEvents",
+        &["cloudtrail:LookupEvents"],
+        Resource::Everything,
+        "sees who changed a profile or its role, and when EC2 took credentials; CloudTrail offers no narrower resource for it",
+    )
+    .as_evidence(Evidence::SsmAndCloudTrail),
     grant(
         User::Lambda,
         Level::Alert,
@@ -229,7 +258,8 @@ pub(super) const GRANTS: [Grant; 22] = [
         &["kms:GenerateDataKey*", "kms:Decrypt"],
         Resource::TopicKey,
         "SNS encrypts with the publisher's permissions where the topic has a key",
-    ),
+    )
+    .under(Condition::ThroughSns),
     grant(
         User::Cli,
         Level::Alert,
@@ -245,25 +275,34 @@ pub(super) const GRANTS: [Grant; 22] = [
         &["ec2:ReplaceIamInstanceProfileAssociation"],
         Resource::Instances,
         "re-associates a running instance with the profile of the same name",
+    )
+    .under(Condition::NotHeldBack),
+    grant(
+        User::Both,
+        Level::Reassociate,
+        "TakeStaleProfilesOff",
+        &["ec2:DisassociateIamInstanceProfile"],
+        Resource::Instances,
+        "re-associates what cannot be replaced: a stopped instance, one that is to take up a replaced role, one that is stuck",
+    )
+    .under(Condition::NotHeldBack),
+    grant(
+        User::Both,
+        Level::Reassociate,
+        "GiveProfilesBack",
+        &["ec2:AssociateIamInstanceProfile"],
+        Resource::Instances,
+        "gives a profile back that was taken off, also to an instance that was tagged in between",
     ),
     grant(
         User::Both,
         Level::Reassociate,
-        "ReassociateStoppedInstances",
-        &["ec2:DisassociateIamInstanceProfile", "ec2:AssociateIamInstanceProfile"],
-        Resource::Instances,
-        "re-associates what cannot be replaced: a stopped instance, one that is to take up a replaced role, one that is stuck",
-    ),
-    Grant {
-        sid: "PassRolesToEc2Only",
-        actions: &["iam:PassRole"],
-        resource: Resource::Roles,
-        to_ec2_only: true,
-        level: Level::Reassociate,
-        user: User::Both,
-        evidence: None,
-        why: "EC2 asks for it on the role inside the profile when an instance is re-associated; name fewer roles where you can",
-    },
+        "PassRolesToEc2Only",
+        &["iam:PassRole"],
+        Resource::Roles,
+        "EC2 asks for it on the role inside the profile when an instance is re-associated; name fewer roles where you can",
+    )
+    .under(Condition::ToEc2),
     grant(
         User::Both,
         Level::Relink,
@@ -273,11 +312,20 @@ pub(super) const GRANTS: [Grant; 22] = [
         "puts a role of the remembered name back into a profile that lost it",
     ),
     grant(
+        User::Lambda,
+        Level::Relink,
+        "ReadRolesToPutBack",
+        &["iam:GetRole"],
+        Resource::Roles,
+        "reads whether that role still exists, and whether it trusts EC2",
+    ),
+    grant(
         User::Both,
         Level::Restore,
         "CreateDeletedInstanceProfilesAgain",
         &["iam:CreateInstanceProfile", "iam:TagInstanceProfile"],
         Resource::InstanceProfiles,
         "creates a deleted profile again under its name, path and tags",
-    ),
+    )
+    .under(Condition::MarkedAsRestored),
 ];

@@ -119,10 +119,9 @@ fn the_least_for_the_command_line_to_look() {
           "Resource": "*"
         },
         {
-          "Sid": "ReadRolesAndTheirProfiles",
+          "Sid": "FindProfilesOfRoles",
           "Effect": "Allow",
           "Action": [
-            "iam:GetRole",
             "iam:ListInstanceProfilesForRole"
           ],
           "Resource": "arn:aws:iam::*:role/*"
@@ -217,10 +216,9 @@ fn the_lambdas_at_the_default_level_in_an_account() {
           "Resource": "*"
         },
         {
-          "Sid": "ReadRolesAndTheirProfiles",
+          "Sid": "FindProfilesOfRoles",
           "Effect": "Allow",
           "Action": [
-            "iam:GetRole",
             "iam:ListInstanceProfilesForRole"
           ],
           "Resource": "arn:aws-cn:iam::111122223333:role/*"
@@ -274,13 +272,32 @@ fn the_lambdas_at_the_default_level_in_an_account() {
           "Action": [
             "ec2:ReplaceIamInstanceProfileAssociation"
           ],
-          "Resource": "arn:aws-cn:ec2:*:111122223333:instance/*"
+          "Resource": "arn:aws-cn:ec2:*:111122223333:instance/*",
+          "Condition": {
+            "Null": {
+              "aws:ResourceTag/reprofile": "true",
+              "ec2:ManagedResourceOperator": "true"
+            }
+          }
         },
         {
-          "Sid": "ReassociateStoppedInstances",
+          "Sid": "TakeStaleProfilesOff",
           "Effect": "Allow",
           "Action": [
-            "ec2:DisassociateIamInstanceProfile",
+            "ec2:DisassociateIamInstanceProfile"
+          ],
+          "Resource": "arn:aws-cn:ec2:*:111122223333:instance/*",
+          "Condition": {
+            "Null": {
+              "aws:ResourceTag/reprofile": "true",
+              "ec2:ManagedResourceOperator": "true"
+            }
+          }
+        },
+        {
+          "Sid": "GiveProfilesBack",
+          "Effect": "Allow",
+          "Action": [
             "ec2:AssociateIamInstanceProfile"
           ],
           "Resource": "arn:aws-cn:ec2:*:111122223333:instance/*"
@@ -321,9 +338,13 @@ fn what_each_is_for() {
         on *
         lists all profiles, to look at the whole account; IAM offers no narrower resource for it
 
-    iam:GetRole, iam:ListInstanceProfilesForRole
+    iam:ListInstanceProfilesForRole
         on arn:aws:iam::*:role/*
-        finds the profiles of a role that was changed or lost its profile, and whether a role still exists
+        finds the profiles of a role that was changed or lost its profile
+
+    iam:GetRole
+        on arn:aws:iam::*:role/*
+        reads whether a role still exists, and whom it trusts
 
     ssm:DescribeInstanceInformation
         on *
@@ -338,12 +359,16 @@ fn what_each_is_for() {
         shows the account's alias beside its number, and does without; IAM offers no narrower resource for it
 
     ec2:ReplaceIamInstanceProfileAssociation
-        on arn:aws:ec2:*:*:instance/*
+        on arn:aws:ec2:*:*:instance/*, without the tag reprofile and not operated by an AWS service
         re-associates a running instance with the profile of the same name
 
-    ec2:DisassociateIamInstanceProfile, ec2:AssociateIamInstanceProfile
-        on arn:aws:ec2:*:*:instance/*
+    ec2:DisassociateIamInstanceProfile
+        on arn:aws:ec2:*:*:instance/*, without the tag reprofile and not operated by an AWS service
         re-associates what cannot be replaced: a stopped instance, one that is to take up a replaced role, one that is stuck
+
+    ec2:AssociateIamInstanceProfile
+        on arn:aws:ec2:*:*:instance/*
+        gives a profile back that was taken off, also to an instance that was tagged in between
 
     iam:PassRole
         on arn:aws:iam::*:role/*, to EC2 only
@@ -357,6 +382,18 @@ fn a_key_is_in_it_only_where_there_is_one() {
     assert!(!print("--for lambda").unwrap().contains("kms:"));
     let with = print(&format!("--for lambda --topic-key {key}")).unwrap();
     assert!(with.contains("kms:Decrypt") && with.contains(key), "{with}");
+    assert!(with.contains(r#""kms:ViaService": "sns.us-east-1.amazonaws.com""#), "{with}");
+    let in_china = key.replace("aws:kms:us-east-1", "aws-cn:kms:cn-north-1");
+    let with = print(&format!("--for lambda --topic-key {in_china}")).unwrap();
+    assert!(with.contains(r#""kms:ViaService": "sns.cn-north-1.amazonaws.com.cn""#), "{with}");
+}
+
+#[test]
+fn who_may_restore_may_create_only_profiles_with_the_tag() {
+    let printed: Value = serde_json::from_str(&print("--level restore").unwrap()).unwrap();
+    let create = printed["Statement"].as_array().unwrap().last().unwrap();
+    assert_eq!(create["Action"], json!(["iam:CreateInstanceProfile", "iam:TagInstanceProfile"]));
+    assert_eq!(create["Condition"], json!({"Null": {"aws:RequestTag/reprofile:restored": "false"}}));
 }
 
 #[test]
