@@ -13,8 +13,8 @@ import re
 OTHER_ACCOUNT = "444455556666"
 
 # Of each service an action that no level may do.
-HARM = {"dynamodb": "DeleteItem", "ec2": "TerminateInstances", "iam": "PutRolePolicy", "kms": "ScheduleKeyDeletion",
-        "logs": "DeleteLogGroup", "sns": "DeleteTopic", "sqs": "PurgeQueue"}
+HARM = {"cloudtrail": "StopLogging", "dynamodb": "DeleteItem", "ec2": "TerminateInstances", "iam": "PutRolePolicy",
+        "kms": "ScheduleKeyDeletion", "logs": "DeleteLogGroup", "sns": "DeleteTopic", "sqs": "PurgeQueue", "ssm": "SendCommand"}
 
 # How the ARN of another one of the kind is made, where the role is for one alone, or for those on a list.
 ANOTHER = {"dynamodb": (r"table/.*", "table/other"), "kms": (r"key/.*", "key/other"), "sns": (r"[^:]+$", "other"),

@@ -71,7 +71,8 @@ def of_template(level, has_key, watches, evidence):
     may = {f"May{name.capitalize()}": order.index(level) >= order.index(name) for name in order[1:]}
     conditions = may | {"HasTopicKey": has_key, "WatchesSubscriptions": watches, "MakesTopic": True,
                         "MayPassAnyRole": True, "MayAttachAnyProfile": True, "HoldsToSameProfile": False,
-                        "AsksSsm": evidence != "off", "AsksCloudTrail": evidence == "ssm+cloudtrail"}
+                        "AsksSsm": may["MayReassociate"] and evidence != "off",
+                        "AsksCloudTrail": may["MayReassociate"] and evidence == "ssm+cloudtrail"}
     resources = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
     role = resources["FunctionRole"]["Properties"]
     policies = [*role["Policies"], *(resources[name]["Properties"] for name in evaluate(

@@ -14,6 +14,7 @@ import pytest
 
 import deployment
 import policy_evaluator
+import recovery_record
 import role_mutations
 from account import ACCOUNT, EC2_TRUST, LocalAws, eventually
 import stack as stacks
@@ -25,6 +26,8 @@ NARROW = {
     "AttachableProfileArns": f"arn:aws:iam::{ACCOUNT}:instance-profile/web*,arn:aws:iam::{ACCOUNT}:instance-profile/app*",
     "PassableRoleArns": f"arn:aws:iam::{ACCOUNT}:role/web*,arn:aws:iam::{ACCOUNT}:role/app*",
     "SameProfileNameByIam": "yes",
+    "AlarmTopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms",
+    "Evidence": "ssm+cloudtrail",
 }
 
 
@@ -43,11 +46,12 @@ def asked(reprofile):
 
 
 def break_everything(reprofile):
-    """Gives the function all the work it can have: to replace, to swap, to put roles back, to restore."""
+    """Gives the function all the work it can have: to replace, to swap, to put roles back, to restore, to watch."""
     aws, iam = reprofile.aws, reprofile.aws.client("iam")
     for name in ("web", "app"):
         aws.console_create_role(name)
-        stopped, _running = aws.run_instances(name, 2)
+        stopped, running = aws.run_instances(name, 2)
+        aws.agent_pings(running, seconds_ago=60)
         aws.client("ec2").stop_instances(InstanceIds=[stopped])
         aws.force_instance(stopped, state="stopped")
     for profile in ("web-gone", "app-empty"):
@@ -76,6 +80,7 @@ def run(request):
         break_everything(reprofile)
 
         def is_enough():
+            recovery_record.set_back(reprofile, minutes=70)
             reprofile.let_time_pass()
             made = asked(reprofile)
             needed = [*made, *requests_of_aws(made)]

@@ -4,12 +4,10 @@ Invariant: an hour does not pass in a test. The times in the function's own reco
 of it is touched.
 """
 
-import datetime
-import json
-
 import pytest
 
 import deployment
+import recovery_record
 from account import eventually
 
 
@@ -28,32 +26,8 @@ def reprofile(watching):
     eventually(watching.is_over)
 
 
-def record(reprofile, profile):
-    """The item of the profile in the table, and its document."""
-    table = reprofile.aws.client("dynamodb")
-    items = table.scan(TableName=reprofile.stack.outputs["TableName"])["Items"]
-    [item] = [item for item in items if item["sk"]["S"] == f"profile#{profile}"]
-    return table, item, json.loads(item["document"]["S"])
-
-
 def watch(reprofile, profile):
-    return record(reprofile, profile)[2].get("recovery")
-
-
-def set_back(reprofile, profile, minutes):
-    """Has the healing, and the break before it, be so many minutes longer ago."""
-    table, item, document = record(reprofile, profile)
-    recovery = document["recovery"]
-
-    def earlier(text):
-        at = datetime.datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")  # UTC, whatever follows
-        return (at - datetime.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    recovery["healed"] = earlier(recovery["healed"])
-    for group in recovery["watched"]:
-        group["broken"] = earlier(group["broken"])
-    item["document"]["S"] = json.dumps(document)
-    table.put_item(TableName=reprofile.stack.outputs["TableName"], Item=item)
+    return profile in recovery_record.watches(reprofile)
 
 
 def break_and_heal(reprofile, name, instance):
@@ -79,7 +53,7 @@ def test_an_agent_that_stays_offline_is_reported_and_so_is_its_return(reprofile,
     eventually(lambda: watch(reprofile, name))
     aws.agent_pings(instance, seconds_ago=75 * 60)
     aws.ec2_takes_credentials(instance, name)
-    set_back(reprofile, name, 70)
+    recovery_record.set_back(reprofile, 70)
     reprofile.let_time_pass()
 
     told = reprofile.alert(name, "UNRECOVERED")
@@ -93,7 +67,7 @@ def test_an_agent_that_stays_offline_is_reported_and_so_is_its_return(reprofile,
     reprofile.let_time_pass()
     back = reprofile.alert(name, "RECOVERED")
     assert back["attributes"]["severity"] == "info" and "web-1" in back["message"]
-    eventually(lambda: watch(reprofile, name) is None)
+    eventually(lambda: not watch(reprofile, name))
     eventually(reprofile.is_over)
     assert statuses(reprofile, name)[-3:] == ["HEALED", "UNRECOVERED", "RECOVERED"]
 
@@ -107,7 +81,7 @@ def test_an_agent_that_reports_in_time_ends_the_watch_without_a_word(reprofile, 
     eventually(lambda: watch(reprofile, name))
     aws.agent_pings(instance)
     eventually(reprofile.is_over)
-    assert watch(reprofile, name) is None
+    assert not watch(reprofile, name)
     assert statuses(reprofile, name)[-1] == "HEALED"
 
 
@@ -116,6 +90,6 @@ def test_an_instance_without_an_agent_is_not_watched(reprofile, name):
     instance = reprofile.aws.run_instance(name)
     break_and_heal(reprofile, name, instance)
     reprofile.until_idle()
-    assert watch(reprofile, name) is None
+    assert not watch(reprofile, name)
     asked = [call for call in reprofile.calls() if call["action"] == "DescribeInstanceInformation"]
     assert asked and all(call["error"] is None for call in asked), asked[-1:]

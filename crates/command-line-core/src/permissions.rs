@@ -105,7 +105,7 @@ fn answer(args: &PermissionsArgs, level: Level, table: Option<&str>) -> Result<S
     })?;
     let needed: Vec<(&Grant, String)> = GRANTS
         .iter()
-        .filter(|grant| grant.level <= level && is_for(grant, args.who, evidence))
+        .filter(|grant| grant.level <= level && is_for(grant, args.who, evidence, level))
         .filter_map(|grant| Some((grant, grant.resource.arn(&place)?)))
         .collect();
     if args.why {
@@ -115,9 +115,13 @@ fn answer(args: &PermissionsArgs, level: Level, table: Option<&str>) -> Result<S
     serde_json::to_string_pretty(&policy).map_err(|error| Error::Unwritten(error.into()))
 }
 
-fn is_for(grant: &Grant, who: Who, evidence: Evidence) -> bool {
+fn is_for(grant: &Grant, who: Who, evidence: Evidence, level: Level) -> bool {
     match grant.user {
-        User::Both => who == Who::Cli || grant.evidence.is_none_or(|from| from <= evidence),
+        // The function asks for evidence only where it has healed something.
+        User::Both if who == Who::Lambda => {
+            grant.evidence.is_none_or(|from| from <= evidence && level >= Level::Reassociate)
+        }
+        User::Both => true,
         User::Cli => who == Who::Cli,
         User::Lambda => who == Who::Lambda,
     }

@@ -127,6 +127,14 @@ fn the_least_for_the_command_line_to_look() {
           "Resource": "arn:aws:iam::*:role/*"
         },
         {
+          "Sid": "ReadRoles",
+          "Effect": "Allow",
+          "Action": [
+            "iam:GetRole"
+          ],
+          "Resource": "arn:aws:iam::*:role/*"
+        },
+        {
           "Sid": "SeeWhatSsmSees",
           "Effect": "Allow",
           "Action": [

@@ -104,13 +104,18 @@ impl Executed {
     }
 }
 
+/// Whether the notification says that a break is over.
+fn is_over(notification: &Notification) -> bool {
+    matches!(notification.status, Status::Healed | Status::Resolved)
+}
+
 /// How long it may take to read which policies a role has.
 const POLICIES_TAKE: StdDuration = StdDuration::from_secs(5);
 
 /// Where a break is over and the role was created again, adds to the notification which policies it came back without.
 async fn add_lost_policies<A: Account>(context: &Context<A>, lease: &Lease, report: &ReconcileReport, next: &mut Next) {
     let role = report.live.as_ref().and_then(|live| live.role.as_ref());
-    let Some(notification) = next.notification.as_mut().filter(|one| one.status == Status::Healed) else { return };
+    let Some(notification) = next.notification.as_mut().filter(|one| is_over(one)) else { return };
     let Some(before) = role.and_then(|role| lease.record.policies_before(role)) else { return };
     let Some(role) = role else { return };
     let read = timeout(POLICIES_TAKE, context.aws.iam().role_policies(&role.name)).await;
