@@ -16,13 +16,18 @@ def watches(reprofile):
     return {document["profile"]: (item, document) for item, document in records if document.get("recovery")}
 
 
-def set_back(reprofile, minutes):
-    """Has each healing that is watched, and the break before it, be so many minutes longer ago."""
+def an_hour_passes(reprofile):
+    """Has each healing that is watched, and the break before it, be 70 minutes longer ago; no agent has pinged since."""
     for item, document in watches(reprofile).values():
         recovery = document["recovery"]
-        recovery["healed"] = earlier(recovery["healed"], minutes)
         for group in recovery["watched"]:
-            group["broken"] = earlier(group["broken"], minutes)
+            for instance in group["instances"]:
+                reprofile.aws.agent_pings(instance, group["region"], seconds_ago=75 * 60)
+        if age(recovery["healed"]) > datetime.timedelta(hours=1):
+            continue
+        recovery["healed"] = earlier(recovery["healed"])
+        for group in recovery["watched"]:
+            group["broken"] = earlier(group["broken"])
         item["document"]["S"] = json.dumps(document)
         try:
             reprofile.aws.client("dynamodb").put_item(
@@ -33,6 +38,13 @@ def set_back(reprofile, minutes):
                 raise
 
 
-def earlier(text, minutes):
-    at = datetime.datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")  # UTC, whatever follows
-    return (at - datetime.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def moment(text):
+    return datetime.datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")  # UTC, whatever follows
+
+
+def age(text):
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - moment(text)
+
+
+def earlier(text):
+    return (moment(text) - datetime.timedelta(minutes=70)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -80,7 +80,7 @@ def run(request):
         break_everything(reprofile)
 
         def is_enough():
-            recovery_record.set_back(reprofile, minutes=70)
+            recovery_record.an_hour_passes(reprofile)
             reprofile.let_time_pass()
             made = asked(reprofile)
             needed = [*made, *requests_of_aws(made)]
@@ -141,7 +141,7 @@ def test_path_and_boundary_of_the_role_are_those_of_the_parameters(name):
                 {"Effect": "Allow", "NotAction": role_mutations.REPLACE, "Resource": "*"}]}))["Policy"]["Arn"]
         aws.settings(**deployment.QUICK)
         reprofile = deployment.Reprofile(aws, stacks.deploy(aws, deployment.TEMPLATE, deployment.BOOTSTRAP, parameters={
-            "SettleSeconds": 0, "RolePath": "/security/", "PermissionsBoundaryArn": boundary}))
+            **deployment.BY_HAND, "SettleSeconds": 0, "RolePath": "/security/", "PermissionsBoundaryArn": boundary}))
         attached = iam.list_attached_role_policies(RoleName="reprofile")["AttachedPolicies"]
         assert reprofile.stack.outputs["RoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/security/reprofile"
         assert attached and all(":policy/security/" in policy["PolicyArn"] for policy in attached)
