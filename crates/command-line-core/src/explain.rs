@@ -25,7 +25,7 @@ use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::Sought;
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Profile, Timestamp};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region, RoleName};
-use reprofile_core::ports::{Account, Clock, Ssm, Trail};
+use reprofile_core::ports::{Account, Clock, Ssm};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages;
 
@@ -106,7 +106,7 @@ pub async fn run(
         output: args.output,
         terminal: console.stdout,
     };
-    let (text, exit) = explain(&context, context.aws.ssm(), context.aws.trail(), &question).await?;
+    let (text, exit) = explain(&context, &question).await?;
     console.print(&text)?;
     Ok(exit)
 }
@@ -130,12 +130,7 @@ pub struct Question {
 ///
 /// # Errors
 /// Where the state could not be read, or there is no such instance or profile.
-pub async fn explain<A: Account, S: Ssm, T: Trail>(
-    context: &Context<A>,
-    ssm: &S,
-    trail: &T,
-    question: &Question,
-) -> Result<(String, Exit), Error> {
+pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> Result<(String, Exit), Error> {
     let (seen, note) = match look_up(context, &question.subject).await? {
         (Lookup::Seen(seen), note) => (seen, note),
         (Lookup::Detached { region, instance }, _) => {
@@ -147,13 +142,13 @@ pub async fn explain<A: Account, S: Ssm, T: Trail>(
     let Seen { profile, live, instances, unread, memory, broken_siblings } = seen;
 
     let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
-    let pings = pings(ssm, &instances).await;
+    let pings = pings(context.aws.ssm(), &instances).await;
     let now = context.aws.clock().now();
     let looked = if question.history {
         let home = Home::of(&context.partition, instances.first().map(|one| &one.region));
         let home = Region::new(home.region()).map_err(|wrong| Error::Argument(wrong.to_string()))?;
         let role = live.as_ref().and_then(|live| live.role.as_ref()).map(|role| &role.name);
-        match history::look_up(trail, &home, &profile, role, now).await {
+        match history::look_up(context.aws.trail(), &home, &profile, role, now).await {
             Ok(history) => Looked::Up(history),
             Err(error) => Looked::InVain(error),
         }

@@ -5,6 +5,7 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
 use reprofile_core::domain::model::{Timestamp, Trust};
+use reprofile_core::domain::names::Region;
 use reprofile_core::ports::Clock;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -70,6 +71,19 @@ impl Caller {
         }
     }
 
+    /// Quick Setup of Systems Manager, whose runbook attaches its own instance profile to instances.
+    /// <https://docs.aws.amazon.com/systems-manager/latest/userguide/quick-setup-host-management.html>
+    pub fn quick_setup() -> Self {
+        Self {
+            kind: CallerKind::Role,
+            name: "AWS-QuickSetup-AutomationRole".to_owned(),
+            session: "Automation",
+            user_agent: "ssm.amazonaws.com".to_owned(),
+            source: "ssm.amazonaws.com".to_owned(),
+            from_console: false,
+        }
+    }
+
     /// Reprofile's own function, with its fixed role name and the app name of its clients.
     pub fn reprofile() -> Self {
         Self {
@@ -124,19 +138,50 @@ impl AwsModel {
         parameters: &Value,
         response: Result<&Value, &Refusal>,
     ) {
+        let mut detail = self.detail(operation, &self.world.home, caller, parameters, response.ok());
+        if let Err((code, message)) = response {
+            detail["errorCode"] = in_cloudtrail(code).into();
+            detail["errorMessage"] = message.as_str().into();
+        }
+        let names = ["instanceProfileName", "roleName"].into_iter().filter_map(|field| parameters[field].as_str());
+        self.keep(&self.world.home, names.map(str::to_owned).collect(), detail.clone());
+        let event = json!({
+            "version": "0",
+            "id": self.world.ids.uuid(),
+            "detail-type": "AWS API Call via CloudTrail",
+            "source": "aws.iam",
+            "account": self.world.account,
+            "time": detail["eventTime"],
+            "region": self.world.home,
+            "resources": [],
+            "detail": detail,
+        });
+        self.world.events.borrow_mut().events.push((self.now(), event));
+        self.world.changed.notify_one();
+    }
+
+    /// The record of a call to IAM or EC2, as long as it has no error.
+    pub(super) fn detail(
+        &self,
+        operation: Operation,
+        region: &Region,
+        caller: &Caller,
+        parameters: &Value,
+        response: Option<&Value>,
+    ) -> Value {
         let (account, partition) = (self.world.account.as_str(), self.world.partition.as_str());
-        let at = self.now().replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap();
+        let (service, call) = operation.as_str().split_once(':').unwrap();
         let mut detail = json!({
             "eventVersion": "1.11",
             "userIdentity": caller.identity(account, partition),
-            "eventTime": at,
-            "eventSource": "iam.amazonaws.com",
-            "eventName": operation.as_str().trim_start_matches("iam:"),
-            "awsRegion": self.world.home,
+            "eventTime": self.now().replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap(),
+            "eventSource": format!("{service}.amazonaws.com"),
+            "eventName": call,
+            "awsRegion": region,
             "sourceIPAddress": caller.source,
             "userAgent": caller.user_agent,
             "requestParameters": parameters,
-            "responseElements": response.unwrap_or(&Value::Null),
+            "responseElements": response,
             "requestID": self.world.ids.uuid(),
             "eventID": self.world.ids.uuid(),
             "readOnly": false,
@@ -148,23 +193,10 @@ impl AwsModel {
         if caller.from_console {
             detail["sessionCredentialFromConsole"] = "true".into();
         }
-        if let Err((code, message)) = response {
-            detail["errorCode"] = in_cloudtrail(code).into();
-            detail["errorMessage"] = message.as_str().into();
+        if caller.is_service() {
+            detail["userIdentity"]["invokedBy"] = caller.source.as_str().into();
         }
-        let event = json!({
-            "version": "0",
-            "id": self.world.ids.uuid(),
-            "detail-type": "AWS API Call via CloudTrail",
-            "source": "aws.iam",
-            "account": account,
-            "time": at,
-            "region": self.world.home,
-            "resources": [],
-            "detail": detail,
-        });
-        self.world.events.borrow_mut().events.push((self.now(), event));
-        self.world.changed.notify_one();
+        detail
     }
 
     /// Takes the events since the last time, oldest first. Includes failed calls, which the template's rule filters

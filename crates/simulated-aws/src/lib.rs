@@ -123,8 +123,8 @@ struct World {
     table: RefCell<table::Items>,
     queue: RefCell<queue::Messages>,
     agents: RefCell<ssm::Agents>,
-    /// The records of EC2's calls of AssumeRole.
-    assumed: RefCell<Vec<lookup_events::Recorded>>,
+    /// CloudTrail's event history, oldest first.
+    recorded: RefCell<Vec<lookup_events::Recorded>>,
     kills: kills::Kills,
     /// Wakes a deployment, because the trail has an event or the queue has a message.
     changed: tokio::sync::Notify,
@@ -165,7 +165,7 @@ impl AwsModel {
             table: RefCell::default(),
             queue: RefCell::default(),
             agents: RefCell::default(),
-            assumed: RefCell::default(),
+            recorded: RefCell::default(),
             kills: kills::Kills::default(),
             changed: tokio::sync::Notify::new(),
         };

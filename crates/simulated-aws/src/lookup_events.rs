@@ -1,6 +1,7 @@
-//! CloudTrail's event history, as far as it shows when EC2 took credentials for instances.
+//! CloudTrail's event history: calls to IAM, EC2's calls for credentials, and calls that attach instance profiles.
 //!
-//! Invariant: two requests a second for an account and region, and no more. Records are handed out newest first.
+//! Invariant: two requests a second for an account and region, and no more. A region has its own records alone, and those
+//! of IAM are in the home region. They are handed out newest first, and found by a resource that they name.
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
 
 use reprofile_core::domain::aws_error::AwsError;
@@ -11,15 +12,12 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::calls::Operation;
-use super::{AwsModel, refused};
-
-/// The most records on a page.
-const PAGE: usize = 50;
+use super::{AwsModel, Who, refused};
 
 /// A record, with where it is found.
 pub(super) struct Recorded {
     region: Region,
-    resource: String,
+    resources: Vec<String>,
     at: Timestamp,
     record: Value,
 }
@@ -53,8 +51,36 @@ impl AwsModel {
         } else {
             record["responseElements"] = json!({ "assumedRoleUser": { "assumedRoleId": format!("{id}:{instance}") } });
         }
-        let recorded = Recorded { region, resource: arn, at: self.now(), record };
-        self.world.assumed.borrow_mut().push(recorded);
+        self.keep(&region, vec![arn], record);
+    }
+
+    /// Keeps a record in the event history of a region, under the resources that it names.
+    pub(super) fn keep(&self, region: &Region, resources: Vec<String>, record: Value) {
+        let recorded = Recorded { region: region.clone(), resources, at: self.now(), record };
+        self.world.recorded.borrow_mut().push(recorded);
+    }
+
+    /// Records a person's call to EC2 that attaches an instance profile or takes it off. A request that names an
+    /// association has the instance in its answer alone, so a refused one is not found by the instance.
+    pub(super) fn record_in_ec2<T>(
+        &self,
+        operation: Operation,
+        region: &Region,
+        parameters: &Value,
+        answer: &Result<T, AwsError>,
+        shown: impl Fn(&T) -> Value,
+    ) {
+        let Who::Caller(caller) = &self.who else { return };
+        let shown = answer.as_ref().ok().filter(|_| !self.settings().responses_are_left_out).map(shown);
+        let mut record = self.detail(operation, region, caller, parameters, shown.as_ref());
+        if let Err(error) = answer {
+            record["errorCode"] = format!("Client.{}", error.code).into();
+            record["errorMessage"] = error.message.as_str().into();
+        }
+        let mut resources = Vec::new();
+        instances_in(&record["requestParameters"], &mut resources);
+        instances_in(&record["responseElements"], &mut resources);
+        self.keep(region, resources, record);
     }
 
     fn role_id(&self, role: &str) -> String {
@@ -73,17 +99,35 @@ impl Trail for AwsModel {
     ) -> Result<Page<Value>, AwsError> {
         let operation = Operation::LookupEvents;
         self.call(operation, Some(region), name.to_owned(), || {
-            let recorded = self.world.assumed.borrow();
-            let is_meant = |one: &&Recorded| one.region == *region && one.resource == name && one.at >= since;
+            let recorded = self.world.recorded.borrow();
+            let page = self.settings().trail_page;
+            let names = |one: &Recorded| one.resources.iter().any(|resource| resource == name);
+            let is_meant = |one: &&Recorded| one.region == *region && one.at >= since && names(one);
             let skip: usize = match next.map(str::parse) {
                 None => 0,
                 Some(Ok(skip)) => skip,
                 Some(Err(_)) => return refused(operation, "InvalidNextTokenException", "The token is not valid."),
             };
             let found: Vec<Value> = recorded.iter().rev().filter(is_meant).map(|one| one.record.clone()).collect();
-            let next = (skip + PAGE < found.len()).then(|| (skip + PAGE).to_string());
-            Ok(Page { items: found.into_iter().skip(skip).take(PAGE).collect(), next })
+            let next = (skip + page < found.len()).then(|| (skip + page).to_string());
+            Ok(Page { items: found.into_iter().skip(skip).take(page).collect(), next })
         })
         .await
+    }
+}
+
+/// The ids of the instances that a part of a record names.
+fn instances_in(part: &Value, found: &mut Vec<String>) {
+    match part {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                match value.as_str().filter(|_| field.eq_ignore_ascii_case("instanceId")) {
+                    Some(id) if !found.iter().any(|other| other == id) => found.push(id.to_owned()),
+                    _ => instances_in(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| instances_in(item, found)),
+        _ => {}
     }
 }

@@ -1,7 +1,7 @@
 //! The calls of people, auto scaling and other tools to EC2, and the questions by which tests judge a run.
 //!
-//! Invariant: the calls follow the same rules as those through the port, and take effect at once. Answers here are the
-//! present truth, without lag, pages or a record.
+//! Invariant: the calls follow the same rules as those through the port, and take effect at once. CloudTrail records those
+//! that attach an instance profile or take it off. Answers here are the present truth, without lag, pages or a record.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use reprofile_core::domain::model::{
 };
 use reprofile_core::domain::names::{AssociationId, InstanceId, ProfileArn, ProfileId, ProfileName, Region, RoleName};
 use reprofile_core::ports::Clock;
+use serde_json::{Value, json};
 
 use super::calls::Operation;
 use super::instances::InstanceRow;
@@ -21,15 +22,26 @@ use super::{AwsModel, refused};
 impl AwsModel {
     /// `RunInstances` for one instance. With a fresh profile it fails as in EC2.
     pub fn run_instance(&self, region: &str, profile: &str, name: &str) -> Result<InstanceId, AwsError> {
-        let (region, reference) = (Region::new(region).unwrap(), by_name(profile));
-        let profile = self.profile_in_region(Operation::RunInstances, &region, &reference)?;
+        let region = Region::new(region).unwrap();
+        let launched = self.launch(&region, profile, name);
+        let parameters = json!({
+            "instancesSet": { "items": [{ "imageId": "ami-0123456789abcdef0", "minCount": 1, "maxCount": 1 }] },
+            "iamInstanceProfile": { "name": profile },
+        });
+        let shown = |id: &InstanceId| json!({ "instancesSet": { "items": [{ "instanceId": id }] } });
+        self.record_in_ec2(Operation::RunInstances, &region, &parameters, &launched, shown);
+        launched
+    }
+
+    fn launch(&self, region: &Region, profile: &str, name: &str) -> Result<InstanceId, AwsError> {
+        let profile = self.profile_in_region(Operation::RunInstances, region, &by_name(profile))?;
         let now = self.now();
         let id = self.world.ids.instance();
         let mut row = InstanceRow::new(id.clone(), region.clone(), name, now, InstanceState::Pending);
         row.pass(now, InstanceState::Pending, self.settings().pending, InstanceState::Running);
         row.shown_from = now + self.settings().launch_hidden;
         self.world.instances.borrow_mut().insert(row);
-        self.attach(&region, &id, profile, self.settled(&id));
+        self.attach(region, &id, profile, self.settled(&id));
         Ok(id)
     }
 
@@ -89,17 +101,47 @@ impl AwsModel {
 
     /// `AssociateIamInstanceProfile` by somebody else.
     pub fn associate(&self, region: &str, instance: &InstanceId, profile: &str) -> Result<Association, AwsError> {
-        self.associate_now(&Region::new(region).unwrap(), instance, &by_name(profile))
+        let region = Region::new(region).unwrap();
+        let answer = self.associate_now(&region, instance, &by_name(profile));
+        let request = json!({ "IamInstanceProfile": { "Name": profile }, "InstanceId": instance });
+        self.record_association(Operation::AssociateIamInstanceProfile, &region, &request, &answer);
+        answer
     }
 
     /// `DisassociateIamInstanceProfile` by somebody else.
     pub fn disassociate(&self, region: &str, association: &AssociationId) -> Result<Association, AwsError> {
-        self.disassociate_now(&Region::new(region).unwrap(), association)
+        let region = Region::new(region).unwrap();
+        let answer = self.disassociate_now(&region, association);
+        let request = json!({ "AssociationId": association });
+        self.record_association(Operation::DisassociateIamInstanceProfile, &region, &request, &answer);
+        answer
     }
 
     /// `ReplaceIamInstanceProfileAssociation` by somebody else.
     pub fn replace(&self, region: &str, association: &AssociationId, profile: &str) -> Result<Association, AwsError> {
-        self.replace_now(&Region::new(region).unwrap(), association, &by_name(profile))
+        let region = Region::new(region).unwrap();
+        let answer = self.replace_now(&region, association, &by_name(profile));
+        let request = json!({ "IamInstanceProfile": { "Name": profile }, "AssociationId": association });
+        self.record_association(Operation::ReplaceIamInstanceProfileAssociation, &region, &request, &answer);
+        answer
+    }
+
+    /// Records a call about an association. The request and the answer stand in an object of their own.
+    fn record_association(
+        &self,
+        operation: Operation,
+        region: &Region,
+        request: &Value,
+        answer: &Result<Association, AwsError>,
+    ) {
+        let call = operation.as_str().trim_start_matches("ec2:");
+        let shown = |made: &Association| {
+            let profile = json!({ "arn": made.arn.to_string(), "id": made.held });
+            let association =
+                json!({ "associationId": made.id, "instanceId": made.instance, "iamInstanceProfile": profile });
+            json!({ format!("{call}Response"): { "iamInstanceProfileAssociation": association } })
+        };
+        self.record_in_ec2(operation, region, &json!({ format!("{call}Request"): request }), answer, shown);
     }
 
     /// The association of an instance, attached or being attached.

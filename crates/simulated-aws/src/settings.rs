@@ -33,6 +33,12 @@ pub struct Settings {
     pub profiles_quota: usize,
     /// The burst of calls to IAM, and the calls per second. IAM publishes no limit; `None`: there is none.
     pub iam_limit: Option<(u32, u32)>,
+    /// The records on a page of CloudTrail's event history.
+    /// <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
+    pub trail_page: usize,
+    /// Whether CloudTrail's records of EC2's calls lack the answer, as some do. Then a record names only what the
+    /// request names.
+    pub responses_are_left_out: bool,
     /// The items on a page of the table.
     pub table_page: usize,
     /// The time from the expiry of an item to its deletion. DynamoDB deletes "within a few days".
@@ -88,6 +94,8 @@ impl Default for Settings {
             iam_reads_mind_case: false,
             profiles_quota: 1000,
             iam_limit: None,
+            trail_page: 50,
+            responses_are_left_out: false,
             table_page: 100,
             table_deletes_after: Duration::from_hours(48),
             visibility_timeout: Duration::from_secs(920),

@@ -1,4 +1,4 @@
-//! What `explain` says of an instance or a profile, in words and as JSON, with a fake SSM and a fake CloudTrail.
+//! What `explain` says of an instance or a profile, in words and as JSON.
 
 mod json;
 mod ssm;
@@ -6,8 +6,6 @@ mod trail;
 mod trust;
 mod whole;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reprofile_command_line::console::Terminal;
@@ -17,103 +15,23 @@ use reprofile_command_line::explain::{Question, explain};
 use reprofile_command_line::options::Format;
 use reprofile_command_line::subjects::subject::Subject;
 use reprofile_core::config::Config;
-use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{InstanceState, Ping, PingStatus, Timestamp, Trust};
-use reprofile_core::domain::names::{InstanceId, Partition, Region};
-use reprofile_core::ports::{Clock, MAX_PINGED, Page, Ssm, Trail};
+use reprofile_core::domain::model::{InstanceState, Trust};
+use reprofile_core::domain::names::{InstanceId, Partition};
 use reprofile_core::reconcile::context::Context;
-use serde_json::Value;
-use time::format_description::well_known::Rfc3339;
-
 use reprofile_simulated_aws::{AwsModel, Caller, Fault, Operation};
-
-/// SSM: what it knows, or that it may not be asked.
-#[derive(Default)]
-struct FakeSsm {
-    pings: BTreeMap<InstanceId, Ping>,
-    denied: bool,
-}
-
-impl FakeSsm {
-    fn sees(mut self, instance: &InstanceId, status: PingStatus, last: Timestamp) -> Self {
-        self.pings
-            .insert(instance.clone(), Ping { instance: instance.clone(), status, last: Some(last), platform: None });
-        self
-    }
-}
-
-impl Ssm for FakeSsm {
-    async fn pings(&self, _: &Region, ids: &[InstanceId], next: Option<&str>) -> Result<Page<Ping>, AwsError> {
-        assert!((1..=MAX_PINGED).contains(&ids.len()), "SSM refuses a filter of {} values", ids.len());
-        if self.denied {
-            let message = "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: \
-                           ssm:DescribeInstanceInformation on resource: arn:aws:ssm:eu-west-1:111122223333:*";
-            return Err(AwsError::new("ssm:DescribeInstanceInformation", "AccessDeniedException", message));
-        }
-        // One a page, after an empty one.
-        let skip: usize = next.map_or(0, |next| next.parse().unwrap());
-        let known: Vec<&Ping> = ids.iter().filter_map(|id| self.pings.get(id)).collect();
-        let items =
-            if skip == 0 { Vec::new() } else { known.get(skip - 1).map(|ping| (*ping).clone()).into_iter().collect() };
-        Ok(Page { items, next: (skip < known.len()).then(|| (skip + 1).to_string()) })
-    }
-}
-
-/// CloudTrail: records, handed out newest first, by the names that are in them; two requests a second and no more.
-struct FakeTrail {
-    aws: AwsModel,
-    records: Vec<Value>,
-    page: usize,
-    asked: RefCell<Vec<(Timestamp, String)>>,
-    denied: bool,
-}
-
-impl FakeTrail {
-    fn of(aws: &AwsModel) -> Self {
-        let records = aws.take_events().into_iter().map(|event| event["detail"].clone()).collect();
-        Self { aws: aws.clone(), records, page: 50, asked: RefCell::default(), denied: false }
-    }
-}
-
-impl Trail for FakeTrail {
-    async fn events(
-        &self,
-        region: &Region,
-        name: &str,
-        since: Timestamp,
-        next: Option<&str>,
-    ) -> Result<Page<Value>, AwsError> {
-        assert_eq!(region.as_str(), "us-east-1");
-        self.asked.borrow_mut().push((self.aws.now(), name.to_owned()));
-        let in_the_last_second =
-            self.asked.borrow().iter().filter(|(at, _)| self.aws.now() - *at < Duration::from_secs(1)).count();
-        if self.denied || in_the_last_second > 2 {
-            let code = if self.denied { "AccessDeniedException" } else { "ThrottlingException" };
-            return Err(AwsError::new("cloudtrail:LookupEvents", code, "no"));
-        }
-        let at = |record: &Value| Timestamp::parse(record["eventTime"].as_str().unwrap(), &Rfc3339).unwrap();
-        let names = |record: &Value| record["requestParameters"].to_string().contains(&format!("\"{name}\""));
-        let mut found: Vec<Value> =
-            self.records.iter().filter(|record| names(record) && at(record) >= since).cloned().collect();
-        found.reverse();
-        let skip: usize = next.map_or(0, |next| next.parse().unwrap());
-        let next = (skip + self.page < found.len()).then(|| (skip + self.page).to_string());
-        Ok(Page { items: found.into_iter().skip(skip).take(self.page).collect(), next })
-    }
-}
+use serde_json::Value;
 
 /// Asks about something.
 pub struct Ask<'a> {
     aws: &'a AwsModel,
-    ssm: FakeSsm,
-    trail: Option<FakeTrail>,
+    history: bool,
     pub variables: Vec<(&'a str, &'a str)>,
     short: bool,
 }
 
 impl<'a> Ask<'a> {
     pub fn of(aws: &'a AwsModel) -> Self {
-        Self { aws, ssm: FakeSsm::default(), trail: None, variables: Vec::new(), short: false }
+        Self { aws, history: false, variables: Vec::new(), short: false }
     }
 
     pub async fn about(&self, subject: &str, output: Format) -> Result<(String, Exit), Error> {
@@ -128,15 +46,9 @@ impl<'a> Ask<'a> {
         let names_table = self.variables.iter().any(|(variable, _)| *variable == "REPROFILE_TABLE");
         let aws = if names_table { self.aws.clone() } else { self.aws.without_table() };
         let context = Context::new(aws.account(), Partition::new("aws").unwrap(), aws, config);
-        let question = Question {
-            subject: Subject::parse(subject)?,
-            history: self.trail.is_some(),
-            short: self.short,
-            output,
-            terminal,
-        };
-        let nothing = FakeTrail::of(&AwsModel::new());
-        explain(&context, &self.ssm, self.trail.as_ref().unwrap_or(&nothing), &question).await
+        let question =
+            Question { subject: Subject::parse(subject)?, history: self.history, short: self.short, output, terminal };
+        explain(&context, &question).await
     }
 
     async fn within(&self, subject: &str, columns: u16) -> String {
@@ -153,15 +65,20 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// The console trap, ten minutes ago, with a running and a stopped instance.
+/// The console trap, ten minutes ago, with a running and a stopped instance. EC2 took credentials right before, and the
+/// agent pinged for the last time five minutes after.
 async fn trapped() -> (AwsModel, InstanceId, InstanceId) {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     let running = aws.running("eu-west-1", "web-role", "web-1");
     let stopped = aws.stopped("us-east-1", "web-role", "web-2");
+    aws.has_agent(&running);
+    aws.ec2_assumes_role(&running, "web-role", false);
     aws.console_delete_role("web-role").await.unwrap();
     aws.console_create_role("web-role").await.unwrap();
-    tokio::time::sleep(Duration::from_mins(10)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    aws.agent_goes_offline(&running);
+    tokio::time::sleep(Duration::from_mins(5)).await;
     aws.forget_calls();
     (aws, running, stopped)
 }

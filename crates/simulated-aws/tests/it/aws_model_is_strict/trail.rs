@@ -1,13 +1,15 @@
-//! What people do in IAM, as EventBridge delivers it.
+//! What people do in IAM, as EventBridge delivers it, and what CloudTrail's event history has of IAM and EC2.
 //!
 //! Invariant: what the trail says can be read by `event`, and says what was done, by whom, and when.
 
 use reprofile_core::domain::event::{CallName, Change, Event, Payload, Subject, Trigger, What, parse};
 use reprofile_core::domain::model::Trust;
-use reprofile_core::ports::Account;
+use reprofile_core::domain::names::Region;
+use reprofile_core::ports::{Account, Trail};
+use serde_json::Value;
 
-use super::seconds;
-use reprofile_simulated_aws::{AwsModel, Caller, EPOCH};
+use super::{code, seconds};
+use reprofile_simulated_aws::{AwsModel, Caller, EPOCH, LONG_AGO};
 
 fn read(aws: &AwsModel) -> Vec<Event> {
     let event = |payload| match parse(&payload).unwrap() {
@@ -110,4 +112,61 @@ async fn another_account_and_partition_are_its_own() {
     let event = &aws.take_events()[0];
     assert_eq!((&event["account"], &event["region"]), (&"444455556666".into(), &"cn-north-1".into()));
     assert_eq!(reprofile_core::ports::Clock::now(aws.clock()), EPOCH);
+}
+
+async fn found(aws: &AwsModel, region: &str, name: &str) -> Vec<(String, Option<String>)> {
+    let page = aws.events(&Region::new(region).unwrap(), name, LONG_AGO, None).await.unwrap();
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    page.items.iter().map(|record| (word(&record["eventName"]).unwrap(), word(&record["errorCode"]))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_has_calls_on_associations_in_the_instances_region() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web");
+    let other = aws.running("eu-west-1", "web", "other");
+    let instance = aws.run_instance("eu-west-1", "web", "server").unwrap();
+    seconds(60).await;
+    let association = aws.association_of(&instance).unwrap().id;
+    aws.by(Caller::quick_setup()).replace("eu-west-1", &association, "web").unwrap();
+    assert_eq!(code(aws.associate("eu-west-1", &instance, "web")), "IncorrectState");
+    aws.disassociate("eu-west-1", &association).unwrap();
+    let failed = Some("Client.IncorrectState".to_owned());
+    assert_eq!(
+        found(&aws, "eu-west-1", instance.as_str()).await,
+        [
+            ("DisassociateIamInstanceProfile".to_owned(), None),
+            ("AssociateIamInstanceProfile".to_owned(), failed),
+            ("ReplaceIamInstanceProfileAssociation".to_owned(), None),
+            ("RunInstances".to_owned(), None),
+        ],
+        "newest first"
+    );
+    assert_eq!(found(&aws, "us-east-1", instance.as_str()).await, [], "another region has its own");
+    assert_eq!(found(&aws, "eu-west-1", other.as_str()).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_without_its_answer_is_found_by_what_the_request_names() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web");
+    let instance = aws.running("eu-west-1", "web", "server");
+    aws.set(|settings| settings.responses_are_left_out = true);
+    aws.disassociate("eu-west-1", &aws.association_of(&instance).unwrap().id).unwrap();
+    assert_eq!(found(&aws, "eu-west-1", instance.as_str()).await, [], "the request names the association alone");
+    seconds(60).await;
+    aws.associate("eu-west-1", &instance, "web").unwrap();
+    assert_eq!(found(&aws, "eu-west-1", instance.as_str()).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloudtrail_allows_two_look_ups_a_second_and_region() {
+    let aws = AwsModel::new();
+    let look_up = async |region: &str| aws.events(&Region::new(region).unwrap(), "web", LONG_AGO, None).await;
+    let [first, second, third] =
+        [look_up("us-east-1").await, look_up("us-east-1").await, look_up("us-east-1").await].map(|one| one.is_ok());
+    assert_eq!((first, second, third), (true, true, false));
+    look_up("eu-west-1").await.unwrap();
+    seconds(1).await;
+    look_up("us-east-1").await.unwrap();
 }

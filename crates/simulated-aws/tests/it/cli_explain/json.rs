@@ -5,8 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn the_same_as_json() {
     let (aws, running, _) = trapped().await;
-    let mut ask = Ask::of(&aws);
-    ask.trail = Some(FakeTrail::of(&aws));
+    let ask = Ask { history: true, ..Ask::of(&aws) };
     insta::assert_snapshot!(serde_json::to_string_pretty(&ask.json(running.as_str()).await).unwrap(), @r#"
     {
       "account": "111122223333",
@@ -29,7 +28,7 @@ async fn the_same_as_json() {
           {
             "at": "2026-11-21T12:00:00Z",
             "call": "RemoveRoleFromInstanceProfile",
-            "event_id": "00000000-0000-4000-8000-000000000002",
+            "event_id": "00000000-0000-4000-8000-000000000003",
             "principal": "arn:aws:iam::111122223333:user/alice",
             "profile": "web-role",
             "role": "web-role",
@@ -39,7 +38,7 @@ async fn the_same_as_json() {
           {
             "at": "2026-11-21T12:00:01Z",
             "call": "DeleteInstanceProfile",
-            "event_id": "00000000-0000-4000-8000-000000000005",
+            "event_id": "00000000-0000-4000-8000-000000000006",
             "principal": "arn:aws:iam::111122223333:user/alice",
             "profile": "web-role",
             "role": null,
@@ -49,7 +48,7 @@ async fn the_same_as_json() {
           {
             "at": "2026-11-21T12:00:02Z",
             "call": "DeleteRole",
-            "event_id": "00000000-0000-4000-8000-000000000008",
+            "event_id": "00000000-0000-4000-8000-000000000009",
             "principal": "arn:aws:iam::111122223333:user/alice",
             "profile": null,
             "role": "web-role",
@@ -59,7 +58,7 @@ async fn the_same_as_json() {
           {
             "at": "2026-11-21T12:00:02Z",
             "call": "CreateRole",
-            "event_id": "00000000-0000-4000-8000-00000000000b",
+            "event_id": "00000000-0000-4000-8000-00000000000c",
             "principal": "arn:aws:iam::111122223333:user/alice",
             "profile": null,
             "role": "web-role",
@@ -69,7 +68,7 @@ async fn the_same_as_json() {
           {
             "at": "2026-11-21T12:00:03Z",
             "call": "CreateInstanceProfile",
-            "event_id": "00000000-0000-4000-8000-00000000000e",
+            "event_id": "00000000-0000-4000-8000-00000000000f",
             "principal": "arn:aws:iam::111122223333:user/alice",
             "profile": "web-role",
             "role": null,
@@ -79,7 +78,7 @@ async fn the_same_as_json() {
           {
             "at": "2026-11-21T12:00:04Z",
             "call": "AddRoleToInstanceProfile",
-            "event_id": "00000000-0000-4000-8000-000000000011",
+            "event_id": "00000000-0000-4000-8000-000000000012",
             "principal": "arn:aws:iam::111122223333:user/alice",
             "profile": "web-role",
             "role": "web-role",
@@ -101,8 +100,8 @@ async fn the_same_as_json() {
           "name": "web-1",
           "region": "eu-west-1",
           "ssm": {
-            "last": null,
-            "status": "Unregistered"
+            "last": "2026-11-21T12:05:00Z",
+            "status": "ConnectionLost"
           },
           "state": "running"
         }

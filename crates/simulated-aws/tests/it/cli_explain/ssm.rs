@@ -59,8 +59,8 @@ async fn a_healthy_instance_that_ssm_sees_needs_no_reasons() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
     let instance = aws.running("eu-west-1", "web-role", "web-1");
-    let mut ask = Ask::of(&aws);
-    ask.ssm = FakeSsm::default().sees(&instance, PingStatus::Online, aws.now());
-    let text = ask.text("web-role").await;
+    aws.has_agent(&instance);
+    aws.set(|settings| settings.pages_start_empty = true);
+    let text = Ask::of(&aws).text("web-role").await;
     assert!(text.contains("online, last heard of 2026-11-21 12:00 UTC") && !text.contains("usual reasons"), "{text}");
 }

@@ -10,8 +10,7 @@ async fn an_earlier_break_that_was_mended_is_not_blamed() {
     tokio::time::sleep(Duration::from_hours(1)).await;
     let instance = aws.running("eu-west-1", "web-role", "web-1");
     aws.recreate_profile("web-role").unwrap();
-    let mut ask = Ask::of(&aws);
-    ask.trail = Some(FakeTrail::of(&aws));
+    let ask = Ask { history: true, ..Ask::of(&aws) };
     let changes = ask.json(instance.as_str()).await["history"]["changes"].clone();
     let who: Vec<&str> =
         changes.as_array().unwrap().iter().map(|change| change["principal"].as_str().unwrap()).collect();
@@ -26,11 +25,11 @@ async fn cloudtrail_is_asked_twice_a_second_at_most_to_the_last_page() {
     for _ in 0..5 {
         aws.recreate_profile("web").unwrap();
     }
-    let mut ask = Ask::of(&aws);
-    ask.trail = Some(FakeTrail { page: 1, ..FakeTrail::of(&aws) });
+    aws.set(|settings| settings.trail_page = 1);
+    let ask = Ask { history: true, ..Ask::of(&aws) };
     let changes = ask.json(instance.as_str()).await["history"]["changes"].as_array().unwrap().len();
-    let asked = ask.trail.unwrap().asked.into_inner();
-    assert_eq!((changes, asked.len()), (20, 20 + 10), "every page of the profile, and of its role");
+    let asked = aws.count(Operation::LookupEvents);
+    assert_eq!((changes, asked, aws.throttled()), (20, 20 + 10, 0), "every page of the profile, and of its role");
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,8 +40,8 @@ async fn a_history_that_is_too_long_is_cut_and_said() {
     for _ in 0..20 {
         aws.recreate_profile("web-role").unwrap();
     }
-    let mut ask = Ask::of(&aws);
-    ask.trail = Some(FakeTrail { page: 1, ..FakeTrail::of(&aws) });
+    aws.set(|settings| settings.trail_page = 1);
+    let ask = Ask { history: true, ..Ask::of(&aws) };
     assert_eq!(ask.json("web-role").await["history"]["older_not_read"][0], "web-role");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(ask.text("web-role").await.contains("older ones were not read"));
@@ -51,8 +50,8 @@ async fn a_history_that_is_too_long_is_cut_and_said() {
 #[tokio::test(start_paused = true)]
 async fn a_trail_that_may_not_be_read_is_said_and_all_else_is_told() {
     let (aws, running, _) = trapped().await;
-    let mut ask = Ask::of(&aws);
-    ask.trail = Some(FakeTrail { denied: true, ..FakeTrail::of(&aws) });
+    aws.fail_all(Operation::LookupEvents, Fault::ACCESS_DENIED);
+    let ask = Ask { history: true, ..Ask::of(&aws) };
     let text = ask.text(running.as_str()).await;
     assert!(text.contains("CloudTrail could not be asked who did it: Reprofile lacks the permission"), "{text}");
     assert!(text.contains("replace-iam-instance-profile-association"), "{text}");
@@ -70,7 +69,7 @@ async fn a_renamed_profile_is_seen_by_the_role_that_went_to_another_one() {
     tokio::time::sleep(Duration::from_hours(20)).await;
     let mut ask = Ask::of(&aws);
     assert_eq!(ask.json(instance.as_str()).await["successor"], Value::Null, "nothing tells when it broke");
-    ask.trail = Some(FakeTrail::of(&aws));
+    ask.history = true;
     let told = ask.json(instance.as_str()).await;
     assert_eq!(told["successor"], "web-2");
     let calls: Vec<&str> =
