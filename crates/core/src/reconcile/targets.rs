@@ -95,6 +95,7 @@ async fn of_role_that_changed<A: Account>(account: &A, role: &RoleName) -> Resul
 
 /// The work on one profile: the triggers that led to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own, and is read by its name")]
 pub struct WorkItem {
     /// Whether something names the profile itself, and not a role of the same name alone.
     pub is_named: bool,
