@@ -121,7 +121,7 @@ impl Grant {
         Self { condition: Some(condition), ..self }
     }
 
-    const fn as_evidence(self, evidence: Evidence) -> Self {
+    const fn for_evidence(self, evidence: Evidence) -> Self {
         Self { evidence: Some(evidence), ..self }
     }
 }
@@ -208,7 +208,7 @@ pub(super) const GRANTS: [Grant; 25] = [
         Resource::Everything,
         "sees whether the Systems Manager agent of an instance reports; SSM offers no narrower resource for it",
     )
-    .as_evidence(Evidence::Ssm),
+    .for_evidence(Evidence::Ssm),
     grant(
         User::Both,
         Level::Alert,
@@ -217,7 +217,7 @@ pub(super) const GRANTS: [Grant; 25] = [
         Resource::Everything,
         "sees who changed a profile or its role, and when EC2 took credentials; CloudTrail offers no narrower resource for it",
     )
-    .as_evidence(Evidence::SsmAndCloudTrail),
+    .for_evidence(Evidence::SsmAndCloudTrail),
     grant(
         User::Lambda,
         Level::Alert,

@@ -63,8 +63,8 @@ pub async fn reconcile<A: Account>(
     // A first sweep reports its findings before each profile is finished, and any other sweep after that.
     let first_sweep = sweep.take_if(|sweep| sweep.is_first());
     let digest = report_first(context, first_sweep, &executed, &mut summary).await;
-    finish_all(context, executed, digest, &mut summary).await;
-    watch_all(context, watches, &mut summary).await;
+    finish_all(context, invocation, executed, digest, &mut summary).await;
+    watch_all(context, invocation, watches, &mut summary).await;
     if let Some(sweep) = sweep {
         sweep.report(context, &[], &mut summary).await;
     }

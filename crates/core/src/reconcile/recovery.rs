@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration as StdDuration;
 
 use futures_util::stream::{self, StreamExt};
+use time::Duration;
 use tokio::time::timeout;
 
-use super::context::Context;
+use super::context::{Context, Invocation};
 use super::error::Error;
 use super::lease::Lease;
 use super::pages;
@@ -22,7 +23,7 @@ use crate::alert::recovery::{Credentials, Offline, WatchAlert};
 use crate::config::Evidence;
 use crate::decide::notification::LostPolicies;
 use crate::decide::recovery::{Heard, Recovery, WatchNews};
-use crate::domain::aws_error::{AwsError, ErrorKind};
+use crate::domain::aws_error::ErrorKind;
 use crate::domain::credentials::CredentialsRequest;
 use crate::domain::model::{InstanceState, Ping, Timestamp};
 use crate::domain::names::{InstanceId, ProfileName, Region};
@@ -31,6 +32,12 @@ use crate::ports::{Account, Clock, Holder, Iam, Message, Trail};
 
 /// How long the evidence of one look may take. The lease and the memory of the run must not wait for it longer.
 const EVIDENCE_TAKES: StdDuration = StdDuration::from_secs(5);
+
+/// How much time has to be left for a look: its calls, the message, the recheck and the record.
+const A_LOOK_TAKES: Duration = Duration::seconds(30);
+
+/// How many watches are looked at at the same time.
+const PROFILES_AT_ONCE: usize = 8;
 
 /// What came of a look.
 #[derive(Debug, Default)]
@@ -42,19 +49,26 @@ pub(super) struct Watching {
 }
 
 /// Looks at the watches that were leased, and ends the leases.
-pub(super) async fn watch_all<A: Account>(context: &Context<A>, watches: Vec<Lease>, summary: &mut ReconcileSummary) {
-    for mut lease in watches {
-        let Watching { alerts, errors } = watch(context, &mut lease).await;
+pub(super) async fn watch_all<A: Account>(
+    context: &Context<A>,
+    invocation: Invocation<'_>,
+    watches: Vec<Lease>,
+    summary: &mut ReconcileSummary,
+) {
+    let look = |mut lease: Lease| async move {
+        let watching = watch(context, invocation, &mut lease).await;
+        (watching, lease.commit(context).await)
+    };
+    let looks: Vec<_> = stream::iter(watches).map(look).buffer_unordered(PROFILES_AT_ONCE).collect().await;
+    for (Watching { alerts, errors }, committed) in looks {
         summary.alerts += alerts;
         summary.errors.extend(errors);
-        if let Err(error) = lease.commit(context).await {
-            summary.errors.push(error);
-        }
+        summary.errors.extend(committed.err());
     }
 }
 
 /// Takes one look at the watch of a leased profile, reports what is new, and plans the next look.
-pub(super) async fn watch<A: Account>(context: &Context<A>, lease: &mut Lease) -> Watching {
+pub(super) async fn watch<A: Account>(context: &Context<A>, invocation: Invocation<'_>, lease: &mut Lease) -> Watching {
     let mut watching = Watching::default();
     let Some(before) = lease.record.recovery.take() else { return watching };
     if context.config.evidence == Evidence::Off || !context.comes_back() {
@@ -63,8 +77,10 @@ pub(super) async fn watch<A: Account>(context: &Context<A>, lease: &mut Lease) -
     let profile = lease.record.profile.clone();
     let mut recovery = before.clone();
     let now = context.aws.clock().now();
-    // A new break is handled first.
+    // A new break is handled first. What there is no time for is looked at the next time.
+    let has_time = invocation.deadline.is_none_or(|end| now + A_LOOK_TAKES < end);
     if lease.record.incident.is_none()
+        && has_time
         && let Some(message) = look(context, lease, &mut recovery, now).await
     {
         if let Err(cause) = publish(context, &message, &profile).await {
@@ -111,14 +127,11 @@ async fn look<A: Account>(
     if recovery.is_late(now) {
         for (region, found) in present(context, profile, recovery).await {
             match found {
-                Ok(found) => {
+                Some(found) => {
                     recovery.keep_only(&region, &found.keys().cloned().collect());
                     holders.extend(found);
                 }
-                Err(error) => {
-                    tracing::warn!(%region, %error, "Could not read which watched instances still run.");
-                    known.remove(&region);
-                }
+                None => drop(known.remove(&region)),
             }
         }
     }
@@ -133,7 +146,10 @@ async fn look<A: Account>(
     let (lost_policies, credentials) = if is_over {
         (None, Credentials::NotAsked)
     } else {
-        (lost_policies(context, lease, recovery).await, credentials(context, lease, recovery, &instances).await)
+        {
+            let credentials = timeout(EVIDENCE_TAKES, credentials(context, lease, recovery, &instances)).await;
+            (lost_policies(context, lease, recovery).await, credentials.unwrap_or(Credentials::NotAsked))
+        }
     };
     let of = |(region, instance): (Region, InstanceId)| Offline {
         name: holders.get(&instance).and_then(|holder: &Holder| holder.instance.name.clone()),
@@ -183,7 +199,8 @@ async fn named<A: Account>(context: &Context<A>, instances: &[(Region, InstanceI
     }
     let mut named = BTreeMap::new();
     for (region, ids) in by_region {
-        named.extend(pages::holders_among(&context.aws, region, &ids).await.unwrap_or_default());
+        let read = timeout(EVIDENCE_TAKES, pages::holders_among(&context.aws, region, &ids)).await;
+        named.extend(read.ok().and_then(Result::ok).unwrap_or_default());
     }
     named
 }
@@ -208,15 +225,15 @@ async fn credentials<A: Account>(
         return Credentials::NotAsked;
     }
     // The records name the role by its ARN, which has the role's path.
-    let read = timeout(EVIDENCE_TAKES, context.aws.iam().instance_profile(&lease.record.profile)).await;
-    let Ok(Ok(Some(live))) = read else { return Credentials::NotAsked };
+    let read = context.aws.iam().instance_profile(&lease.record.profile).await;
+    let Ok(Some(live)) = read else { return Credentials::NotAsked };
     let Some(role) = live.role else { return Credentials::NotAsked };
     let arn = context.role_arn(&role);
     let mut seen: BTreeMap<InstanceId, CredentialsRequest> = BTreeMap::new();
     let regions: BTreeSet<&Region> = instances.iter().map(|(region, _)| region).collect();
     for region in regions {
         let page = context.aws.trail().events(region, &arn, recovery.healed, None);
-        let Ok(Ok(page)) = timeout(EVIDENCE_TAKES, page).await else { return Credentials::NotAsked };
+        let Ok(page) = page.await else { return Credentials::NotAsked };
         // Newest first.
         for request in page.items.iter().filter_map(CredentialsRequest::read) {
             seen.entry(request.instance.clone()).or_insert(request);
@@ -225,7 +242,8 @@ async fn credentials<A: Account>(
     Credentials::Asked(seen)
 }
 
-type Present = Result<BTreeMap<InstanceId, Holder>, AwsError>;
+/// What was found in a region; `None`: it could not be read.
+type Present = Option<BTreeMap<InstanceId, Holder>>;
 
 /// The watched instances that run and hold the profile, by region.
 async fn present<A: Account>(
@@ -234,10 +252,16 @@ async fn present<A: Account>(
     recovery: &Recovery,
 ) -> Vec<(Region, Present)> {
     let ask = |(region, ids): (Region, Vec<InstanceId>)| async move {
-        let mut found = pages::holders_among(&context.aws, &region, &ids).await;
-        if let Ok(found) = &mut found {
-            found.retain(|_, one| one.instance.state == InstanceState::Running && one.arn.name() == profile);
-        }
+        let read = timeout(EVIDENCE_TAKES, pages::holders_among(&context.aws, &region, &ids)).await;
+        let is_present = |one: &Holder| one.instance.state == InstanceState::Running && one.arn.name() == profile;
+        let found = match read {
+            Ok(Ok(found)) => Some(found.into_iter().filter(|(_, one)| is_present(one)).collect()),
+            Ok(Err(error)) => {
+                tracing::warn!(%region, %error, "Could not read which watched instances still run.");
+                None
+            }
+            Err(_) => None,
+        };
         (region, found)
     };
     stream::iter(recovery.instances()).map(ask).buffer_unordered(REGIONS_AT_ONCE).collect().await

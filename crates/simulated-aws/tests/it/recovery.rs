@@ -309,3 +309,15 @@ async fn a_role_that_comes_back_with_its_policies_is_no_more_news_than_before() 
     scenario.run_for(5 * MINUTE).await;
     assert_eq!(scenario.attributes(["status", "severity"]).last().unwrap(), "HEALED info");
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_ssm_hangs_a_healing_is_recorded_in_time_and_the_watch_goes_on() {
+    let mut scenario = given().deployed();
+    scenario.aws.fail_all(Operation::DescribeInstanceInformation, Fault::Hangs);
+    break_and_heal(&mut scenario).await;
+    scenario.run_for(HOUR).await;
+    assert!(scenario.lost_nothing());
+    scenario.aws.mend();
+    scenario.run_for(HOUR).await;
+    assert_eq!(scenario.statuses().last().unwrap(), "UNRECOVERED");
+}

@@ -23,7 +23,7 @@ use crate::domain::model::Search;
 use crate::domain::names::{ProfileName, RoleName};
 use crate::ports::{Account, Clock, Iam, Table};
 use crate::reconcile::account_digest::{Digest, unreported_regions};
-use crate::reconcile::context::Context;
+use crate::reconcile::context::{Context, Invocation};
 use crate::reconcile::error::Error;
 use crate::reconcile::intents::unfinished;
 use crate::reconcile::lease::{Lease, Purpose};
@@ -47,6 +47,7 @@ struct Finished {
 /// Finishes the profiles.
 pub(in crate::reconcile) async fn finish_all<A: Account>(
     context: &Context<A>,
+    invocation: Invocation<'_>,
     executed: Vec<Executed>,
     digest: Digest,
     summary: &mut ReconcileSummary,
@@ -55,7 +56,7 @@ pub(in crate::reconcile) async fn finish_all<A: Account>(
         return;
     }
     let unread = unreported_regions(context, &summary.unread).await;
-    let finished = executed.into_iter().map(|one| one.finish(context, digest, &unread));
+    let finished = executed.into_iter().map(|one| one.finish(context, invocation, digest, &unread));
     let finished: Vec<Finished> = stream::iter(finished).buffer_unordered(PROFILES_AT_ONCE).collect().await;
     for one in finished {
         one.add_to(summary);
@@ -70,7 +71,13 @@ impl Executed {
         is_old.then(|| Notification::of_look(self.report.clone()))
     }
 
-    async fn finish<A: Account>(self, context: &Context<A>, digest: Digest, unread: &[UnreadRegion]) -> Finished {
+    async fn finish<A: Account>(
+        self,
+        context: &Context<A>,
+        invocation: Invocation<'_>,
+        digest: Digest,
+        unread: &[UnreadRegion],
+    ) -> Finished {
         let Self { mut lease, occasion, report } = self;
         let now = context.aws.clock().now();
         let before = lease.record.incident.clone();
@@ -95,7 +102,7 @@ impl Executed {
             lease.record.recovery = Some(recovery.carrying_over(lease.record.recovery.take()));
         }
         if is_watch_due {
-            let Watching { alerts, errors } = watch(context, &mut lease).await;
+            let Watching { alerts, errors } = watch(context, invocation, &mut lease).await;
             finished.alerts += alerts;
             finished.errors.extend(errors);
         }
