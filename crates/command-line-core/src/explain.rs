@@ -30,11 +30,14 @@ use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages;
 
 mod advice;
+mod credentials;
+mod evidence;
 mod explanation;
 pub mod history;
 pub mod json;
 mod levels;
 pub mod look;
+mod lookups;
 pub(crate) mod no_profile;
 mod ssm;
 #[cfg(test)]
@@ -43,8 +46,10 @@ mod text;
 
 use crate::subjects::subject::Subject;
 use crate::subjects::{Subjects, of_role, stands_for};
+use credentials::Credentials;
 use explanation::{Explanation, Looked, Pings};
 use look::{Lookup, Seen};
+use lookups::Lookups;
 
 /// Every level, for what each would do.
 const LEVELS: [Level; 4] = [Level::Alert, Level::Reassociate, Level::Relink, Level::Restore];
@@ -142,13 +147,20 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
     let Seen { profile, live, instances, unread, memory, broken_siblings } = seen;
 
     let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
-    let pings = pings(context.aws.ssm(), &instances).await;
+    let lookups = Lookups::new(context.aws.trail());
+    let credentials = async {
+        if question.short && question.output == Format::Table {
+            return Credentials::NotAsked;
+        }
+        Credentials::look_up(context, &lookups, &profile, (live.as_ref(), memory.as_ref()), &instances).await
+    };
+    let (pings, credentials) = tokio::join!(pings(context.aws.ssm(), &instances), credentials);
     let now = context.aws.clock().now();
     let looked = if question.history {
         let home = Home::of(&context.partition, instances.first().map(|one| &one.region));
         let home = Region::new(home.region()).map_err(|wrong| Error::Argument(wrong.to_string()))?;
         let role = live.as_ref().and_then(|live| live.role.as_ref()).map(|role| &role.name);
-        match history::look_up(context.aws.trail(), &home, &profile, role, now).await {
+        match history::look_up(&lookups, &home, &profile, role, now).await {
             Ok(history) => Looked::Up(history),
             Err(error) => Looked::InVain(error),
         }
@@ -191,6 +203,7 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
         instances: &instances,
         unread: &unread,
         pings: &pings,
+        credentials: &credentials,
         broken_siblings: &broken_siblings,
         looked: &looked,
         previews: &previews,

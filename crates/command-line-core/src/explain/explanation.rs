@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::credentials::Credentials;
 use super::history::History;
 use crate::preview::Preview;
 use reprofile_core::alert::aws_cli::Home;
@@ -46,6 +47,8 @@ pub(crate) struct Explanation<'a> {
     pub(crate) unread: &'a [UnreadRegion],
     /// What SSM sees.
     pub(crate) pings: &'a Pings,
+    /// When EC2 took credentials for them.
+    pub(crate) credentials: &'a Credentials,
     /// What CloudTrail has.
     pub(crate) looked: &'a Looked,
     /// The other broken instances of the profile, where one instance is explained.

@@ -1,17 +1,14 @@
 //! Who changed the profile and its roles: CloudTrail's 90 days, as changes, oldest first.
 //!
-//! Invariant: at most two requests a second, CloudTrail's limit for an account and region. What could not be looked up is
-//! named and never passes for "nobody".
-//! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
+//! Invariant: what could not be looked up is named and never passes for "nobody".
 
 use std::collections::BTreeSet;
-use std::time::Duration as StdDuration;
 
-use leaky_bucket::RateLimiter;
 use serde::Serialize;
 use serde_json::Value;
 use time::Duration;
 
+use super::lookups::Lookups;
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::event::{self, CallName, Change, Event, Payload, Subject, Trigger, What};
 use reprofile_core::domain::model::{Affected, Case, Timestamp};
@@ -19,11 +16,11 @@ use reprofile_core::domain::names::{ProfileId, ProfileName, Region, RoleName};
 use reprofile_core::ports::Trail;
 
 /// How far CloudTrail's event history goes back.
-const KEPT: Duration = Duration::days(90);
+pub(super) const KEPT: Duration = Duration::days(90);
 
 /// The most pages that are read for one name: twenty seconds of them. Reads of a role are recorded as well, and a scanner
 /// makes many.
-const PAGES: usize = 40;
+pub(super) const PAGES: usize = 40;
 
 /// The most roles that are looked up.
 const ROLES: usize = 4;
@@ -45,18 +42,16 @@ pub struct History {
 ///
 /// # Errors
 /// The look-up that failed.
-pub async fn look_up<T: Trail>(
-    trail: &T,
+pub(super) async fn look_up<T: Trail>(
+    lookups: &Lookups<'_, T>,
     home: &Region,
     profile: &ProfileName,
     role: Option<&RoleName>,
     now: Timestamp,
 ) -> Result<History, AwsError> {
-    let limiter = RateLimiter::builder().initial(1).max(1).refill(1).interval(StdDuration::from_millis(500)).build();
     let mut reader = Reader {
-        trail,
+        lookups,
         home,
-        limiter,
         history: History { changes: Vec::new(), from: now - KEPT, cut: Vec::new(), created: Vec::new() },
     };
     let about_profile = |change: &Change| matches!(&change.subject, Subject::Profile(name, _) if name == profile);
@@ -85,9 +80,8 @@ pub async fn look_up<T: Trail>(
 }
 
 struct Reader<'a, T> {
-    trail: &'a T,
+    lookups: &'a Lookups<'a, T>,
     home: &'a Region,
-    limiter: RateLimiter,
     history: History,
 }
 
@@ -97,8 +91,7 @@ impl<T: Trail> Reader<'_, T> {
         let mut newest_first = Vec::new();
         let mut is_cut = true;
         for _ in 0..PAGES {
-            self.limiter.acquire_one().await;
-            let page = self.trail.events(self.home, name, self.history.from, next.as_deref()).await?;
+            let page = self.lookups.page(self.home, name, self.history.from, next.as_deref()).await?;
             for record in &page.items {
                 let Some(change) = change(record).filter(|change| is_wanted(change)) else { continue };
                 if let (CallName::CreateInstanceProfile, Some(at)) = (change.call, change.at) {

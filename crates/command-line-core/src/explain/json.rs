@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::credentials::{Asked, Credentials};
 use super::explanation::{Explanation, Looked};
 use super::text::{bare, by_hand, credentials, since};
 use crate::error::Error;
@@ -17,6 +18,7 @@ use reprofile_core::alert::trust;
 use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Decision;
 use reprofile_core::domain::aws_error::AwsError;
+use reprofile_core::domain::credentials::CredentialsAnswer;
 use reprofile_core::domain::event::{Change, Subject};
 use reprofile_core::domain::model::{
     Affected, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust,
@@ -107,6 +109,7 @@ struct InstanceReport {
     held_id: String,
     held_arn: String,
     ssm: Option<SsmReport>,
+    ec2_credentials: Option<CredentialsReport>,
 }
 
 /// What SSM sees of an instance.
@@ -115,6 +118,20 @@ struct InstanceReport {
 enum SsmReport {
     Refused(Refused),
     Ping { status: &'static str, last: Option<String> },
+}
+
+/// What CloudTrail shows of EC2's last request for credentials for an instance.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum CredentialsReport {
+    Refused(Refused),
+    Read {
+        answer: &'static str,
+        at: Option<String>,
+        role_id: Option<String>,
+        of_live_role: Option<bool>,
+        read_from: String,
+    },
 }
 
 /// Why something could not be asked.
@@ -284,7 +301,35 @@ fn instance(it: &Explanation, one: &Affected) -> InstanceReport {
         held_id: one.association.held.to_string(),
         held_arn: one.association.arn.to_string(),
         ssm,
+        ec2_credentials: ec2_credentials(it, one),
     }
+}
+
+fn ec2_credentials(it: &Explanation, one: &Affected) -> Option<CredentialsReport> {
+    let (role, asked) = match it.credentials {
+        _ if one.instance.state != InstanceState::Running => return None,
+        Credentials::NotAsked | Credentials::NoRole => return None,
+        Credentials::RoleUnread(error) => return Some(CredentialsReport::Refused(refused(error))),
+        Credentials::Of(role, regions) => (role, regions.get(&one.region)?),
+    };
+    let shown = match asked {
+        Asked::LeftOut => return None,
+        Asked::InVain(error) => return Some(CredentialsReport::Refused(refused(error))),
+        Asked::Shown(shown) => shown,
+    };
+    let newest = shown.newest.get(&one.instance.id);
+    let (answer, id) = match newest.map(|request| &request.answer) {
+        None => ("none-shown", None),
+        Some(CredentialsAnswer::Refused) => ("refused", None),
+        Some(CredentialsAnswer::Issued(id)) => ("issued", Some(id)),
+    };
+    Some(CredentialsReport::Read {
+        answer,
+        at: newest.map(|request| time(request.at)),
+        role_id: id.map(ToString::to_string),
+        of_live_role: id.map(|id| *id == role.id),
+        read_from: time(shown.from),
+    })
 }
 
 /// What a level would do in IAM, and for each broken instance.

@@ -54,8 +54,8 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
     Section::of("What Systems Manager (SSM) sees: evidence, not proof", lines)
 }
 
-/// Why SSM did not answer: it is whoever runs this that asks.
-fn why(error: &AwsError) -> String {
+/// Why evidence could not be asked for: it is whoever runs this that asks.
+pub(super) fn why(error: &AwsError) -> String {
     if error.reason == ErrorKind::Denied { format!("you lack {}", error.operation) } else { refusal(error) }
 }
 

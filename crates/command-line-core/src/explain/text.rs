@@ -6,7 +6,7 @@
 use time::Duration;
 
 use super::explanation::{Explanation, INSTANCES, Looked, home, name};
-use super::{advice, levels, ssm};
+use super::{advice, evidence, levels, ssm};
 use crate::console::{TermStyle, Terminal};
 use reprofile_core::alert::document::{Document, Line, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
@@ -39,6 +39,7 @@ pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String
                 what_ec2_holds(it),
                 what_happened::what_happened(&facts),
                 Section::of("What the credentials on the instances still do", vec![Line::Say(credentials(it))]),
+                evidence::section(it),
                 ssm::section(it),
                 levels::section(it),
             ]
@@ -131,6 +132,9 @@ fn headline(it: &Explanation, facts: &Facts) -> String {
     if waiting > 0 {
         let associations = count(waiting, "association is", "associations are");
         said.push_str(&format!(" But {associations} not in force yet: EC2 is still attaching the profile there."));
+    }
+    if let Some(refused) = evidence::against(it).refused {
+        said.push_str(&format!(" But {refused}."));
     }
     if !it.unread.is_empty() {
         let regions = count(it.unread.len(), "region", "regions");
@@ -271,32 +275,46 @@ fn instance(one: &Affected) -> String {
     )
 }
 
+/// What works, as far as it is known, where nothing is broken.
+fn of_healthy(it: &Explanation) -> String {
+    let evidence::Against { refused, former } = evidence::against(it);
+    let if_so = "no new ones come, and those in hand last about 6 hours at most.";
+    match Facts::of(it.notification).doubtful_role() {
+        _ if it.instances.is_empty() => "There are none: no instance holds the profile.".to_owned(),
+        _ if let Some(refused) = refused => format!("That is not known. {refused}. If that is still so, {if_so}"),
+        Some(role) => match evidence::issued(it) {
+            None => format!("That is not known. {} If it does not, {if_so}", trust::unknown(role)),
+            Some(at) => format!(
+                "That is not known. {} But EC2 got credentials of it at {at}: then it did let EC2 use it. If it does not any \
+                 more, {if_so}",
+                trust::unknown(role)
+            ),
+        },
+        None if let Some(former) = former => format!(
+            "The newest ones that CloudTrail shows for {former} come from a role that was deleted, and stop working. New ones \
+             come by themselves before the old ones expire; restarting the software fetches them sooner."
+        ),
+        None if not_in_force(it).next().is_some() => {
+            "Where the association is not in force yet, an instance gets none from this role: as a rule that takes \
+             seconds. If it is still so in 15 minutes, detach the profile and attach it again. The others work, as far \
+             as can be seen from outside."
+                .to_owned()
+        }
+        None => "They work, as far as can be seen from outside: an instance gets new ones by itself before the old \
+                 ones expire. What they may do is up to the role's policies, which were not looked at."
+            .to_owned(),
+    }
+}
+
 /// What works, and for how long.
 pub(crate) fn credentials(it: &Explanation) -> String {
     let broken: Vec<&Affected> = it.report.instances.iter().map(|one| &one.found).collect();
     if broken.is_empty() {
-        return match Facts::of(it.notification).doubtful_role() {
-            _ if it.instances.is_empty() => "There are none: no instance holds the profile.".to_owned(),
-            Some(role) => format!(
-                "That is not known. {} If it does not, no new ones come, and those in hand last about 6 hours at most.",
-                trust::unknown(role)
-            ),
-            None if not_in_force(it).next().is_some() => {
-                "Where the association is not in force yet, an instance gets none from this role: as a rule that takes \
-                 seconds. If it is still so in 15 minutes, detach the profile and attach it again. The others work, as far \
-                 as can be seen from outside."
-                    .to_owned()
-            }
-            None => {
-                "They work, as far as can be seen from outside: an instance gets new ones by itself before the old \
-                     ones expire. What they may do is up to the role's policies, which were not looked at."
-                    .to_owned()
-            }
-        };
+        return of_healthy(it);
     }
     if broken.iter().all(|one| one.case == Case::Stuck) {
-        return "None come by this association until EC2 has put it in force. What an instance has in hand cannot be seen from \
-                outside."
+        return "None come by this association until EC2 has put it in force. What an instance has in hand cannot be \
+                seen, only when EC2 took it."
             .to_owned();
     }
     if broken.iter().all(|one| !matches!(one.instance.state, InstanceState::Running | InstanceState::Unknown)) {
@@ -325,7 +343,7 @@ pub(crate) fn credentials(it: &Explanation) -> String {
     };
     format!(
         "Those from before the break work {until}.{sooner} New ones come once it is fixed. What an instance has in \
-         hand cannot be seen from outside."
+         hand cannot be seen, only when EC2 took it."
     )
 }
 

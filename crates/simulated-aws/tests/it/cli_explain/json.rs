@@ -22,7 +22,7 @@ async fn the_same_as_json() {
           "do": "Re-associate with the instance profile of the same name:"
         }
       ],
-      "credentials": "Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role that was deleted, as here, stop sooner. New ones come once it is fixed. What an instance has in hand cannot be seen from outside.",
+      "credentials": "Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role that was deleted, as here, stop sooner. New ones come once it is fixed. What an instance has in hand cannot be seen, only when EC2 took it.",
       "history": {
         "changes": [
           {
@@ -93,6 +93,13 @@ async fn the_same_as_json() {
         {
           "association": "iip-assoc-00000000000000001",
           "case": "stale",
+          "ec2_credentials": {
+            "answer": "issued",
+            "at": "2026-11-21T12:00:00Z",
+            "of_live_role": false,
+            "read_from": "2026-11-20T12:10:04Z",
+            "role_id": "AROAEXAMPLE0000000001"
+          },
           "held_arn": "arn:aws:iam::111122223333:instance-profile/web-role",
           "held_id": "AIPAEXAMPLE0000000001",
           "in_force": true,

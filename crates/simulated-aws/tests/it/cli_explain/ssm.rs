@@ -31,6 +31,11 @@ async fn a_healthy_instance_that_ssm_does_not_see_gets_the_usual_reasons_in_orde
     They work, as far as can be seen from outside: an instance gets new ones by itself before the old
     ones expire. What they may do is up to the role's policies, which were not looked at.
 
+    When EC2 last took credentials, by CloudTrail
+    - web-1 (i-00000000000000001): CloudTrail shows none in the 24 hours read.
+    Records can come minutes late, and EC2 takes new credentials only every few hours: where none are
+    shown, an instance may have some all the same.
+
     What Systems Manager (SSM) sees: evidence, not proof
     - web-1 (i-00000000000000001): not known to SSM: its agent never registered, or has been forgotten
     The instance holds the profile that IAM has, so why is SSM offline? The usual reasons, in the order

@@ -48,6 +48,11 @@ async fn a_healthy_instance_whose_trust_is_unsure_is_not_said_to_work() {
     may or may not meet its condition StringEquals on aws:SourceAccount. If it does not, no new ones
     come, and those in hand last about 6 hours at most.
 
+    When EC2 last took credentials, by CloudTrail
+    - web-1 (i-00000000000000001): CloudTrail shows none in the 24 hours read.
+    Records can come minutes late, and EC2 takes new credentials only every few hours: where none are
+    shown, an instance may have some all the same.
+
     What Systems Manager (SSM) sees: evidence, not proof
     - web-1 (i-00000000000000001): not known to SSM: its agent never registered, or has been forgotten
     The instance holds the profile that IAM has, so why is SSM offline? The usual reasons, in the order

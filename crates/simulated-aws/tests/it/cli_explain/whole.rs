@@ -40,7 +40,12 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     What the credentials on the instances still do
     Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role
     that was deleted, as here, stop sooner. New ones come once it is fixed. What an instance has in hand
-    cannot be seen from outside.
+    cannot be seen, only when EC2 took it.
+
+    When EC2 last took credentials, by CloudTrail
+    - web-1 (i-00000000000000001): EC2 got credentials at 12:00 UTC, of a role web-role
+      (AROAEXAMPLE0000000001) that no longer exists.
+    Records can come minutes late.
 
     What Systems Manager (SSM) sees: evidence, not proof
     - web-1 (i-00000000000000001): offline (ConnectionLost), last heard of 2026-11-21 12:05 UTC
@@ -122,7 +127,14 @@ async fn a_profile_is_explained_with_every_instance_that_holds_it() {
     What the credentials on the instances still do
     Those from before the break work for up to about 6 hours after the break. If the role they came from
     was deleted, they stop sooner. New ones come once it is fixed. What an instance has in hand cannot
-    be seen from outside.
+    be seen, only when EC2 took it.
+
+    When EC2 last took credentials, by CloudTrail
+    - web-1 (i-00000000000000001): EC2 got credentials at 12:00 UTC, of a role web-role
+      (AROAEXAMPLE0000000001) that no longer exists.
+    - web-3 (i-00000000000000003): CloudTrail shows none in the 24 hours read.
+    Records can come minutes late, and EC2 takes new credentials only every few hours: where none are
+    shown, an instance may have some all the same.
 
     What Systems Manager (SSM) sees: evidence, not proof
     - SSM status unavailable in eu-west-1: you lack ssm:DescribeInstanceInformation
