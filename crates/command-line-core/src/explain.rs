@@ -25,11 +25,13 @@ use reprofile_core::domain::glob::Globs;
 use reprofile_core::domain::model::Sought;
 use reprofile_core::domain::model::{Affected, Case, InstanceState, Profile, Timestamp};
 use reprofile_core::domain::names::{InstanceId, ProfileName, Region, RoleName};
-use reprofile_core::ports::{Account, Clock, Ssm};
+use reprofile_core::ports::{Account, Clock, Ssm, Trail};
 use reprofile_core::reconcile::context::Context;
 use reprofile_core::reconcile::pages;
 
 mod advice;
+mod association_call;
+mod associations;
 mod credentials;
 mod evidence;
 mod explanation;
@@ -43,9 +45,11 @@ mod ssm;
 #[cfg(test)]
 mod tests;
 mod text;
+mod who_attached;
 
 use crate::subjects::subject::Subject;
 use crate::subjects::{Subjects, of_role, stands_for};
+use associations::AssociationHistory;
 use credentials::Credentials;
 use explanation::{Explanation, Looked, Pings};
 use look::{Lookup, Seen};
@@ -74,7 +78,7 @@ pub struct ExplainArgs {
     /// Only what is wrong, and what to do about it
     #[arg(short, long)]
     pub short: bool,
-    /// Also look up in CloudTrail who did it; its events can be minutes late
+    /// Also look up in CloudTrail who did it, and who attached the profile of an instance
     #[arg(long)]
     pub history: bool,
     /// How results are written
@@ -136,10 +140,16 @@ pub struct Question {
 /// # Errors
 /// Where the state could not be read, or there is no such instance or profile.
 pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> Result<(String, Exit), Error> {
+    let lookups = Lookups::new(context.aws.trail());
     let (seen, note) = match look_up(context, &question.subject).await? {
         (Lookup::Seen(seen), note) => (seen, note),
         (Lookup::Detached { region, instance }, _) => {
-            return Ok((no_profile::write(context, &region, &instance, question)?, Exit::Fine));
+            let associations = if instance.state.is_ended() {
+                Looked::NotAsked
+            } else {
+                associations(&lookups, question, &region, &instance.id, context.aws.clock().now()).await
+            };
+            return Ok((no_profile::write(context, &region, &instance, &associations, question)?, Exit::Fine));
         }
         (Lookup::Nowhere { instance, read, unread }, _) => return Err(no_profile::nowhere(&instance, read, &unread)),
         (Lookup::NoProfile { profile, unread }, _) => return Err(no_profile::unheard(&profile, &unread)),
@@ -147,7 +157,6 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
     let Seen { profile, live, instances, unread, memory, broken_siblings } = seen;
 
     let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
-    let lookups = Lookups::new(context.aws.trail());
     let credentials = async {
         if question.short && question.output == Format::Table {
             return Credentials::NotAsked;
@@ -160,12 +169,13 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
         let home = Home::of(&context.partition, instances.first().map(|one| &one.region));
         let home = Region::new(home.region()).map_err(|wrong| Error::Argument(wrong.to_string()))?;
         let role = live.as_ref().and_then(|live| live.role.as_ref()).map(|role| &role.name);
-        match history::look_up(&lookups, &home, &profile, role, now).await {
-            Ok(history) => Looked::Up(history),
-            Err(error) => Looked::InVain(error),
-        }
+        Looked::of(history::look_up(&lookups, &home, &profile, role, now).await)
     } else {
         Looked::NotAsked
+    };
+    let associations = match (&question.subject, &instances[..]) {
+        (Subject::Instance(..), [one]) => associations(&lookups, question, &one.region, &one.instance.id, now).await,
+        _ => Looked::NotAsked,
     };
     let bounds = context.guardrails();
     let changes = match &looked {
@@ -206,6 +216,7 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
         credentials: &credentials,
         broken_siblings: &broken_siblings,
         looked: &looked,
+        associations: &associations,
         previews: &previews,
     };
     let text = match question.output {
@@ -265,6 +276,20 @@ fn as_they_are(
         InstanceReport { found, step: None, outcome }
     };
     plan(profile, live, instances, &bounds, now).instances.into_iter().map(as_it_is).collect()
+}
+
+/// Looks up who attached the profile of an instance, or took it off, if it is asked for.
+async fn associations<T: Trail>(
+    lookups: &Lookups<'_, T>,
+    question: &Question,
+    region: &Region,
+    instance: &InstanceId,
+    now: Timestamp,
+) -> Looked<AssociationHistory> {
+    if !question.history {
+        return Looked::NotAsked;
+    }
+    Looked::of(AssociationHistory::look_up(lookups, region, instance, now).await)
 }
 
 /// Asks SSM, in each region, for those instances that run.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::associations::AssociationHistory;
 use super::credentials::Credentials;
 use super::history::History;
 use crate::preview::Preview;
@@ -23,15 +24,25 @@ pub(crate) const INSTANCES: usize = 50;
 /// What SSM sees of the instances of each region, or why that could not be asked.
 pub(crate) type Pings = BTreeMap<Region, Result<BTreeMap<InstanceId, Ping>, AwsError>>;
 
-/// What was looked up of who did it.
+/// What was looked up in CloudTrail.
 #[derive(Debug)]
-pub(crate) enum Looked {
+pub(crate) enum Looked<T> {
     /// It was not asked for.
     NotAsked,
     /// This.
-    Up(History),
+    Up(T),
     /// It could not be.
     InVain(AwsError),
+}
+
+impl<T> Looked<T> {
+    /// What came of it.
+    pub(crate) fn of(read: Result<T, AwsError>) -> Self {
+        match read {
+            Ok(found) => Self::Up(found),
+            Err(error) => Self::InVain(error),
+        }
+    }
 }
 
 /// All that is explained.
@@ -49,8 +60,10 @@ pub(crate) struct Explanation<'a> {
     pub(crate) pings: &'a Pings,
     /// When EC2 took credentials for them.
     pub(crate) credentials: &'a Credentials,
-    /// What CloudTrail has.
-    pub(crate) looked: &'a Looked,
+    /// Who changed the profile and its role.
+    pub(crate) looked: &'a Looked<History>,
+    /// Who attached the profile, where one instance is explained.
+    pub(crate) associations: &'a Looked<AssociationHistory>,
     /// The other broken instances of the profile, where one instance is explained.
     pub(crate) broken_siblings: &'a [InstanceId],
     /// What each level would do about the broken instances.

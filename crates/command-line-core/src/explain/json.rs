@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::credentials::{Asked, Credentials};
+use self::cloudtrail::{
+    AssociationsReport, CredentialsReport, HistoryReport, Refused, associations, ec2_credentials, history, refused,
+};
+use super::associations::AssociationHistory;
 use super::explanation::{Explanation, Looked};
 use super::text::{bare, by_hand, credentials, since};
 use crate::error::Error;
@@ -17,13 +20,12 @@ use crate::scan::json::{self as scan, HealReport, IamReport, time};
 use reprofile_core::alert::trust;
 use reprofile_core::decide::iam_repair::IamRepair;
 use reprofile_core::decide::plan::Decision;
-use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::credentials::CredentialsAnswer;
-use reprofile_core::domain::event::{Change, Subject};
 use reprofile_core::domain::model::{
     Affected, AssociationState, Case, Instance, InstanceState, Profile, Role, Timestamp, Trust,
 };
 use reprofile_core::domain::names::{AccountId, InstanceId, Region};
+
+mod cloudtrail;
 
 /// What `explain` prints of a profile, or of an instance that holds one.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -41,6 +43,7 @@ pub struct ExplainReport {
     levels: BTreeMap<&'static str, LevelReport>,
     by_hand: Vec<ByHand>,
     history: Option<HistoryReport>,
+    associations: Option<AssociationsReport>,
     unread_regions: Vec<UnreadRegionReport>,
 }
 
@@ -53,6 +56,7 @@ pub struct WithoutProfileReport {
     /// `no-profile` or `ended`.
     status: &'static str,
     instances: [WithoutProfile; 1],
+    associations: Option<AssociationsReport>,
 }
 
 /// An instance without a profile.
@@ -120,28 +124,6 @@ enum SsmReport {
     Ping { status: &'static str, last: Option<String> },
 }
 
-/// What CloudTrail shows of EC2's last request for credentials for an instance.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-enum CredentialsReport {
-    Refused(Refused),
-    Read {
-        answer: &'static str,
-        at: Option<String>,
-        role_id: Option<String>,
-        of_live_role: Option<bool>,
-        read_from: String,
-    },
-}
-
-/// Why something could not be asked.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Refused {
-    unread: &'static str,
-    code: String,
-    message: String,
-}
-
 /// What a level would do.
 #[derive(Debug, Serialize, JsonSchema)]
 struct LevelReport {
@@ -164,27 +146,6 @@ struct ByHand {
     commands: Vec<String>,
 }
 
-/// What CloudTrail recorded.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-enum HistoryReport {
-    Refused(Refused),
-    Read { from: String, changes: Vec<ChangeReport>, older_not_read: Vec<String> },
-}
-
-/// A change to the profile or a role.
-#[derive(Debug, Serialize, JsonSchema)]
-struct ChangeReport {
-    at: Option<String>,
-    call: &'static str,
-    profile: Option<String>,
-    role: Option<String>,
-    principal: String,
-    tool: Option<String>,
-    source: Option<String>,
-    event_id: String,
-}
-
 /// A region that was not read.
 #[derive(Debug, Serialize, JsonSchema)]
 struct UnreadRegionReport {
@@ -199,7 +160,7 @@ pub enum Explained {
     /// A profile, or an instance that holds one.
     Profile(Box<ExplainReport>),
     /// An instance without a profile.
-    WithoutProfile(WithoutProfileReport),
+    WithoutProfile(Box<WithoutProfileReport>),
 }
 
 /// Writes the explanation.
@@ -232,6 +193,7 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
         levels: it.previews.iter().map(|(level, preview)| (level.as_str(), at_level(it, preview))).collect(),
         by_hand: by_hand.collect(),
         history: history(it),
+        associations: associations(it.associations),
         unread_regions: unread.collect(),
     })))
 }
@@ -245,6 +207,7 @@ pub(crate) fn write_without_profile(
     at: Timestamp,
     region: &Region,
     instance: &Instance,
+    looked: &Looked<AssociationHistory>,
 ) -> Result<String, Error> {
     let one = WithoutProfile {
         instance: instance.id.to_string(),
@@ -253,13 +216,14 @@ pub(crate) fn write_without_profile(
         state: instance.state,
         case: None,
     };
-    crate::json::text(&Explained::WithoutProfile(WithoutProfileReport {
+    crate::json::text(&Explained::WithoutProfile(Box::new(WithoutProfileReport {
         version: VERSION,
         account: account.to_string(),
         at: time(at),
         status: if instance.state.is_ended() { "ended" } else { "no-profile" },
         instances: [one],
-    }))
+        associations: associations(looked),
+    })))
 }
 
 fn live(live: &Profile) -> LiveProfile {
@@ -305,33 +269,6 @@ fn instance(it: &Explanation, one: &Affected) -> InstanceReport {
     }
 }
 
-fn ec2_credentials(it: &Explanation, one: &Affected) -> Option<CredentialsReport> {
-    let (role, asked) = match it.credentials {
-        _ if one.instance.state != InstanceState::Running => return None,
-        Credentials::NotAsked | Credentials::NoRole => return None,
-        Credentials::RoleUnread(error) => return Some(CredentialsReport::Refused(refused(error))),
-        Credentials::Of(role, regions) => (role, regions.get(&one.region)?),
-    };
-    let shown = match asked {
-        Asked::LeftOut => return None,
-        Asked::InVain(error) => return Some(CredentialsReport::Refused(refused(error))),
-        Asked::Shown(shown) => shown,
-    };
-    let newest = shown.newest.get(&one.instance.id);
-    let (answer, id) = match newest.map(|request| &request.answer) {
-        None => ("none-shown", None),
-        Some(CredentialsAnswer::Refused) => ("refused", None),
-        Some(CredentialsAnswer::Issued(id)) => ("issued", Some(id)),
-    };
-    Some(CredentialsReport::Read {
-        answer,
-        at: newest.map(|request| time(request.at)),
-        role_id: id.map(ToString::to_string),
-        of_live_role: id.map(|id| *id == role.id),
-        read_from: time(shown.from),
-    })
-}
-
 /// What a level would do in IAM, and for each broken instance.
 fn at_level(it: &Explanation, preview: &Preview) -> LevelReport {
     let ids = it.report.instances.iter().map(|one| &one.found.instance.id);
@@ -353,37 +290,4 @@ fn instance_at(preview: &Preview, (decision, waits): &(Decision, bool), id: &Ins
         (Decision::Skip(blocker), _) => scan::blocked(*blocker),
     };
     LevelInstance { instance: id.to_string(), heal }
-}
-
-fn history(it: &Explanation) -> Option<HistoryReport> {
-    match it.looked {
-        Looked::NotAsked => None,
-        Looked::InVain(error) => Some(HistoryReport::Refused(refused(error))),
-        Looked::Up(history) => Some(HistoryReport::Read {
-            from: time(history.from),
-            changes: it.report.changes.iter().map(change).collect(),
-            older_not_read: history.cut.clone(),
-        }),
-    }
-}
-
-fn change(change: &Change) -> ChangeReport {
-    let (profile, role) = match &change.subject {
-        Subject::Profile(profile, role) => (Some(profile), role.as_ref()),
-        Subject::Role(role) => (None, Some(role)),
-    };
-    ChangeReport {
-        at: change.at.map(time),
-        call: change.call.as_str(),
-        profile: profile.map(ToString::to_string),
-        role: role.map(ToString::to_string),
-        principal: change.actor.principal.clone(),
-        tool: change.actor.tool.clone(),
-        source: change.actor.source.clone(),
-        event_id: change.event_id.clone(),
-    }
-}
-
-fn refused(error: &AwsError) -> Refused {
-    Refused { unread: error.reason.as_str(), code: error.code.clone(), message: error.message.clone() }
 }

@@ -6,7 +6,7 @@
 use time::Duration;
 
 use super::explanation::{Explanation, INSTANCES, Looked, home, name};
-use super::{advice, evidence, levels, ssm};
+use super::{advice, evidence, levels, ssm, who_attached};
 use crate::console::{TermStyle, Terminal};
 use reprofile_core::alert::document::{Document, Line, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
@@ -51,6 +51,7 @@ pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String
             notes::unread_regions(&facts, it.unread),
             what_happened::changes(&facts),
             about_history(it),
+            who_attached::section(it),
             notes::good_to_know(&facts),
             notes::how_to_check(&facts),
         ]
@@ -136,6 +137,9 @@ fn headline(it: &Explanation, facts: &Facts) -> String {
     if let Some(refused) = evidence::against(it).refused {
         said.push_str(&format!(" But {refused}."));
     }
+    if let Some(attached) = who_attached::headline(it) {
+        said.push_str(&format!(" {attached}"));
+    }
     if !it.unread.is_empty() {
         let regions = count(it.unread.len(), "region", "regions");
         said.push_str(&format!(" {regions} could not be looked at: there may be more."));
@@ -186,6 +190,7 @@ fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
         };
         known.push(("Changed by", who));
     }
+    known.extend(who_attached::fact(it).map(|fact| ("Attached by", fact)));
     known.push(("State as of", minute(report.at)));
     known
 }

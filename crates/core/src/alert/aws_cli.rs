@@ -210,6 +210,16 @@ pub fn who_took_it_off(region: &Region, instance: &InstanceId) -> String {
     )
 }
 
+/// Finds in `CloudTrail` (90 days) who attached a profile in place of another one; the records need not name the instance.
+#[must_use]
+pub fn who_attached(region: &Region, profile: &ProfileName) -> String {
+    format!(
+        "aws cloudtrail lookup-events --region {region} --lookup-attributes \
+         AttributeKey=EventName,AttributeValue=ReplaceIamInstanceProfileAssociation --query 'Events[].[CloudTrailEvent]' \
+         --output text | grep -F -e '{profile}'"
+    )
+}
+
 /// Lists the instances of a region that hold a profile of that name, with association id, state and held profile id.
 #[must_use]
 pub fn list(region: &Region, profile: &ProfileName) -> String {

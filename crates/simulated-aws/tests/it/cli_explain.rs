@@ -1,5 +1,6 @@
 //! What `explain` says of an instance or a profile, in words and as JSON.
 
+mod attached;
 mod evidence;
 mod json;
 mod ssm;

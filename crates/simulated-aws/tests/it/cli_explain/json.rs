@@ -9,6 +9,12 @@ async fn the_same_as_json() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&ask.json(running.as_str()).await).unwrap(), @r#"
     {
       "account": "111122223333",
+      "associations": {
+        "calls": [],
+        "from": "2026-08-23T12:10:04Z",
+        "older_not_read": false,
+        "region": "eu-west-1"
+      },
       "at": "2026-11-21T12:10:04Z",
       "broken_since": {
         "at": "2026-11-21T12:00:01Z",

@@ -17,6 +17,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     Case:             stale
     Broken since:     2026-11-21 12:00 UTC
     Changed by:       alice (IAM user), AWS console, 192.0.2.10; all changes are listed below
+    Attached by:      not known: CloudTrail lists no call that explains it, see below
     State as of:      2026-11-21 12:10 UTC
 
     How to fix it
@@ -71,6 +72,15 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
     Where that is from
     CloudTrail's event history was read in us-east-1, from 2026-08-23 12:10 UTC on (it keeps 90 days).
     Its newest events can be minutes late; calls that failed are left out.
+
+    Who attached the instance profile
+    CloudTrail shows nobody who attached web-role. It may have come with the launch, if that was
+    earlier, or by a call whose record does not name the instance.
+    CloudTrail's event history was read in eu-west-1, from 2026-08-23 12:10 UTC on (it keeps 90 days).
+    It lists these calls by the instance only where the record names it. Its newest events can be
+    minutes late; calls that failed are left out.
+    This lists the calls that put the profile in place of another one, on any instance:
+        aws cloudtrail lookup-events --region eu-west-1 --lookup-attributes AttributeKey=EventName,AttributeValue=ReplaceIamInstanceProfileAssociation --query 'Events[].[CloudTrailEvent]' --output text | grep -F -e 'web-role'
 
     Good to know
     - The role web-role is a new one: policies and grants that named the old role still point at its
