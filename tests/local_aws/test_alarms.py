@@ -103,14 +103,28 @@ class Watch:
         """Does something, and waits until an invocation that follows has counted."""
         before = len(self.reprofile.metrics())
         act()
-        eventually(lambda: len(self.reprofile.metrics()) > before)
+        self.until_metrics(before)
+        self.settle()
+
+    def until_metrics(self, before, seconds=30):
+        eventually(lambda: len(self.reprofile.metrics()) > before, seconds)
+
+    def settle(self):
         eventually(lambda: self.reprofile.queue_attribute("ApproximateNumberOfMessages") == 0)
         self.take()
 
     def redeliver(self):
         """Lets the time pass until SQS hands out again what failed."""
         self.wait(self.reprofile.queue_attribute("VisibilityTimeout") + 1)
-        self.until_counted(self.reprofile.redeliver)
+        before = len(self.reprofile.metrics())
+        for _ in range(4):
+            self.reprofile.redeliver()
+            with contextlib.suppress(TimeoutError):  # its poller may still have held it, and hidden it after that
+                self.until_metrics(before, seconds=10)
+                break
+        else:
+            raise TimeoutError("the queue does not hand the message out again")
+        self.settle()
 
     def rings(self, alarm):
         return rings(self.alarms[alarm], self.figures, 0, self.now)

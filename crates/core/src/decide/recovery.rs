@@ -164,10 +164,11 @@ impl Recovery {
         })
     }
 
-    /// The same watch, with what an earlier one still waits for. Those instances keep the time of their first break.
+    /// The same watch, with what an earlier one still waits for, unless that is over. Those instances keep the time of their
+    /// first break.
     #[must_use]
     pub fn carrying_over(mut self, before: Option<Self>) -> Self {
-        let Some(before) = before else { return self };
+        let Some(before) = before.filter(|before| !before.is_over(self.healed)) else { return self };
         let is_known = |region: &Region, id: &InstanceId| {
             before.watched.iter().any(|group| group.region == *region && group.instances.contains(id))
         };

@@ -156,6 +156,13 @@ fn a_watch_that_is_carried_over_keeps_the_first_break_of_each_instance() {
 }
 
 #[test]
+fn a_watch_that_is_over_is_not_carried_over() {
+    let (mut after, before) = (watch(2..=2), watch(1..=1));
+    after.healed += WATCHED_FOR;
+    assert_eq!(left(&after.carrying_over(Some(before))), [id(2)]);
+}
+
+#[test]
 fn no_more_instances_are_watched_than_a_document_has_room_for() {
     let carried = watch(1..=150).carrying_over(Some(watch(100..=299)));
     assert_eq!(left(&carried).len(), MOST_WATCHED);
