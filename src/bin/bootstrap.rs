@@ -6,6 +6,7 @@
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use reprofile_aws::{self as aws, AwsAccount, Resources, SystemClock};
 use reprofile_core::config::{Config, Metrics};
+use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::lambda::handler::{Answer, answer};
 use reprofile_core::lambda::invocation::{self, Invoked};
 use reprofile_core::lambda::metrics::Tally;
@@ -74,12 +75,12 @@ impl Function {
         let config = self.environment.config.as_ref().map_err(Clone::clone)?;
         self.context
             .get_or_try_init(|| async {
-                let sdk = aws::of_function(look_up);
-                let Invoked { account, partition } = match Invoked::by_arn(invoked_function_arn) {
-                    Some(invoked) => invoked,
-                    // Local emulators pass no ARN, so the account of the credentials is used.
-                    None => aws::caller(&sdk).await.map_err(Error::AccountUnknown)?,
+                let Some(Invoked { account, partition }) = Invoked::by_arn(invoked_function_arn) else {
+                    let message =
+                        format!("the function's ARN says whose account it is, and {invoked_function_arn:?} is none");
+                    return Err(Error::AccountUnknown(AwsError::new("lambda:Invoke", "NoFunctionArn", &message)));
                 };
+                let sdk = aws::of_function(look_up);
                 let resources = Resources {
                     topic: config.topic.as_ref(),
                     table: config.table.as_deref(),

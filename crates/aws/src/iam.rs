@@ -15,6 +15,7 @@ use reprofile_core::domain::model::{PolicyNames, Profile, Role, Timestamp};
 use reprofile_core::domain::names::{AccountId, Path, ProfileArn, ProfileId, ProfileName, RoleId, RoleName};
 use reprofile_core::domain::trust_policy::{self, Verdict};
 use reprofile_core::ports::{Clock, Iam, Page};
+use reprofile_core::reconcile::pages::each_page;
 
 use super::calls::Calls;
 use super::clock::{SystemClock, timestamp};
@@ -130,15 +131,32 @@ impl Iam for IamApi {
     async fn role_policies(&self, role: &RoleName) -> Result<Option<PolicyNames>, AwsError> {
         const ATTACHED: &str = "iam:ListAttachedRolePolicies";
         const INLINE: &str = "iam:ListRolePolicies";
-        let attached = self.client.list_attached_role_policies().role_name(role.as_str()).into_paginator();
-        let attached = match attached.items().send().collect::<Result<Vec<_>, _>>().await {
-            Ok(rows) => rows.into_iter().filter_map(|row| row.policy_name).collect(),
-            Err(error) => return absent_is(None, error::of(ATTACHED, &error)),
+        let mut names = PolicyNames::default();
+        let read = async |marker: Option<String>| {
+            let request = self.client.list_attached_role_policies().role_name(role.as_str()).set_marker(marker);
+            let answer = request.send().await.map_err(|error| error::of(ATTACHED, &error))?;
+            let policies = answer.attached_policies().iter().filter_map(|row| row.policy_name().map(str::to_owned));
+            Ok(Page { items: policies.collect(), next: next_page(answer.marker()) })
         };
-        let inline = self.client.list_role_policies().role_name(role.as_str()).into_paginator();
-        match inline.items().send().collect::<Result<Vec<_>, _>>().await {
-            Ok(inline) => Ok(Some(PolicyNames { attached, inline: inline.into_iter().collect() })),
-            Err(error) => absent_is(None, error::of(INLINE, &error)),
+        if let Err(error) = each_page(read, |name| {
+            names.attached.insert(name);
+        })
+        .await
+        {
+            return absent_is(None, error);
+        }
+        let read = async |marker: Option<String>| {
+            let request = self.client.list_role_policies().role_name(role.as_str()).set_marker(marker);
+            let answer = request.send().await.map_err(|error| error::of(INLINE, &error))?;
+            Ok(Page { items: answer.policy_names().to_vec(), next: next_page(answer.marker()) })
+        };
+        match each_page(read, |name| {
+            names.inline.insert(name);
+        })
+        .await
+        {
+            Ok(()) => Ok(Some(names)),
+            Err(error) => absent_is(None, error),
         }
     }
 

@@ -37,7 +37,7 @@ pub use self::settings::{load_as, of_function};
 pub use self::sns::SnsTopic;
 pub use self::sqs::SqsQueue;
 pub use self::ssm::SsmApi;
-pub use self::sts::{caller, identity};
+pub use self::sts::identity;
 
 /// Reprofile's own resources, which its template creates. Each of them may be missing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -14,18 +14,10 @@ use reprofile_core::lambda::invocation::Invoked;
 
 const OPERATION: &str = "sts:GetCallerIdentity";
 
-/// The account and partition of the credentials in `config`.
+/// The account and partition of the credentials in `config`, with the caller's ARN.
 ///
 /// # Errors
 /// The call failed, or its answer names no account.
-pub async fn caller(config: &SdkConfig) -> Result<Invoked, AwsError> {
-    Ok(identity(config).await?.0)
-}
-
-/// The same, with the caller's ARN.
-///
-/// # Errors
-/// As of [`caller`].
 pub async fn identity(config: &SdkConfig) -> Result<(Invoked, String), AwsError> {
     let client = Client::new(&settings::with_house_rules(config));
     let identity = client.get_caller_identity().send().await.map_err(|cause| error::of(OPERATION, &cause))?;

@@ -114,6 +114,11 @@ impl AwsModel {
         self.world.associations.borrow().rows.get(id).map(|row| row.shown(self.now()))
     }
 
+    /// Since when the present association of an instance is in force.
+    pub(super) fn in_force_since(&self, instance: &InstanceId) -> Option<Timestamp> {
+        self.world.associations.borrow().of(instance).find(|row| row.ending.is_none()).map(|row| row.settled)
+    }
+
     /// The profile that an instance held at a moment.
     pub fn held_at(&self, instance: &InstanceId, at: Timestamp) -> Option<ProfileArn> {
         let is_held = |row: &&Row| row.made <= at && row.ending.is_none_or(|(ending, _)| at < ending);

@@ -31,6 +31,8 @@ struct Agent {
     platform: Platform,
     /// When it went online, and when offline again.
     online: Vec<(Timestamp, Option<Timestamp>)>,
+    /// Since when it hibernates: it asks for work ever more rarely, until it gets credentials.
+    hibernates: Option<Timestamp>,
 }
 
 impl Agent {
@@ -56,7 +58,7 @@ impl AwsModel {
 
     /// The same on another operating system.
     pub fn has_agent_on(&self, instance: &InstanceId, platform: Platform) {
-        let agent = Agent { platform, online: vec![(LONG_AGO, None)] };
+        let agent = Agent { platform, online: vec![(LONG_AGO, None)], hibernates: None };
         self.world.agents.borrow_mut().rows.insert(instance.clone(), agent);
     }
 
@@ -68,6 +70,29 @@ impl AwsModel {
         {
             *to = Some(now);
         }
+    }
+
+    /// The agent loses its connection now and hibernates. It tries again after 5 minutes, then after 10, 20, 40 and every
+    /// 60, and is back at the first try at which its instance gets credentials.
+    pub fn agent_hibernates(&self, instance: &InstanceId) {
+        self.agent_goes_offline(instance);
+        let now = self.now();
+        if let Some(agent) = self.world.agents.borrow_mut().rows.get_mut(instance) {
+            agent.hibernates = Some(now);
+        }
+    }
+
+    /// When a hibernating agent was back, if it was by that moment.
+    fn is_awake_since(&self, instance: &InstanceId, since: Timestamp, at: Timestamp) -> Option<Timestamp> {
+        let whole_since = self.in_force_since(instance).filter(|_| self.is_whole(instance))?;
+        let mut next = since;
+        for wait in [5, 10, 20, 40].into_iter().chain(std::iter::repeat(60)) {
+            next += Duration::minutes(wait);
+            if next > at || next >= whole_since {
+                break;
+            }
+        }
+        (next <= at).then_some(next)
     }
 
     /// The agent pings again, from now on.
@@ -84,7 +109,13 @@ impl AwsModel {
     pub fn last_ping_at(&self, instance: &InstanceId, at: Timestamp) -> Option<Timestamp> {
         let (agents, instances) = (self.world.agents.borrow(), self.world.instances.borrow());
         let row = instances.get(instance)?;
-        agents.rows.get(instance)?.last_ping(at, |from| row.runs_until(from, at))
+        let agent = agents.rows.get(instance)?;
+        let last = agent.last_ping(at, |from| row.runs_until(from, at));
+        let awake = agent.hibernates.and_then(|since| self.is_awake_since(instance, since, at));
+        let since_then = awake.map(|from| {
+            from + INTERVAL * i32::try_from((at - from).whole_minutes() / INTERVAL.whole_minutes()).unwrap()
+        });
+        last.max(since_then)
     }
 
     fn ping(&self, instance: &InstanceId, region: &Region) -> Option<Ping> {

@@ -288,7 +288,7 @@ async fn the_accounts_alias_is_read_once_and_a_refusal_counts_as_none() {
 }
 
 fn policies(operation: &str, list: &str, rows: &[&str], marker: Option<&str>) -> Answer {
-    let rows: String = rows.iter().map(|row| format!("<member>{row}</member>")).collect();
+    let rows = rows.iter().fold(String::new(), |all, row| all + "<member>" + row + "</member>");
     let more = marker.map_or("<IsTruncated>false</IsTruncated>".to_owned(), |marker| {
         format!("<IsTruncated>true</IsTruncated><Marker>{marker}</Marker>")
     });

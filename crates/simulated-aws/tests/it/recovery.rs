@@ -321,3 +321,20 @@ async fn where_ssm_hangs_a_healing_is_recorded_in_time_and_the_watch_goes_on() {
     scenario.run_for(HOUR).await;
     assert_eq!(scenario.statuses().last().unwrap(), "UNRECOVERED");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_in_hibernation_is_back_before_the_hour_and_not_reported() {
+    let mut scenario = given().deployed();
+    scenario.console_deletes_role("web-role").await;
+    for name in ["web-1", "web-2"] {
+        scenario.aws.agent_hibernates(&scenario.instance(name));
+    }
+    // It tries at 5, 15, 35, 75, 135 minutes, and then at 195: 58 minutes after the healing.
+    scenario.run_for(137 * MINUTE).await;
+    scenario.console_creates_role("web-role").await;
+    scenario.run_for(HOUR).await;
+    let watched = scenario.aws.remembered("web-role").unwrap().recovery;
+    assert!(watched.is_some(), "both are offline for most of the hour");
+    assert!(scenario.run_until_quiet(HOUR).await);
+    assert_eq!(scenario.statuses().last().unwrap(), "HEALED");
+}
