@@ -190,7 +190,7 @@ async fn a_name_cannot_get_into_the_markup() {
 async fn many_instances_are_all_on_the_page_and_none_is_folded_away() {
     let aws = AwsModel::new();
     aws.role_with_profile("web-role");
-    let instances = aws.running_many(1200, "eu-west-1", "web-role", "web");
+    let instances = aws.running_many(600, "eu-west-1", "web-role", "web");
     aws.recreate_profile("web-role").unwrap();
     let page = page_of(&aws).await;
     assert!(instances.iter().all(|instance| page.contains(instance.as_str())));

@@ -8,6 +8,7 @@ use reprofile_core::domain::names::ProfileName;
 use reprofile_core::domain::requeue::Recheck;
 use reprofile_core::ports::Clock;
 
+use crate::cases;
 use crate::scenario::{Given, HOUR, MINUTE};
 use reprofile_simulated_aws::{Caller, Fault, Operation, Propagation};
 
@@ -143,7 +144,7 @@ async fn a_breaking_event_about_a_healthy_profile_gets_one_recheck_only() {
 
 #[tokio::test(start_paused = true)]
 async fn duplicate_and_disordered_events_change_no_alert() {
-    for seed in 0..20 {
+    for seed in 0..u64::from(cases(20)) {
         let mut scenario = given().deployed().at(|pace| {
             pace.seed = seed;
             pace.trail_jitter = Duration::from_secs(40);

@@ -42,7 +42,7 @@ mod unread;
 mod who_acts;
 mod writing_iam;
 
-/// Whether this run tries a part of what has no end: each tenth random case, and each fifth call to kill the function at.
+/// Whether this run tries a part of what has no end: each tenth random case, and each eighth call to kill the function at.
 /// `make test-core` asks for that; every other run tries all.
 #[expect(clippy::disallowed_methods, reason = "how much a run tries is no part of what it tests")]
 fn is_quick() -> bool {
@@ -56,7 +56,7 @@ fn cases(all: u32) -> u32 {
 
 /// From one call to kill the function at to the next.
 fn kill_step() -> usize {
-    if is_quick() { 5 } else { 1 }
+    if is_quick() { 8 } else { 1 }
 }
 
 /// The folder of the workspace, where `events` and `tests/data` are.
