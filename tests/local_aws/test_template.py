@@ -14,6 +14,8 @@ from template import ACCOUNT, Template, source
 
 EMAIL = {"AlertEmail": "ops@example.com"}
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alerts"
+OTHER = "444455556666"
+ROLE, PROFILE = (f"arn:aws:iam::{ACCOUNT}:{kind}/web*" for kind in ("role", "instance-profile"))
 BY_HAND = deployment.BY_HAND
 
 REFUSED = {
@@ -25,12 +27,15 @@ REFUSED = {
     "Ignore=\\* would ignore every": BY_HAND | {"Ignore": "*"},
     "ExistingTopicArn": {"Notify": "topic", "ExistingTopicArn": TOPIC.replace("us-east-1", "eu-west-1")},
     "AlarmTopicArn": EMAIL | {"AlarmTopicArn": TOPIC.replace("us-east-1", "eu-west-1")},
+    "PassableRoleArns": EMAIL | {"PassableRoleArns": f"{ROLE},*"},
+    "AttachableProfileArns": EMAIL | {"AttachableProfileArns": f"{PROFILE},{PROFILE.replace(ACCOUNT, OTHER)}"},
 }
 TAKEN = [
     EMAIL, BY_HAND, {"Notify": "nobody"}, {"Notify": "topic", "ExistingTopicArn": TOPIC},
     EMAIL | {"ExistingTopicArn": TOPIC}, EMAIL | {"AlarmTopicArn": TOPIC}, BY_HAND | {"AlertFormat": "chat"},
     BY_HAND | {"Level": "restore"}, BY_HAND | {"Level": "relink", "SweepRate": "off"}, BY_HAND | {"Ignore": ""},
     EMAIL | {"AlarmTopicArn": TOPIC.replace("aws:sns:us-east-1", "aws-cn:sns:cn-north-1")},
+    EMAIL | {"PassableRoleArns": f"{ROLE},{ROLE}-2", "AttachableProfileArns": f"{PROFILE},{PROFILE}-2"},
 ]
 
 
