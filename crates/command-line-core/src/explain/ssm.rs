@@ -6,6 +6,7 @@
 
 use super::explanation::{Explanation, INSTANCES, home, name};
 use reprofile_core::alert::actions_taken::refusal;
+use reprofile_core::alert::aws_cli;
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::plain::{code, count, minute};
 use reprofile_core::alert::trust;
@@ -123,8 +124,8 @@ fn reasons(it: &Explanation, one: &Affected) -> Vec<Line> {
          (as administrator):"
             .to_owned(),
         vec![
-            "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent".to_owned(),
-            "Restart-Service AmazonSSMAgent".to_owned(),
+            aws_cli::RESTART_AGENT_ON_LINUX.to_owned(),
+            aws_cli::RESTART_AGENT_ON_WINDOWS.to_owned(),
         ],
     );
     reason(

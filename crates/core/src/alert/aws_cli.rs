@@ -230,6 +230,14 @@ pub fn list(region: &Region, profile: &ProfileName) -> String {
     )
 }
 
+/// Restarts the Systems Manager agent, on a Linux instance itself.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/ssm-agent-status-and-restart.html>
+pub const RESTART_AGENT_ON_LINUX: &str =
+    "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent";
+
+/// The same on Windows, as administrator.
+pub const RESTART_AGENT_ON_WINDOWS: &str = "Restart-Service AmazonSSMAgent";
+
 /// Reboots instances of a region.
 #[must_use]
 pub fn reboot(region: &Region, instances: &[&InstanceId]) -> String {

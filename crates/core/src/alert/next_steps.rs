@@ -322,8 +322,8 @@ fn recover(facts: &Facts) -> Option<NextStep> {
             "If software there still fails, restart it: it may hold old credentials. If Systems Manager shows the instance \
              offline, restart its agent (on Linux; on Windows):",
             vec![
-                "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent".to_owned(),
-                "Restart-Service AmazonSSMAgent".to_owned(),
+                aws_cli::RESTART_AGENT_ON_LINUX.to_owned(),
+                aws_cli::RESTART_AGENT_ON_WINDOWS.to_owned(),
             ],
         )
     })

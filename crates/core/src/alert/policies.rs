@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::aws_cli::Home;
 use super::document::NextStep;
-use super::plain::{code, count, listed, minute};
+use super::plain::{LONG, code, count, listed, minute, quoted};
 use crate::decide::notification::LostPolicies;
 use crate::domain::names::RoleName;
 
@@ -54,5 +54,5 @@ fn number(lost: &LostPolicies) -> usize {
 }
 
 fn some(names: &BTreeSet<String>, kind: &str) -> Vec<String> {
-    names.iter().take(NAMED).map(|name| format!("{}{kind}", code(name))).collect()
+    names.iter().take(NAMED).map(|name| format!("{}{kind}", quoted(name, LONG, "(no name)"))).collect()
 }

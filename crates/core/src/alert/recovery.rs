@@ -10,8 +10,8 @@ use super::chat::{self, Head};
 use super::document::{Line, NextStep};
 use super::letter::{Letter, Server};
 use super::message::Letterhead;
-use super::plain::{SHORT, clock, code, count, lasted, plain, quoted, shorten};
-use super::subject::fitted;
+use super::plain::{SHORT, clock, code, count, lasted, quoted, shorten};
+use super::subject::{fitted, in_a_subject};
 use super::{links, policies, text};
 use crate::config::Format;
 use crate::decide::next_actor::Severity;
@@ -118,11 +118,11 @@ impl WatchAlert<'_> {
             (false, 1) => ("is still offline in Systems Manager", "is still offline"),
             (false, _) => ("are still offline in Systems Manager", "are still offline"),
         };
-        let one = self.instances.first().filter(|_| number == 1).map(|one| {
-            let name = one.name.as_deref().map(|name| plain(name, 32));
-            let name = name.filter(|name| !name.is_empty() && name.is_ascii());
-            format!("{} ({})", name.unwrap_or_else(|| one.instance.to_string()), one.region)
-        });
+        let one = self
+            .instances
+            .first()
+            .filter(|_| number == 1)
+            .map(|one| in_a_subject(one.name.as_deref(), &one.instance, &one.region));
         let instances = count(number, "instance", "instances");
         let which = one.unwrap_or_else(|| instances.clone());
         vec![format!("{which} {long}"), format!("{which} {short}"), format!("{instances} {short}")]
@@ -181,10 +181,10 @@ impl WatchAlert<'_> {
         };
         let mut restart = Vec::new();
         if is_on(Platform::Linux) || !is_on(Platform::Windows) {
-            restart.push("sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent".to_owned());
+            restart.push(aws_cli::RESTART_AGENT_ON_LINUX.to_owned());
         }
         if is_on(Platform::Windows) {
-            restart.push("Restart-Service AmazonSSMAgent".to_owned());
+            restart.push(aws_cli::RESTART_AGENT_ON_WINDOWS.to_owned());
         }
         let mut by_region: BTreeMap<&Region, Vec<&InstanceId>> = BTreeMap::new();
         for one in self.instances.iter().take(INSTANCES) {

@@ -7,7 +7,7 @@ use super::plain::{clock, count, plain, shorten};
 use crate::decide::next_actor::NextActor;
 use crate::decide::report::Status;
 use crate::domain::model::Case;
-use crate::domain::names::{AccountId, ProfileName};
+use crate::domain::names::{AccountId, InstanceId, ProfileName, Region};
 
 /// The longest subject that SNS takes ("less than 100 characters" of printable ASCII); a longer one makes Publish fail.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
@@ -49,19 +49,17 @@ fn wordings(facts: &Facts) -> [String; 4] {
 
 /// `web-1 (eu-west-1)`, or `3 instances in 2 regions`; `None` where nothing that was seen is broken.
 fn which(facts: &Facts, number: usize) -> Option<String> {
-    let of_losses =
-        || facts.losses.listed.iter().map(|loss| (loss.name.as_deref(), loss.instance.as_str(), &loss.region));
+    let of_losses = || facts.losses.listed.iter().map(|loss| (loss.name.as_deref(), &loss.instance, &loss.region));
     let of_open = || {
         facts.open().map(|(_, one)| {
             let found = &one.found;
-            (found.instance.name.as_deref(), found.instance.id.as_str(), &found.region)
+            (found.instance.name.as_deref(), &found.instance.id, &found.region)
         })
     };
     let all: Vec<_> = if facts.is_over() { of_losses().collect() } else { of_open().collect() };
     let (name, id, region) = all.first()?;
     if number == 1 {
-        let name = name.map(|name| plain(name, 32)).filter(|name| !name.is_empty() && name.is_ascii());
-        return Some(format!("{} ({region})", name.unwrap_or_else(|| (*id).to_owned())));
+        return Some(in_a_subject(*name, id, region));
     }
     let mut regions: Vec<_> = all.iter().map(|(.., region)| region).collect();
     regions.sort_unstable();
@@ -71,6 +69,12 @@ fn which(facts: &Facts, number: usize) -> Option<String> {
         many => format!("in {} regions", many.len()),
     };
     Some(format!("{} {place}", count(number, "instance", "instances")))
+}
+
+/// `web-1 (eu-west-1)`: a server by its `Name` tag, or by its id where a subject cannot hold the name.
+pub(super) fn in_a_subject(name: Option<&str>, id: &InstanceId, region: &Region) -> String {
+    let name = name.map(|name| plain(name, 32)).filter(|name| !name.is_empty() && name.is_ascii());
+    format!("{} ({region})", name.unwrap_or_else(|| id.to_string()))
 }
 
 /// What became of them, in three lengths.

@@ -13,6 +13,9 @@ use crate::reconcile::pace::Pace;
 use crate::reconcile::regions::RegionCache;
 use crate::reconcile::regions::Where;
 
+/// How many profiles are worked on at the same time.
+pub(super) const PROFILES_AT_ONCE: usize = 8;
+
 /// What reconciling needs: built one way by the bins, and another way by the tests.
 #[derive(Debug)]
 pub struct Context<A> {

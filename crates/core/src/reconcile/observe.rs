@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
+use super::context::PROFILES_AT_ONCE;
 use super::find_instances::{Found, Lives, Names, held_by_arn, held_in_pages, known_arns};
 use super::pages::{every_profile, instances};
 use super::regions::{Where, in_regions};
@@ -17,9 +18,6 @@ use crate::domain::aws_error::{AwsError, ErrorKind};
 use crate::domain::model::{Affected, AssociationState, Case, Instance, InstanceState, Profile};
 use crate::domain::names::{InstanceId, ProfileName, Region};
 use crate::ports::{Account, Clock, Iam};
-
-/// How many profiles are read at the same time.
-const PROFILES_AT_ONCE: usize = 8;
 
 /// One profile and the instances that hold one of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,3 @@ pub(super) mod leased;
 pub(super) mod looked;
 pub(super) mod observed;
 pub(super) mod planned;
-
-/// How many profiles are worked on at the same time.
-const PROFILES_AT_ONCE: usize = 8;

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use time::Duration;
 use tokio::time::timeout;
 
-use super::context::{Context, Invocation};
+use super::context::{Context, Invocation, PROFILES_AT_ONCE};
 use super::error::Error;
 use super::lease::Lease;
 use super::pages;
@@ -35,9 +35,6 @@ const EVIDENCE_TAKES: StdDuration = StdDuration::from_secs(5);
 
 /// How much time has to be left for a look: its calls, the message, the recheck and the record.
 const A_LOOK_TAKES: Duration = Duration::seconds(30);
-
-/// How many watches are looked at at the same time.
-const PROFILES_AT_ONCE: usize = 8;
 
 /// What came of a look.
 #[derive(Debug, Default)]

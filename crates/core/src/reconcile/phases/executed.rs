@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
-use super::PROFILES_AT_ONCE;
 use super::leased::abandon_all;
 use super::observed::Seen;
 use super::planned::Planned;
@@ -18,7 +17,7 @@ use crate::decide::plan::{Decision, PlannedInstance, Step};
 use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, ReconcileReport};
 use crate::domain::model::Profile;
 use crate::ports::{Account, Clock, Iam};
-use crate::reconcile::context::{Context, Invocation};
+use crate::reconcile::context::{Context, Invocation, PROFILES_AT_ONCE};
 use crate::reconcile::error::Error;
 use crate::reconcile::executor::run_steps;
 use crate::reconcile::iam_writer::{RepairAttempt, repair};

@@ -11,7 +11,6 @@ use futures_util::stream::{self, StreamExt};
 use time::Duration;
 use tokio::time::timeout;
 
-use super::PROFILES_AT_ONCE;
 use super::executed::Executed;
 use crate::alert::message::message;
 use crate::decide::incident::{CONTINUE, Incident, Next, advance};
@@ -23,7 +22,7 @@ use crate::domain::model::Search;
 use crate::domain::names::{ProfileName, RoleName};
 use crate::ports::{Account, Clock, Iam, Table};
 use crate::reconcile::account_digest::{Digest, unreported_regions};
-use crate::reconcile::context::{Context, Invocation};
+use crate::reconcile::context::{Context, Invocation, PROFILES_AT_ONCE};
 use crate::reconcile::error::Error;
 use crate::reconcile::intents::unfinished;
 use crate::reconcile::lease::{Lease, Purpose};

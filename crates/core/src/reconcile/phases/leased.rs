@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::PROFILES_AT_ONCE;
 use super::looked::Looked;
 use crate::decide::diagnose::Look;
 use crate::decide::incident::{Occasion, occasion};
 use crate::domain::model::Search;
 use crate::domain::names::ProfileName;
 use crate::ports::Account;
-use crate::reconcile::context::{Context, Invocation};
+use crate::reconcile::context::{Context, Invocation, PROFILES_AT_ONCE};
 use crate::reconcile::error::Error;
 use crate::reconcile::lease::{Lease, Purpose};
 use crate::reconcile::summary::ReconcileSummary;

@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::PROFILES_AT_ONCE;
 use crate::decide::diagnose::Look;
 use crate::decide::profile_record::ProfileRecord;
 use crate::decide::report::ReconcileReport;
 use crate::domain::model::Search;
 use crate::domain::names::{ProfileName, Region};
 use crate::ports::{Account, Clock, Stored};
-use crate::reconcile::context::Context;
+use crate::reconcile::context::{Context, PROFILES_AT_ONCE};
 use crate::reconcile::error::Error;
 use crate::reconcile::lease::{StoredRecord, read_record};
 use crate::reconcile::observe::{Observation, ProfileState, observe};

@@ -6,7 +6,6 @@
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
 
-use super::PROFILES_AT_ONCE;
 use super::observed::{Observed, Seen};
 use crate::decide::iam_repair::lacks_something;
 use crate::decide::incident::{Notice, Occasion};
@@ -18,7 +17,7 @@ use crate::domain::event::{Change, add_changes};
 use crate::domain::model::Sought;
 use crate::domain::names::ProfileName;
 use crate::ports::{Account, Clock};
-use crate::reconcile::context::Context;
+use crate::reconcile::context::{Context, PROFILES_AT_ONCE};
 use crate::reconcile::intents::postpone;
 use crate::reconcile::lease::Lease;
 use crate::reconcile::succession::{seek, seek_among};
