@@ -1,6 +1,6 @@
 //! How much a document may hold, and how long it is kept.
 //!
-//! Invariant: a document stays under 310 KB, however many instances there are. DynamoDB takes 400 KB.
+//! Invariant: a document stays under 300 KB, however many instances there are. DynamoDB takes 400 KB.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 
 use time::Duration;
