@@ -3,8 +3,6 @@
 Invariant: but for the code's place and the architecture, it deploys what `sam deploy` deploys of template.yaml.
 """
 
-import re
-
 import boto3
 import yaml
 from samtranslator.parser.parser import Parser
@@ -12,8 +10,7 @@ from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
 HEADER = """\
-# Reprofile {version} for {architecture}, made of template.yaml by `make package`.
-# Its code is reprofile-{architecture}.zip.
+# Reprofile {version}, made of template.yaml by `make package`. Its code is reprofile-arm64.zip or reprofile-x86_64.zip.
 """
 CODE = {
     "CodeBucket": {
@@ -22,36 +19,41 @@ CODE = {
         "ConstraintDescription": "the name of a bucket",
         "Description": "Bucket that holds the zip. It has to be in the region of the stack.",
     },
-    # CloudFormation updates the function's code where the key changes, and only there.
+    # CloudFormation updates the function's code where the key changes, and only there. ARCHITECTURE reads the key's end, so
+    # no folder may begin with "reprofile-".
     "CodeKey": {
         "Type": "String",
+        "AllowedPattern": r"^(?!/|(.*/)?reprofile-.*/)(.+/)?reprofile-(arm64|x86_64)\.zip$",
         "Description": "Key of the zip, with its version in the folder. A new version needs a new key.",
     },
 }
+ARCHITECTURE = {"Fn::Select": [0, {"Fn::Split": [".", {"Fn::Select": [1, {"Fn::Split": [
+    "/reprofile-", {"Fn::Sub": "/${CodeKey}"}]}]}]}]}
 
 
-def expand(text, version, architecture):
-    """The template as text. The zip beside it has one architecture, so the parameter takes no other."""
+def expand(text, version):
+    """The template as text. It has CodeBucket and CodeKey in place of Architecture."""
     template = yaml_parse(text)
     parameters = template["Parameters"]
-    parameters["Architecture"] |= {"Default": architecture, "AllowedValues": [architecture],
-                                   "Description": "Processor architecture of the zip."}
+    del parameters["Architecture"]
     for name, parameter in CODE.items():
         parameters[name] = dict(parameter)
-    zip_name = f"reprofile-{architecture}.zip"
-    parameters["CodeKey"] |= {"AllowedPattern": f"^[^/].*/{re.escape(zip_name)}$",
-                              "ConstraintDescription": f"a key such as reprofile/{version}/{zip_name}"}
+    parameters["CodeKey"]["ConstraintDescription"] = (
+        f"a key such as reprofile/{version}/reprofile-arm64.zip, and no folder whose name begins with reprofile-")
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    for group in interface["ParameterGroups"]:
+        group["Parameters"] = [name for name in group["Parameters"] if name != "Architecture"]
     interface["ParameterGroups"].append({"Label": {"default": "Where the code is"}, "Parameters": list(CODE)})
     interface["ParameterLabels"] |= {"CodeBucket": {"default": "Bucket"}, "CodeKey": {"default": "Key of the zip"}}
     [function] = [resource for resource in template["Resources"].values()
                   if resource["Type"] == "AWS::Serverless::Function"]
     function.pop("Metadata", None)  # how SAM builds it
-    function["Properties"]["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": "CodeKey"}}
+    function["Properties"] |= {"CodeUri": {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": "CodeKey"}},
+                               "Architectures": [ARCHITECTURE]}
     # The session only says for which region defaults would be looked up; the translator calls nothing.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="us-east-1"))
     plain = translator.translate(template, {})
-    return HEADER.format(version=version, architecture=architecture) + yaml.dump(
+    return HEADER.format(version=version) + yaml.dump(
         plain, Dumper=Plain, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 

@@ -3,9 +3,9 @@
 Writes into --output, for the architecture that the executable was built for:
 
     reprofile-ARCH.zip        the code
-    reprofile-ARCH.yaml       the template, without the SAM transform
     reprofile-ARCH.cdx.json   the bill of materials, CycloneDX 1.6
-    SHA256SUMS                of all packages in that folder, for `sha256sum --check`
+    package.yaml              the template, without the SAM transform; the same for each architecture
+    SHA256SUMS                of all files in that folder, for `sha256sum --check`
 
 Invariant: an executable that Lambda could not start is refused; the same executable gives the same zip.
 
@@ -58,14 +58,15 @@ def package(bootstrap, output, even_if_it_cannot_start=False):
     template = (PROJECT / "template.yaml").read_text(encoding="utf-8")
     files = {
         f"{name}.zip": code,
-        f"{name}.yaml": expanded.expand(template, version(), needs.architecture).encode(),
+        "package.yaml": expanded.expand(template, version()).encode(),
         f"{name}.cdx.json": sbom.bill_of_materials(
             PROJECT, executable.TARGETS[needs.architecture], digest(code)).encode(),
     }
     output.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (output / file).write_bytes(content)
-    everything = sorted(output.glob("reprofile-*"))  # the other architecture may have been packaged before
+    # The other architecture may have been packaged before.
+    everything = [output / "package.yaml", *sorted(output.glob("reprofile-*"))]
     sums = output / "SHA256SUMS"
     sums.write_text("".join(f"{digest(path.read_bytes())}  {path.name}\n" for path in everything), encoding="utf-8")
     return [*everything, sums]

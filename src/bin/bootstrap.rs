@@ -89,6 +89,13 @@ impl Function {
                 let aws = AwsAccount::new(&sdk, account.clone(), partition.clone(), resources);
                 let (version, level) = (env!("CARGO_PKG_VERSION"), config.bounds.level.as_str());
                 tracing::info!(version, account.id = %account, level, ?resources, "The function is ready.");
+                if let Some(template) = config.template_version.as_deref().filter(|template| *template != version) {
+                    tracing::warn!(
+                        version,
+                        template,
+                        "The function and the stack's template are of different versions."
+                    );
+                }
                 Ok(Context::new(account, partition, aws, config.clone()))
             })
             .await

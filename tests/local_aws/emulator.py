@@ -22,6 +22,7 @@ def application():
     import strict_ec2
     import strict_iam
     import strict_sns
+    import strict_ssm
 
     child_processes.install()
     lambda_service.install()
@@ -29,6 +30,7 @@ def application():
     strict_iam.install()
     strict_ec2.install()
     strict_sns.install()
+    strict_ssm.install()
     agents.install()
     strict_cloudformation.install()
     policy_evaluator.install()

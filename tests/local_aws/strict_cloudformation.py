@@ -1,7 +1,7 @@
 """What CloudFormation does with a template and MiniStack does not.
 
-It refuses parameters that the template does not have, names that are taken, and policies beyond IAM's quotas; converts
-numbers that a Ref hands over as text; makes alarms of metric math; and sets a role's permissions boundary, a topic's key,
+It refuses parameters that the template does not have, names that are taken, policies beyond IAM's quotas, and settings of
+a function beyond Lambda's; converts numbers that a Ref hands over as text; makes alarms of metric math; and sets a role's permissions boundary, a topic's key,
 and a table's time to live, point-in-time recovery and encryption.
 
 Invariant: no resource that existed before a stack is taken over or changed by it.
@@ -21,6 +21,8 @@ NUMBERS = {
 # IAM's quotas in characters: all inline policies of a role, and one managed policy.
 INLINE_POLICIES = 10_240
 MANAGED_POLICY = 6_144
+# Lambda's quota in bytes: all variables of a function, measured as JSON.
+ENVIRONMENT = 4_096
 
 
 def install():
@@ -43,6 +45,7 @@ def install():
     for resource_type, check, configure in (
         ("AWS::IAM::Role", check_inline_policies, configure_role),
         ("AWS::IAM::ManagedPolicy", check_managed_policy, leave),
+        ("AWS::Lambda::Function", check_environment, leave),
         ("AWS::SNS::Topic", leave, configure_topic),
         ("AWS::DynamoDB::Table", leave, configure_table),
     ):
@@ -152,6 +155,19 @@ def check_managed_policy(properties):
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     if characters(properties["PolicyDocument"]) > MANAGED_POLICY:
         raise ValueError(f"Cannot exceed quota for PolicySize: {MANAGED_POLICY}")
+
+
+def check_environment(properties):
+    """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+    measured = environment(properties.get("Environment", {}).get("Variables", {}))
+    if len(measured.encode()) > ENVIRONMENT:
+        raise ValueError("Lambda was unable to configure your environment variables because the environment variables you "
+                         f"have provided exceeded the 4KB limit. String measured: {measured}")
+
+
+def environment(variables):
+    """A function's variables as Lambda measures them."""
+    return json.dumps(variables, separators=(",", ":"))
 
 
 def characters(document):

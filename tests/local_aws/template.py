@@ -61,7 +61,8 @@ class Template:
             values = self.parameters[name].split(",") if of["Type"] == "CommaDelimitedList" else [self.parameters[name]]
             allowed = [str(value) for value in of.get("AllowedValues", values)]
             pattern = of.get("AllowedPattern", ".*")
-            if any(value not in allowed or not re.fullmatch(pattern, value, re.S) for value in values):
+            if len(self.parameters[name]) > of.get("MaxLength", 4096) or any(
+                    value not in allowed or not re.fullmatch(pattern, value, re.S) for value in values):
                 reasons.append(f"{name}: {of.get('ConstraintDescription', allowed)}")
         for rule in source()["Rules"].values():
             reasons += [assertion["AssertDescription"] for assertion in rule["Assertions"]

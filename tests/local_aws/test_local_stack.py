@@ -67,6 +67,21 @@ def test_a_stack_that_fails_says_why_and_leaves_what_was_there(aws, stack, code)
     assert aws.client("iam").get_role(RoleName="fixture")["Role"] == role
 
 
+def test_a_function_with_more_settings_than_lambda_holds_is_refused(aws, code):
+    long = TEMPLATE.replace("{ REPROFILE_LEVEL: !Ref Level", "{ LONG: " + "x" * 4096 + ", REPROFILE_LEVEL: !Ref Level")
+    assert long != TEMPLATE
+    with pytest.raises(stacks.StackFailed, match="exceeded the 4KB limit"):
+        another(aws, code, "settings", long)
+
+
+def test_a_parameter_that_does_not_match_its_own_pattern_is_refused(aws):
+    ssm = aws.client("ssm")
+    ssm.put_parameter(Name="number", Type="String", Value="12", AllowedPattern=r"\d+")
+    with pytest.raises(ClientError, match="cannot be validated against allowedPattern"):
+        ssm.put_parameter(Name="number", Type="String", Value="a12", AllowedPattern=r"\d+", Overwrite=True)
+    assert ssm.get_parameter(Name="number")["Parameter"]["Value"] == "12"
+
+
 @pytest.mark.parametrize("kind, quota, reason", [
     ("AWS::IAM::ManagedPolicy", 6_144, "Cannot exceed quota for PolicySize: 6144"),
     ("AWS::IAM::Role", 10_240, "Maximum policy size of 10240 bytes exceeded"),

@@ -150,9 +150,12 @@ def test_the_packaged_template_is_plain_cloudformation_that_needs_no_bucket(plai
 def test_the_packaged_template_keeps_every_parameter_and_each_use_of_it(plain):
     packaged, source = yaml_parse(plain), yaml_parse(SOURCE)
     parameters = source["Parameters"]
-    assert set(packaged["Parameters"]) == set(parameters) | {"CodeBucket", "CodeKey"}
-    assert [name for name in parameters if packaged["Parameters"][name] != parameters[name]] == ["Architecture"]
-    assert uses(packaged, parameters) == uses(source, parameters)  # else the translator wrote a default in
+    kept = set(parameters) - {"Architecture"}
+    assert set(packaged["Parameters"]) == kept | {"CodeBucket", "CodeKey"}
+    assert [name for name in kept if packaged["Parameters"][name] != parameters[name]] == []
+    assert uses(packaged, kept) == uses(source, kept)  # else the translator wrote a default in
+    groups = packaged["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(packaged["Parameters"])
 
 
 def uses(node, parameters):
@@ -168,14 +171,35 @@ def uses(node, parameters):
     return found
 
 
-def test_the_packaged_template_takes_its_own_zip_alone_in_a_folder():
-    parameters = yaml.safe_load(expanded.expand(SOURCE, "1.2.3", "arm64"))["Parameters"]
-    assert (parameters["Architecture"]["Default"], parameters["Architecture"]["AllowedValues"]) == ("arm64", ["arm64"])
-    fits = re.compile(parameters["CodeKey"]["AllowedPattern"]).search
-    assert fits("reprofile/1.2.3/reprofile-arm64.zip")
-    for wrong in ("reprofile/1.2.3/reprofile-x86_64.zip", "reprofile-arm64.zip", "/a/reprofile-arm64.zip",
-                  "a/reprofile-arm64xzip", "a/reprofile-arm64.zip.sig"):
-        assert not fits(wrong), wrong
+@pytest.mark.parametrize("folder", ["", "reprofile/1.2.3/", "a.b/reprofile/v1/"])
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_the_packaged_template_reads_the_architecture_from_the_key(plain, folder, architecture):
+    template, key = yaml.safe_load(plain), f"{folder}reprofile-{architecture}.zip"
+    assert re.search(template["Parameters"]["CodeKey"]["AllowedPattern"], key)
+    [function] = [one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    assert [evaluated(one, key) for one in function["Properties"]["Architectures"]] == [architecture]
+
+
+def evaluated(node, key):
+    """What CloudFormation makes of these functions where CodeKey is that key."""
+    if not isinstance(node, dict):
+        return node
+    [(function, argument)] = node.items()
+    match function:
+        case "Fn::Sub":
+            return argument.replace("${CodeKey}", key)
+        case "Fn::Split":
+            return evaluated(argument[1], key).split(argument[0])
+        case "Fn::Select":
+            return evaluated(argument[1], key)[argument[0]]
+    raise NotImplementedError(function)
+
+
+@pytest.mark.parametrize("key", [
+    "/a/reprofile-arm64.zip", "a/reprofile-arm64xzip", "a/reprofile-arm64.zip.sig", "a/reprofile-riscv.zip", "a/code.zip",
+    "a/my-reprofile-arm64.zip", "reprofile-old/reprofile-arm64.zip", "a/reprofile-x86_64.zip/reprofile-arm64.zip"])
+def test_the_packaged_template_takes_no_key_that_hides_the_architecture(plain, key):
+    assert not re.search(yaml.safe_load(plain)["Parameters"]["CodeKey"]["AllowedPattern"], key)
 
 
 def test_the_cost_page_counts_the_alarms_that_the_template_makes(plain):
@@ -201,6 +225,7 @@ def test_the_packaged_template_deploys_what_its_parameters_say(deployed):
     configuration = deployed.stack.function_configuration()
     assert (configuration["Timeout"], configuration["Role"].rpartition("/")[2]) == (60, "other")
     assert configuration["Environment"]["Variables"]["REPROFILE_SETTLE_SECONDS"] == "0"
+    assert configuration["Architectures"] == [executable.read(deployment.BOOTSTRAP).architecture]
     assert deployed.queue_attribute("VisibilityTimeout") == 380
     assert deployed.stack.of_type("AWS::CloudWatch::Dashboard") == {}
     assert len(deployed.stack.of_type("AWS::Lambda::EventSourceMapping")) == 1

@@ -23,6 +23,7 @@ import expanded  # noqa: E402
 import package as packaging  # noqa: E402
 
 NAME = "lifecycle"
+TEMPLATE = (deployment.PROJECT / "template.yaml").read_text()
 PARAMETERS = {"SettleSeconds": 1, "AlertEmail": "someone@example.com"}
 
 
@@ -39,11 +40,10 @@ class Account:
     def key(self, version):
         return f"releases/{version}/reprofile-{self.architecture}.zip"
 
-    def deploy(self, version, **parameters):
-        """Installs, upgrades or rolls back to that version."""
-        template = (deployment.PROJECT / "template.yaml").read_text()
+    def deploy(self, version, template=TEMPLATE, **parameters):
+        """Installs, upgrades or rolls back to that version. A deployment ends what runs here: see that nothing does."""
         return stacks.deploy_as_it_is(
-            self.aws, expanded.expand(template, version, self.architecture), NAME, seconds=30,
+            self.aws, expanded.expand(template, version), NAME, seconds=30,
             parameters={"CodeBucket": self.bucket, "CodeKey": self.key(version), **PARAMETERS, **parameters})
 
 
@@ -124,6 +124,18 @@ def test_an_upgrade_whose_zip_is_not_there_leaves_the_old_version_at_work(accoun
     instance, _ = break_it(installed, name)
     installed.aws.console_create_role(name)
     eventually(lambda: installed.aws.healed(instance, name))
+
+
+def test_a_new_template_with_the_old_zip_is_a_warning_in_the_log(account, installed):
+    version = installed.stack.outputs["Version"]
+    newer = TEMPLATE.replace(f"REPROFILE_VERSION: {version}", "REPROFILE_VERSION: 9.9.9")
+    installed.until_idle()
+    reprofile = deployment.Reprofile(account.aws, account.deploy("1", newer))
+    reprofile.sweep()
+    [warning] = [line for line in reprofile.stack.json_logs() if "template" in line]
+    assert (warning["level"], warning["version"], warning["template"]) == ("WARN", version, "9.9.9")
+    reprofile.until_idle()
+    account.deploy("1")
 
 
 def test_removed_it_leaves_the_table_and_can_be_installed_again(account, installed, name):

@@ -4,12 +4,14 @@ Invariant: each refusal is asked of the local CloudFormation as well, so that te
 """
 
 import itertools
+import re
 import tomllib
 
 import pytest
 
 import deployment
 import stack as stacks
+import strict_cloudformation
 from template import ACCOUNT, Template, source
 
 EMAIL = {"AlertEmail": "ops@example.com"}
@@ -27,6 +29,8 @@ REFUSED = {
     "Ignore=\\* would ignore every": BY_HAND | {"Ignore": "*"},
     "ExistingTopicArn": {"Notify": "topic", "ExistingTopicArn": TOPIC.replace("us-east-1", "eu-west-1")},
     "AlarmTopicArn": EMAIL | {"AlarmTopicArn": TOPIC.replace("us-east-1", "eu-west-1")},
+    "Scope": EMAIL | {"Scope": "s" * 851},
+    "Regions": EMAIL | {"Regions": " ".join(["eu-west-1"] * 61)},
     "PassableRoleArns": EMAIL | {"PassableRoleArns": f"{ROLE},*"},
     "AttachableProfileArns": EMAIL | {"AttachableProfileArns": f"{PROFILE},{PROFILE.replace(ACCOUNT, OTHER)}"},
 }
@@ -47,6 +51,11 @@ def test_it_names_the_version_that_is_built():
     version = tomllib.loads((deployment.PROJECT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     assert source()["Description"].startswith(f"Reprofile {version} ")
     assert Template(**EMAIL).outputs()["Version"] == version
+    assert variables(Template(**EMAIL))["REPROFILE_VERSION"] == version
+
+
+def variables(template):
+    return template.resources("AWS::Serverless::Function")["Function"]["Environment"]["Variables"]
 
 
 def test_every_parameter_is_in_one_group_of_the_console():
@@ -65,6 +74,50 @@ def test_parameters_that_cannot_work_are_refused(running_aws, reason):
 @pytest.mark.parametrize("parameters", TAKEN, ids=str)
 def test_parameters_that_can_work_are_taken(parameters):
     assert Template(**parameters).refused() == []
+
+
+FOREIGN = [
+    {"PassableRoleArns": ROLE.replace(ACCOUNT, OTHER)},
+    {"PassableRoleArns": ROLE.replace("arn:aws:", "arn:aws-cn:")},
+    {"AttachableProfileArns": PROFILE.replace(ACCOUNT, OTHER), "PassableRoleArns": ROLE},
+]
+
+
+@pytest.mark.parametrize("parameters", FOREIGN, ids=str)
+def test_arns_of_another_account_are_refused(running_aws, parameters):
+    with pytest.raises(stacks.StackFailed, match="ListedArnsAreOfThisAccount.*cannot be validated against"):
+        stacks.deploy_text(running_aws, deployment.TEMPLATE.read_text(), b"no code", "refused", EMAIL | parameters)
+
+
+@pytest.mark.parametrize("parameters", [parameters | more for parameters in (
+    {"PassableRoleArns": f"{ROLE},{ROLE}-2"}, {"AttachableProfileArns": PROFILE},
+    {"PassableRoleArns": ROLE, "AttachableProfileArns": PROFILE}) for more in ({}, {"Level": "alert"})], ids=str)
+def test_arns_of_this_account_are_taken(parameters):
+    check = Template(**EMAIL, **parameters).resources("AWS::SSM::Parameter")["ListedArnsAreOfThisAccount"]
+    assert re.fullmatch(check["AllowedPattern"], check["Value"])
+
+
+def test_a_stack_that_lists_no_arns_needs_no_parameter_store():
+    assert Template(**EMAIL).resources("AWS::SSM::Parameter") == {}
+
+
+LONGEST = {
+    "Scope": "s" * 850, "Ignore": "i" * 850, "Regions": " ".join(["ap-southeast-1"] * 40), "Level": "reassociate",
+    "RunbookUrl": "https://" + "r" * 490, "Evidence": "ssm+cloudtrail", "SweepRate": "rate(999 minutes)", "Brake": "1000/1000",
+    "Metrics": "no", "SettleSeconds": 900, "RemindHours": 168, "ConfirmSeconds": 3600,
+    "Notify": "topic", "ExistingTopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:{'t' * 256}", "AlarmTopicArn": TOPIC,
+}
+
+
+def test_the_longest_settings_fit_into_the_functions_environment(running_aws):
+    names = {"Table": "t" * 255, "Queue": f"https://sqs.cn-north-1.amazonaws.com.cn/{ACCOUNT}/{'q' * 80}"}
+    template = Template(physical=names, **LONGEST)
+    assert template.refused() == []
+    assert len(strict_cloudformation.environment(variables(template))) <= strict_cloudformation.ENVIRONMENT
+    limits = {name: of["MaxLength"] for name, of in source()["Parameters"].items() if "MaxLength" in of}
+    assert all(limit - len(LONGEST[name]) < len(" ap-southeast-1") for name, limit in limits.items())
+    running_aws.client("sns").create_topic(Name="alerts")
+    stacks.deploy_text(running_aws, deployment.TEMPLATE.read_text(), b"no code", "longest", LONGEST | {"RoleName": "longest"})
 
 
 def test_each_rule_is_shown_to_refuse():
@@ -99,8 +152,7 @@ def test_the_function_may_ask_who_is_subscribed_exactly_where_it_does(notify, sw
         template = Template(Notify=notify, SweepRate=sweeps, Paused=paused, AlarmTopicArn=topic)
         role = template.resources("AWS::IAM::Role")["FunctionRole"]
         statements = [one for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"]]
-        variables = template.resources("AWS::Serverless::Function")["Function"]["Environment"]["Variables"]
         expected = (notify, sweeps, paused, topic) == ("by-hand", "rate(1 day)", "no", TOPIC)
         assert any(one["Action"] == "sns:GetTopicAttributes" for one in statements) is expected
-        assert variables["REPROFILE_WATCH_SUBSCRIPTIONS"] == ("yes" if expected else "no")
+        assert variables(template)["REPROFILE_WATCH_SUBSCRIPTIONS"] == ("yes" if expected else "no")
         assert ("UnheardAlarm" in template.resources("AWS::CloudWatch::Alarm")) is expected

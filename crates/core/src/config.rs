@@ -113,6 +113,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// Whether each sweep asks the topic for its confirmed subscriptions.
     pub watch_subscriptions: bool,
+    /// The version of the template that the function was deployed with, where a template deployed it.
+    pub template_version: Option<String>,
 }
 
 /// One error in the configuration.
@@ -179,6 +181,7 @@ impl Config {
             evidence: reader.evidence(),
             metrics: reader.metrics(),
             watch_subscriptions: reader.watch_subscriptions(),
+            template_version: reader.template_version(),
         };
         reader.refuse_variables_of_later_versions();
         reader.end().map_or(Ok(config), Err)

@@ -225,6 +225,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
+    pub(super) fn template_version(&self) -> Option<String> {
+        self.get("REPROFILE_VERSION")
+    }
+
     pub(super) fn brake(&mut self) -> Brake {
         const BRAKE: &str = "REPROFILE_BRAKE";
         let whole = |number: &str| number.parse::<u32>().ok().filter(|number| (1..=1000).contains(number));

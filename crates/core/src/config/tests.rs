@@ -45,6 +45,7 @@ fn everything_set_is_taken() {
         ("REPROFILE_BRAKE", "3/24"),
         ("REPROFILE_METRICS", "alarms"),
         ("REPROFILE_WATCH_SUBSCRIPTIONS", "yes"),
+        ("REPROFILE_VERSION", "0.1.0"),
     ])
     .unwrap();
     assert_eq!((config.metrics, config.watch_subscriptions), (Metrics::Alarms, true));
@@ -54,6 +55,7 @@ fn everything_set_is_taken() {
     assert_eq!(config.regions, Regions::Only(vec![region("eu-west-1"), region("us-east-1")]));
     assert_eq!(config.format, Format::Chat);
     assert_eq!(config.runbook.as_deref(), Some("https://wiki.example.com/reprofile"));
+    assert_eq!(config.template_version.as_deref(), Some("0.1.0"));
 }
 
 #[test]
