@@ -107,7 +107,12 @@ pub fn server(one: &InstanceReport) -> Server {
 /// The same, of an instance that had lost its role.
 #[must_use]
 pub fn server_of_loss(loss: &Loss) -> Server {
-    new_server(loss.name.as_deref(), &loss.instance, &loss.region, loss.state)
+    let server = new_server(loss.name.as_deref(), &loss.instance, &loss.region, loss.state);
+    match loss.end.as_ref().map(|end| &end.how) {
+        Some(Ending::Terminated) => Server { state: InstanceState::Terminated.to_string(), ..server },
+        Some(Ending::NotSeen) => Server { state: "not seen".to_owned(), ..server },
+        Some(Ending::Healed(_) | Ending::Over | Ending::ChangedByOther) | None => server,
+    }
 }
 
 /// An instance as people know it, from its parts.
@@ -219,7 +224,9 @@ fn ending(facts: &Facts, loss: &Loss) -> String {
         Some(Ending::Healed(now)) => ("Re-associated, and read back from EC2 and IAM", format!(", now {}", code(now))),
         Some(Ending::Terminated) => ("Terminated", String::new()),
         Some(Ending::ChangedByOther) => ("Left alone: somebody else changed its instance profile", String::new()),
-        Some(Ending::Over) | None => ("No longer broken, without a re-association by Reprofile", String::new()),
+        Some(Ending::Over) => ("Its role is back, without a re-association by Reprofile", String::new()),
+        Some(Ending::NotSeen) => ("Terminated, or its instance profile was changed", String::new()),
+        None => ("No longer broken, without a re-association by Reprofile", String::new()),
     };
     format!("{how} ({}; held {held}{now}; {})", loss.case, span(facts, loss))
 }

@@ -7,7 +7,7 @@ use time::Duration;
 use super::facts::{Facts, Standing, is_unconfirmed};
 use super::plain::{clock, code, count, lasted, listed};
 use super::{policies, reasons, who};
-use crate::decide::losses::{Ending, Since};
+use crate::decide::losses::{End, Ending, Since};
 use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, may_run};
 use crate::decide::report::{Status, UnreadRegion};
@@ -192,10 +192,9 @@ fn what_it_was(facts: &Facts) -> String {
 
 /// Who put an end to it.
 fn how_it_ended(facts: &Facts) -> String {
-    let (all, healed) = (facts.losses.total(), facts.losses.healed());
-    let terminated = |how: &Ending| matches!(how, Ending::Terminated);
-    let ended =
-        facts.losses.listed.iter().filter_map(|loss| loss.end.as_ref()).filter(|end| terminated(&end.how)).count();
+    let (all, healed, back) = (facts.losses.total(), facts.losses.healed(), facts.losses.back());
+    let terminated = |end: &&End| matches!(end.how, Ending::Terminated);
+    let ended = facts.losses.listed.iter().filter_map(|loss| loss.end.as_ref()).filter(terminated).count();
     let lost =
         facts.lost_policies().map(|(role, lost)| format!("{} You have to look.", policies::sentence(role, lost)));
     let nothing_to_do = lost.as_deref().unwrap_or("Nothing to do, unless software there still fails.");
@@ -204,8 +203,13 @@ fn how_it_ended(facts: &Facts) -> String {
             let were = if all == 1 { "It was" } else { "They were" };
             return format!("{were} terminated; Reprofile changed nothing. Nothing to do.");
         }
+        Status::Resolved if back == 0 => {
+            let it = if all == 1 { "It was terminated, or its" } else { "They were terminated, or their" };
+            return format!("{it} instance profile was changed; Reprofile changed nothing. Nothing to do.");
+        }
         Status::Resolved => match who::fixer(facts) {
             Some(fixer) => format!("It ended after a change by {fixer}; Reprofile changed nothing."),
+            None if back == all => "Someone else fixed it; Reprofile changed nothing.".to_owned(),
             None => "Someone else fixed it, or the instances were terminated; Reprofile changed nothing.".to_owned(),
         },
         _ if healed == all && all == 1 => "Reprofile re-associated it and checked the result.".to_owned(),

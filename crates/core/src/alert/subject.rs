@@ -56,18 +56,12 @@ fn which(facts: &Facts, number: usize) -> Option<String> {
             (found.instance.name.as_deref(), &found.instance.id, &found.region)
         })
     };
-    let all: Vec<_> = if facts.is_over() { of_losses().collect() } else { of_open().collect() };
-    let (name, id, region) = all.first()?;
+    let (name, id, region) = if facts.is_over() { of_losses().next() } else { of_open().next() }?;
     if number == 1 {
-        return Some(in_a_subject(*name, id, region));
+        return Some(in_a_subject(name, id, region));
     }
-    let mut regions: Vec<_> = all.iter().map(|(.., region)| region).collect();
-    regions.sort_unstable();
-    regions.dedup();
-    let place = match regions.as_slice() {
-        [one] => format!("in {one}"),
-        many => format!("in {} regions", many.len()),
-    };
+    let regions = if facts.is_over() { facts.losses.regions() } else { of_open().map(|(.., region)| region).collect() };
+    let place = if regions.len() == 1 { format!("in {region}") } else { format!("in {} regions", regions.len()) };
     Some(format!("{} {place}", count(number, "instance", "instances")))
 }
 
@@ -87,7 +81,15 @@ fn what(facts: &Facts, is_one: bool) -> [String; 3] {
         return of_stuck(facts);
     }
     match (facts.status, facts.next) {
-        (Status::Healed | Status::Resolved, _) => same(format!("{has} {its} role back")),
+        (Status::Healed | Status::Resolved, _) => {
+            let is_one = facts.losses.total() == 1;
+            match facts.losses.back() {
+                back if back == facts.losses.total() => same(format!("{has} {its} role back")),
+                0 if is_one => same("does not hold the profile any more".to_owned()),
+                0 => same("do not hold the profile any more".to_owned()),
+                _ => same("are no longer broken".to_owned()),
+            }
+        }
         (Status::Healthy | Status::Unused, _) => same("nothing is broken".to_owned()),
         _ if facts.open().next().is_none() && untrusted => same(format!("{still}re-associated, but the role bars EC2")),
         _ if facts.open().next().is_none() => same("a region could not be read".to_owned()),

@@ -2,6 +2,8 @@
 //!
 //! Invariant: the only inputs are state that was read; no event reaches this file.
 
+use std::collections::BTreeSet;
+
 use crate::domain::model::Instance;
 use crate::domain::model::OnItsWay;
 use crate::domain::names::InstanceId;
@@ -108,6 +110,8 @@ pub struct Look {
     pub associating: Vec<OnItsWay>,
     /// The instances whose association was stuck and that were swapped for it.
     pub swapped: Vec<InstanceId>,
+    /// The instances that lost their role in the open incident: the look says which of them are well again.
+    pub lost: BTreeSet<InstanceId>,
     /// What becomes of the healthy instances.
     pub healthy: Healthy,
 }

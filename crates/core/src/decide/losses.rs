@@ -72,8 +72,10 @@ pub enum Ending {
     Terminated,
     /// Somebody gave it another instance profile, or took this one off.
     ChangedByOther,
-    /// It was seen well, or not seen any more: IAM was repaired, somebody re-associated it, or it has ended.
+    /// It was seen well: IAM was repaired, or somebody re-associated it.
     Over,
+    /// It was not seen to hold the profile any more: it was terminated, or somebody changed its instance profile.
+    NotSeen,
 }
 
 /// So many instances of a region, with the same case.
@@ -126,6 +128,9 @@ pub struct Losses {
     /// How many of those that are not listed Reprofile healed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_healed: usize,
+    /// How many of `ids` the last look saw well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_well: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -153,6 +158,27 @@ impl Losses {
         let is_healed = |loss: &&Loss| loss.end.as_ref().is_some_and(|end| matches!(end.how, Ending::Healed(_)));
         let rest = self.total() - self.listed.len();
         self.listed.iter().filter(is_healed).count() + self.more_healed.min(rest)
+    }
+
+    /// Those that are known one by one.
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceId> {
+        self.listed.iter().map(|loss| &loss.instance).chain(&self.ids)
+    }
+
+    /// How many of them are known to have their role back.
+    #[must_use]
+    pub fn back(&self) -> usize {
+        let is_back =
+            |loss: &&Loss| matches!(loss.end.as_ref().map(|end| &end.how), Some(Ending::Healed(_) | Ending::Over));
+        let rest = self.total() - self.listed.len();
+        self.listed.iter().filter(is_back).count() + self.more_healed.max(self.more_well).min(rest)
+    }
+
+    /// The regions where they were, each once.
+    #[must_use]
+    pub fn regions(&self) -> BTreeSet<&Region> {
+        let rest = self.counted.iter().chain(&self.beyond).map(|one| &one.region);
+        self.listed.iter().map(|loss| &loss.region).chain(rest).collect()
     }
 
     /// Those that are not listed, by region and case.

@@ -280,6 +280,7 @@ impl ProfileRecord {
             forced: self.forced.clone(),
             associating: self.associating.clone(),
             swapped: self.swapped.clone(),
+            lost: self.incident.iter().flat_map(|open| open.losses.instances()).cloned().collect(),
             healthy: Healthy::Counted,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every affected instance is in the report of its profile exactly once, with one outcome.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::domain::event::Change;
 use crate::domain::model::Search;
 use crate::domain::model::Sought;
 use crate::domain::model::{Affected, Case, Profile, Timestamp};
-use crate::domain::names::{AccountId, Partition, ProfileId, ProfileName, Region, RoleName};
+use crate::domain::names::{AccountId, InstanceId, Partition, ProfileId, ProfileName, Region, RoleName};
 
 /// The outcome of one affected instance.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
@@ -223,6 +224,8 @@ pub struct ReconcileReport {
     pub instances: Vec<InstanceReport>,
     /// How many other instances hold the live profile.
     pub healthy: usize,
+    /// Those of them that had lost their role in the open incident.
+    pub well_again: BTreeSet<InstanceId>,
     /// When the run ended.
     pub at: Timestamp,
     /// The repair of IAM that this look made.
@@ -263,6 +266,7 @@ impl ReconcileReport {
             changes: Vec::new(),
             instances: Vec::new(),
             healthy: 0,
+            well_again: BTreeSet::new(),
             at,
             iam_repaired: None,
             repair_blocked: None,

@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) suspects: BTreeMap<Region, Vec<(Association, Option<Instance>)>>,
     /// How many are healthy, by profile.
     pub(super) healthy: BTreeMap<ProfileName, usize>,
+    /// Those of them that had lost their role.
+    pub(super) well_again: BTreeSet<(ProfileName, InstanceId)>,
     /// The profiles that something holds.
     pub(super) held: BTreeSet<ProfileName>,
     /// The regions that could not be read.
@@ -42,12 +44,24 @@ pub(super) struct Found {
 struct InRegion {
     pub(super) suspects: Vec<(Association, Option<Instance>)>,
     pub(super) healthy: BTreeMap<ProfileName, usize>,
+    well_again: BTreeSet<(ProfileName, InstanceId)>,
+}
+
+impl InRegion {
+    /// Counts a healthy instance.
+    fn add_healthy(&mut self, name: &ProfileName, instance: &InstanceId, look: &Look) {
+        *self.healthy.entry(name.clone()).or_default() += 1;
+        if look.lost.contains(instance) {
+            self.well_again.insert((name.clone(), instance.clone()));
+        }
+    }
 }
 
 impl Found {
     fn of(read: Vec<(Region, InRegion)>, unread: Vec<UnreadRegion>) -> Self {
         let mut all = Self { unread, ..Self::default() };
-        for (region, InRegion { suspects, healthy }) in read {
+        for (region, InRegion { suspects, healthy, well_again }) in read {
+            all.well_again.extend(well_again);
             all.held.extend(suspects.iter().map(|(one, _)| one.arn.name().clone()));
             all.suspects.insert(region, suspects);
             for (name, count) in healthy {
@@ -78,7 +92,7 @@ async fn pages_of<A: Account>(
         let Some(Ok(live)) = lives.get(one.arn.name()) else { return };
         let look = &names[one.arn.name()];
         if look.healthy == Healthy::Counted && look.is_surely_well(live.as_ref(), &one, now) {
-            *all.healthy.entry(one.arn.name().clone()).or_default() += 1;
+            all.add_healthy(one.arn.name(), &one.instance, look);
         } else {
             all.suspects.push((one, None));
         }
@@ -144,7 +158,7 @@ async fn holders_of<A: Account>(
             let look = &names[name];
             let is_well = diagnose(live.as_ref(), &held, &look.roles, now) == Case::Healthy;
             if is_well && !look.was_on_its_way(&instance.id) {
-                *all.healthy.entry(name.clone()).or_default() += 1;
+                all.add_healthy(name, &instance.id, look);
             } else {
                 unwell.insert(instance.id.clone(), instance);
             }

@@ -28,6 +28,8 @@ pub struct ProfileState {
     pub affected: Vec<Affected>,
     /// How many instances are well.
     pub healthy: usize,
+    /// Those of them that had lost their role.
+    pub well_again: BTreeSet<InstanceId>,
     /// Those of them that were to be kept one by one.
     pub well: Vec<Affected>,
     /// Those of them that run, and whose association is not in force yet: EC2 does not say since when it is on its way.
@@ -101,6 +103,7 @@ impl ProfileState {
             live,
             affected: Vec::new(),
             healthy: 0,
+            well_again: BTreeSet::new(),
             well: Vec::new(),
             not_in_force: Vec::new(),
             is_missing_from_list: false,
@@ -203,7 +206,7 @@ async fn join<A: Account>(
     found: Found,
     missing: &BTreeSet<ProfileName>,
 ) -> (BTreeMap<ProfileName, ProfileState>, Vec<UnreadRegion>) {
-    let Found { mut suspects, mut healthy, mut unread, .. } = found;
+    let Found { mut suspects, mut healthy, well_again, mut unread, .. } = found;
     let unseen = |region: &Region| -> Vec<InstanceId> {
         suspects[region].iter().filter(|(_, seen)| seen.is_none()).map(|(one, _)| one.instance.clone()).collect()
     };
@@ -225,6 +228,9 @@ async fn join<A: Account>(
         observed.healthy = healthy.remove(name).unwrap_or_default();
         observed.is_missing_from_list = missing.contains(name);
     }
+    for (name, instance) in well_again {
+        profiles.entry(name).and_modify(|observed| _ = observed.well_again.insert(instance));
+    }
     let now = account.clock().now();
     for (region, suspects) in suspects {
         let mut instances = read.remove(&region).unwrap_or_default();
@@ -243,6 +249,7 @@ async fn join<A: Account>(
                 observed.affected.push(one);
             } else if case == Case::Healthy {
                 observed.healthy += 1;
+                observed.well_again.extend(look.lost.get(&one.instance.id).cloned());
                 let is_kept = look.healthy == Healthy::Kept && !one.instance.state.is_ended();
                 observed.well.extend(is_kept.then(|| one.clone()));
                 observed.not_in_force.extend(is_not_in_force.then_some(one));

@@ -47,11 +47,32 @@ async fn an_incident_healed_in_part_by_reprofile_ends_as_healed() {
     let last = scenario.last_message();
     assert_eq!(
         last.subject,
-        "[Reprofile] HEALED web-role: 2 instances in 2 regions have their role back (111122223333)"
+        "[Reprofile] HEALED web-role: 2 instances in 2 regions are no longer broken (111122223333)"
     );
     for instance in scenario.instances() {
         assert!(last.body.contains(instance.as_str()), "{}", last.body);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminated_instance_has_no_role_back_and_nobody_fixed_it() {
+    let mut scenario = Given::role("web-role").running("eu-west-1", "a").deployed();
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(3 * MINUTE).await;
+    scenario.aws.terminate(&scenario.instance("a")).unwrap();
+    assert!(scenario.run_until_quiet(4 * HOUR).await);
+    assert_eq!(scenario.statuses(), ["BROKEN", "RESOLVED"]);
+    let last = scenario.last_message();
+    assert_eq!(
+        last.subject,
+        "[Reprofile] RESOLVED web-role: a (eu-west-1) does not hold the profile any more (111122223333)"
+    );
+    let text = last.body.replace('\n', " ");
+    assert!(
+        text.contains("It was terminated, or its instance profile was changed; Reprofile changed nothing."),
+        "{text}"
+    );
+    assert!(!text.contains("running"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

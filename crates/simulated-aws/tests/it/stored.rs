@@ -268,6 +268,7 @@ fn with_everything() -> ProfileRecord {
                 counted: vec![count()],
                 beyond: vec![count()],
                 more_healed: 6,
+                more_well: 2,
             },
             was_changed: true,
             is_missing_from_list: true,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Counts, End, Ending, LISTED, Loss, Losses, MOST_IDS, Since, by_region, stored};
 use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Skipped, Status};
 use crate::domain::event::{CallName, Change, Subject};
-use crate::domain::model::{Affected, Case, Timestamp};
+use crate::domain::model::{Affected, Case, Search, Timestamp};
 use crate::domain::names::{ProfileName, Region};
 
 impl Losses {
@@ -51,9 +51,10 @@ impl Losses {
             self.more_healed += usize::from(is_healed);
         }
         for loss in self.listed.iter_mut().filter(|loss| !seen.contains(&loss.instance)) {
-            loss.end.get_or_insert(End { at: now, how: Ending::Over });
+            loss.not_broken(report, now);
         }
         self.count(counted, &stored(beyond));
+        self.more_well = self.ids.intersection(&report.well_again).count();
     }
 
     fn count(&mut self, mut counted: Counts, beyond: &[Count]) {
@@ -70,6 +71,24 @@ impl Losses {
             }
         }
         self.beyond.sort_by(|a, b| (&a.region, a.case).cmp(&(&b.region, b.case)));
+    }
+}
+
+impl Loss {
+    /// It is not among the broken. Only a look that read its whole region shows that it does not hold the profile any more.
+    fn not_broken(&mut self, report: &ReconcileReport, now: Timestamp) {
+        let is_well = report.well_again.contains(&self.instance);
+        let is_read = report.search == Search::Paged && !report.unseen.contains(&self.region);
+        let how = match (is_well, is_read) {
+            (true, _) => Ending::Over,
+            (false, true) => Ending::NotSeen,
+            (false, false) => return,
+        };
+        match &mut self.end {
+            Some(end) if end.how == Ending::NotSeen => end.how = how,
+            Some(_) => {}
+            None => self.end = Some(End { at: now, how }),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use time::macros::datetime;
 use super::*;
 use crate::decide::plan::{Action, Blocker};
 use crate::domain::actor::Actor;
-use crate::domain::model::{Association, AssociationState, Instance};
+use crate::domain::model::{Association, AssociationState, Instance, Search};
 use crate::domain::names::{AccountId, AssociationId, Partition, ProfileArn, RoleName};
 
 const NOON: Timestamp = datetime!(2026-11-21 12:00 UTC);
@@ -143,7 +143,7 @@ fn how_it_ended_is_kept_and_undone_where_it_breaks_again() {
     let how =
         |losses: &Losses| losses.listed.iter().map(|loss| loss.end.clone().map(|end| end.how)).collect::<Vec<_>>();
     let now = ProfileId::new("AIPANEWNEWNEWNEWNEW22").unwrap();
-    assert_eq!(how(losses), [Some(Ending::Healed(now)), Some(Ending::Terminated), Some(Ending::Over)]);
+    assert_eq!(how(losses), [Some(Ending::Healed(now)), Some(Ending::Terminated), Some(Ending::NotSeen)]);
     assert_eq!((losses.healed(), losses.total()), (1, 3));
     let losses = story.look(minutes(9), broken([0], Case::Gone), Vec::new());
     assert_eq!((losses.healed(), losses.listed[0].end.clone()), (0, None));
@@ -175,4 +175,33 @@ fn thousands_are_counted_as_many_as_there_are_though_they_are_healed_run_by_run(
         story.look(minutes(2), now, Vec::new());
     }
     assert_eq!((story.losses.healed(), story.losses.total()), (5000, 5000));
+}
+
+/// The losses of two instances after a look that does not see them broken any more.
+fn after(last: ReconcileReport) -> Losses {
+    let mut losses = Losses::default();
+    losses.see(&report(broken([0, 1], Case::Gone), Vec::new()), &[], NOON);
+    losses.see(&last, &[], minutes(5));
+    losses
+}
+
+fn endings(losses: &Losses) -> Vec<Option<Ending>> {
+    losses.listed.iter().map(|loss| loss.end.clone().map(|end| end.how)).collect()
+}
+
+#[test]
+fn one_that_is_not_seen_any_more_is_not_one_that_is_well() {
+    let well = instance(0, Case::Gone, Outcome::Left(Skipped::Ended)).found.instance.id;
+    let losses = after(ReconcileReport { well_again: [well].into(), ..report(Vec::new(), Vec::new()) });
+    assert_eq!(endings(&losses), [Some(Ending::Over), Some(Ending::NotSeen)]);
+    assert_eq!((losses.back(), losses.total()), (1, 2));
+}
+
+#[test]
+fn nothing_ends_in_a_region_that_was_not_read_nor_by_the_filter() {
+    let unseen = vec![Region::new("eu-west-1").unwrap()];
+    let losses = after(ReconcileReport { unseen, ..report(Vec::new(), Vec::new()) });
+    assert_eq!(endings(&losses), [None, Some(Ending::NotSeen)]);
+    let losses = after(ReconcileReport { search: Search::ByArn, ..report(Vec::new(), Vec::new()) });
+    assert_eq!(endings(&losses), [None, None]);
 }

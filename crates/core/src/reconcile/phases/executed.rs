@@ -131,12 +131,13 @@ impl Started {
         let Self { planned: Planned { lease, occasion, seen, plan, is_on_notice, succession }, iam_repair } = self;
         let waiting = iam_repair.outcome_of_waiting();
         let reports = plan.instances.into_iter().map(|one| instance_report(one, waiting.as_ref(), outcomes));
-        let Seen { name, live, healthy, is_missing_from_list, search, unseen, healed_earlier } = seen;
+        let Seen { name, live, healthy, well_again, is_missing_from_list, search, unseen, healed_earlier } = seen;
         let (partition, account) = (context.partition.clone(), context.account.clone());
         let report = ReconcileReport {
             changes: lease.changes.clone(),
             instances: reports.chain(healed_earlier).collect(),
             healthy,
+            well_again,
             iam_repaired: iam_repair.repaired,
             repair_blocked: iam_repair.blocked,
             reading: iam_repair.reading,

@@ -2,12 +2,14 @@
 //!
 //! Invariant: all profiles share one observation. A profile that could not be read goes no further: its lease is abandoned.
 
+use std::collections::BTreeSet;
+
 use super::leased::{Leased, LeasedProfiles, abandon_all};
 use crate::decide::incident::Occasion;
 use crate::decide::report::InstanceReport;
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Affected, Profile, Search};
-use crate::domain::names::{ProfileName, Region};
+use crate::domain::names::{InstanceId, ProfileName, Region};
 use crate::ports::{Account, Clock};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
@@ -31,6 +33,8 @@ pub(super) struct Seen {
     /// The profile as IAM has it; `None`: there is none.
     pub(super) live: Option<Profile>,
     pub(super) healthy: usize,
+    /// Those of the healthy that had lost their role.
+    pub(super) well_again: BTreeSet<InstanceId>,
     pub(super) is_missing_from_list: bool,
     /// How the instances were found.
     pub(super) search: Search,
@@ -94,7 +98,7 @@ impl Leased {
     ) -> Result<Observed, (Lease, AwsError)> {
         let Self { mut lease, occasion, look, .. } = self;
         let is_held = state.is_held();
-        let ProfileState { live, mut affected, healthy, not_in_force, is_missing_from_list, .. } = state;
+        let ProfileState { live, mut affected, healthy, well_again, not_in_force, is_missing_from_list, .. } = state;
         let live = match live {
             Ok(live) => live,
             Err(cause) => return Err((lease, cause)),
@@ -112,7 +116,8 @@ impl Leased {
         let is_seen = |one: &InstanceReport| affected.iter().any(|seen| seen.instance.id == one.found.instance.id);
         let healed_earlier = recovered.done.into_iter().filter(|one| !is_seen(one)).collect();
         affected.extend(recovered.detached);
-        let seen = Seen { name: name.clone(), live, healthy, is_missing_from_list, search, unseen, healed_earlier };
+        let name = name.clone();
+        let seen = Seen { name, live, healthy, well_again, is_missing_from_list, search, unseen, healed_earlier };
         Ok(Observed { lease, occasion, seen, affected })
     }
 }

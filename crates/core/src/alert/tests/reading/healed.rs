@@ -115,6 +115,7 @@ pub(super) fn ended(status: Status, broken: Vec<InstanceReport>, mut last: Recon
     let first = after(with(report(None), broken), console_deletes());
     losses.see(&first, &first.changes, first.at);
     last.at += Duration::minutes(125);
+    last.well_again = losses.instances().cloned().collect();
     losses.see(&last, &last.changes, last.at);
     let incident = IncidentReference { id: "web-role-1795262400".to_owned(), revision: 2 };
     Notification {
@@ -136,15 +137,14 @@ fn resolved_by_somebody_else() {
     status=RESOLVED severity=info case=gone account=111122223333 profile=web-role incident=web-role-1795262400 revision=2
 
     2 EC2 instances had lost their IAM role from 12:00 UTC to 14:11 UTC, 2 hours and 11 minutes. Someone
-    else fixed it, or the instances were terminated; Reprofile changed nothing. Nothing to do, unless
-    software there still fails.
+    else fixed it; Reprofile changed nothing. Nothing to do, unless software there still fails.
       web-1  i-0123456789abc0001  eu-west-1  running
       web-2  i-0123456789abc0002  us-east-1  stopped
     Who: not known; Reprofile found it by a look at the whole account, not from an event
 
     Details
     - The instance profile web-role did not exist.
-    - No longer broken, without a re-association by Reprofile (gone; held AIPAOLDOLDOLDOLDOLD11; broken
+    - Its role is back, without a re-association by Reprofile (gone; held AIPAOLDOLDOLDOLDOLD11; broken
       since 12:00 UTC, for up to 2 hours and 11 minutes):
         web-1 i-0123456789abc0001 eu-west-1 running; web-2 i-0123456789abc0002 us-east-1 stopped
     - https://console.aws.amazon.com/ec2/home?region=eu-west-1#Instances:search=i-0123456789abc0001
@@ -163,7 +163,7 @@ fn healed_by_putting_iam_right() {
         })
         .map(|one| in_state(one, InstanceState::Stopped));
     insta::assert_snapshot!(top_of(&ended(Status::Healed, broken.collect(), last)), @"
-    Subject: [Reprofile] HEALED web-role: 25 instances in eu-west-1 have their role back (111122223333)
+    Subject: [Reprofile] HEALED web-role: 25 instances in 2 regions have their role back (111122223333)
     status=HEALED severity=info case=role-less account=111122223333 profile=web-role incident=web-role-1795262400 revision=2
 
     25 EC2 instances had lost their IAM role from 12:00 UTC to 14:11 UTC, 2 hours and 11 minutes.
