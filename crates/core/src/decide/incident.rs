@@ -66,6 +66,9 @@ pub struct Incident {
     /// Whether IAM's list was searched for the profile, without regard to case, and did not have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_missing_from_list: bool,
+    /// When its recheck is due, where one was sent.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
     /// Whether it was found by the account's first sweep, whose digest gave notice: nothing is repaired before the next one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_on_notice: bool,
@@ -126,6 +129,8 @@ pub enum Occasion {
         /// Whether instances can lose their role by it.
         breaking: bool,
     },
+    /// An event reported that another profile took up the role. It says nothing new of this profile.
+    Elsewhere,
     /// The recheck that counts came back.
     Recheck,
     /// A sweep passed.
@@ -134,13 +139,18 @@ pub enum Occasion {
     FirstSweep,
 }
 
-/// Why a profile is looked at: by the changes that led to it, and whether a sweep found it.
+/// Why a profile is looked at: by the changes that led to it, and whether a sweep or a recheck did.
 #[must_use]
-pub fn occasion(changes: &[Change], swept: bool) -> Occasion {
-    match (changes.is_empty(), swept) {
-        (false, _) => Occasion::Change { breaking: changes.iter().any(|change| change.call.takes_away()) },
-        (true, true) => Occasion::Sweep,
-        (true, false) => Occasion::Recheck,
+pub fn occasion(profile: &ProfileName, changes: &[Change], is_swept: bool, is_rechecked: bool) -> Occasion {
+    let mut own = changes.iter().filter(|change| change.subject.may_concern(profile)).peekable();
+    if own.peek().is_some() {
+        Occasion::Change { breaking: own.any(|change| change.call.takes_away()) }
+    } else if is_swept {
+        Occasion::Sweep
+    } else if is_rechecked || changes.is_empty() {
+        Occasion::Recheck
+    } else {
+        Occasion::Elsewhere
     }
 }
 
@@ -164,6 +174,9 @@ pub enum Notice {
     Given,
     /// The look changes nothing about it.
     Unchanged,
+    /// The digest is so young that this sweep belongs to it: a retry, or a schedule that was delivered twice. It cannot tell
+    /// what it finds from what the digest reported.
+    Young,
     /// This sweep ends it: it comes late enough after the digest.
     Over,
 }
@@ -175,8 +188,8 @@ impl Notice {
         let was_on_notice = incident.is_some_and(|open| open.is_on_notice);
         match (occasion, self) {
             (Occasion::Change { .. }, _) | (Occasion::Sweep | Occasion::FirstSweep, Self::Over) => false,
-            (Occasion::Recheck, _) | (_, Self::Unchanged) => was_on_notice,
-            (Occasion::Sweep | Occasion::FirstSweep, Self::Given) => incident.is_none() || was_on_notice,
+            (Occasion::Recheck | Occasion::Elsewhere, _) | (_, Self::Unchanged) => was_on_notice,
+            (Occasion::Sweep | Occasion::FirstSweep, Self::Given | Self::Young) => incident.is_none() || was_on_notice,
         }
     }
 }
@@ -198,6 +211,7 @@ impl Incident {
             iam_repairs: Vec::new(),
             reading: None,
             is_missing_from_list: false,
+            due: None,
             is_on_notice: false,
             sought: None,
             losses: Losses::default(),

@@ -174,6 +174,12 @@ impl Losses {
         self.listed.iter().filter(is_back).count() + self.more_healed.max(self.more_well).min(rest)
     }
 
+    /// The regions where some of those that are listed have not been seen well since.
+    #[must_use]
+    pub fn open_regions(&self) -> BTreeSet<&Region> {
+        self.listed.iter().filter(|loss| loss.end.is_none()).map(|loss| &loss.region).collect()
+    }
+
     /// The regions where they were, each once.
     #[must_use]
     pub fn regions(&self) -> BTreeSet<&Region> {

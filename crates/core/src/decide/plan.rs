@@ -175,10 +175,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Takes no step now, for this reason. Only swaps that we began are finished: their instances hold no profile.
+    /// Takes no step now, nor after what passes, for this reason. Only swaps that we began are finished: their instances hold
+    /// no profile.
     pub fn hold_back(&mut self, why: Blocker) {
         for one in &mut self.instances {
-            if one.step().is_some_and(|step| step.action != Action::Associate) {
+            let is_held_back = match &one.decision {
+                Decision::Act(step) => step.action != Action::Associate,
+                Decision::Skip(blocker) => blocker.passes(),
+            };
+            if is_held_back {
                 one.decision = Decision::Skip(why);
             }
         }

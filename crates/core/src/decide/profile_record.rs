@@ -211,10 +211,12 @@ impl ProfileRecord {
         self.lease.as_ref().is_some_and(|lease| lease.owner != owner && lease.until > now)
     }
 
-    /// Whether work is left that any recheck has to do, whatever its number.
+    /// Whether work is left that any recheck has to do, whatever its number. Where the last invocation ended well, the
+    /// incident's own recheck sees to the steps: more of them would each send one more.
     #[must_use]
     pub fn has_unfinished(&self) -> bool {
-        !self.waiting.is_empty() || self.has_intents()
+        let was_cut_short = self.lease.is_some() || self.incident.is_none();
+        !self.waiting.is_empty() || self.has_intents() && was_cut_short
     }
 
     /// Whether the outcome of a step is not known.

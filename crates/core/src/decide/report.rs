@@ -240,6 +240,8 @@ pub struct ReconcileReport {
     pub search: Search,
     /// The regions that are open to us and could not be read, where the profile may be held there.
     pub unseen: Vec<Region>,
+    /// The regions that a policy closes to us, and where an instance lost its role before.
+    pub closed: Vec<Region>,
     /// Whether IAM's list was searched for the profile, and did not have it.
     pub is_missing_from_list: bool,
     /// Whether nothing is repaired yet, for the first sweep gives notice first.
@@ -274,6 +276,7 @@ impl ReconcileReport {
             reading: None,
             search: Search::Paged,
             unseen: Vec::new(),
+            closed: Vec::new(),
             is_missing_from_list: false,
             is_on_notice: false,
             sought: None,

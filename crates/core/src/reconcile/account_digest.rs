@@ -51,15 +51,17 @@ pub(super) enum Digest {
     CoversNothing,
 }
 
-/// Those of the unread regions that an alert is to mention: a sweep reports closed ones once.
-pub(super) async fn unreported_regions<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> Vec<UnreadRegion> {
-    let mut reported = BTreeSet::new();
-    if unread.iter().any(UnreadRegion::is_closed)
-        && let Ok(Some(account)) = account_record(context).await
-    {
-        reported = account.document.closed_regions;
+/// Those of the unread regions that are closed, and that a sweep has reported: it reports each once.
+pub(super) async fn reported_regions<A: Account>(context: &Context<A>, unread: &[UnreadRegion]) -> BTreeSet<Region> {
+    let closed = unread.iter().filter(|region| region.is_closed()).map(|region| region.region.clone());
+    let closed: BTreeSet<Region> = closed.collect();
+    if closed.is_empty() {
+        return closed;
     }
-    unread.iter().filter(|region| !region.is_closed() || !reported.contains(&region.region)).cloned().collect()
+    match account_record(context).await {
+        Ok(Some(account)) => account.document.closed_regions.intersection(&closed).cloned().collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Reads what the table has of the account; `None` where there is no table.
@@ -72,7 +74,8 @@ pub(super) async fn account_record<A: Account>(context: &Context<A>) -> Result<O
 
 impl AccountSweep {
     /// Sweeps the account: adds the profiles that are broken anywhere to the work, and those with something open. `None`
-    /// where there is no record of the account, or nothing could be read.
+    /// where there is no table, or nothing could be read. Without its record nobody knows whether this is the first sweep,
+    /// so that nothing is added.
     pub(super) async fn run<A: Account>(
         context: &Context<A>,
         account: Result<&Option<Stored<AccountRecord>>, &Error>,
@@ -81,10 +84,13 @@ impl AccountSweep {
         summary: &mut ReconcileSummary,
     ) -> Option<Self> {
         let began = context.aws.clock().now();
-        let account = account.cloned().unwrap_or_else(|error| {
-            summary.sweep_errors.push(error.clone());
-            None
-        });
+        let account = match account {
+            Ok(account) => account.clone(),
+            Err(error) => {
+                summary.sweep_errors.push(error.clone());
+                return None;
+            }
+        };
         let swept = match sweep(&context.aws, context.places(last_seen)).await {
             Ok(swept) => swept,
             Err(cause) => {
@@ -125,7 +131,7 @@ impl AccountSweep {
     pub(super) fn notice(&self) -> Notice {
         match self.account.document.noticed {
             _ if self.is_first() => Notice::Given,
-            Some(at) if self.began - at < Self::NOTICE => Notice::Unchanged,
+            Some(at) if self.began - at < Self::NOTICE => Notice::Young,
             _ => Notice::Over,
         }
     }
@@ -160,7 +166,9 @@ impl AccountSweep {
             summary.alerts += 1;
         }
         let digest = if self.is_first() { Digest::CoversFindings } else { Digest::CoversNothing };
-        self.record(context, regions, now, summary).await;
+        // What it could not read belongs to the notice as well.
+        let gives_notice = self.is_first() && !(found.is_empty() && summary.errors.is_empty());
+        self.record(context, regions, gives_notice.then_some(now), summary).await;
         digest
     }
 
@@ -169,10 +177,9 @@ impl AccountSweep {
         self,
         context: &Context<A>,
         regions: RegionStates,
-        now: Timestamp,
+        noticed: Option<Timestamp>,
         summary: &mut ReconcileSummary,
     ) {
-        let is_first = self.is_first();
         let Stored { document: before, version } = self.account;
         let reported = AccountRecord {
             swept: true,
@@ -184,7 +191,7 @@ impl AccountSweep {
                 before.regions.clone()
             },
             swept_whole: if self.is_whole && summary.errors.is_empty() { Some(self.began) } else { before.swept_whole },
-            noticed: is_first.then_some(now).or(before.noticed),
+            noticed: noticed.or(before.noticed),
             ..before.clone()
         };
         // The time of a whole sweep is renewed well before it stops to count, and not by each sweep.

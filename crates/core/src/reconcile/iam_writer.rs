@@ -104,8 +104,11 @@ pub(super) async fn repair<A: Account>(
     };
     let reading = Reading { profile: live.map(|live| live.id.clone()), role: role.map(|role| role.id), at: now };
     let before = lease.record.incident.as_ref().and_then(|open| open.reading.as_ref());
-    let same = before.filter(|before| occasion == Occasion::Recheck && before.is_same_state(&reading)).cloned();
-    let is_confirmed = same.as_ref().is_some_and(|before| now - before.at >= config.confirm);
+    // A sweep that passes in between is no event: the first reading stands, and the recheck confirms it.
+    let is_event = matches!(occasion, Occasion::Change { .. });
+    let same = before.filter(|before| !is_event && before.is_same_state(&reading)).cloned();
+    let is_old_enough = same.as_ref().is_some_and(|before| now - before.at >= config.confirm);
+    let is_confirmed = occasion == Occasion::Recheck && is_old_enough;
     let is_braked = config.brake.holds(&mut lease.record.iam_writes, now);
     let blocked = match (is_on_notice, is_braked, is_confirmed) {
         (true, _, _) => Some(RepairBlocked::OnNotice),
@@ -135,23 +138,33 @@ async fn record_and_write<A: Account>(
     let was_changed = lease.record.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
     lease.renew(context).await?;
     tracing::warn!(profile.name = %profile, ?repair, "Writing IAM for an instance profile.");
-    match apply_repair(context.aws.iam(), profile, repair, now).await {
+    let error = match apply_repair(context.aws.iam(), profile, repair, now).await {
         Ok(created) => {
             let repaired = Some(IamRepaired { role: repair.role().clone(), created, at: now });
-            Ok(RepairAttempt { repaired, ..RepairAttempt::default() })
+            return Ok(RepairAttempt { repaired, ..RepairAttempt::default() });
         }
+        Err(error) => error,
+    };
+    if let (Some(open), Some(before)) = (&mut lease.record.incident, was_changed)
+        && changed_nothing(repair, &error)
+    {
+        open.was_changed = before;
+    }
+    match error.reason {
         // No answer, or it is not as we thought: the recheck reads the state again.
-        Err(error)
-            if matches!(error.reason, ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound) =>
-        {
+        ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound => {
             tracing::warn!(profile.name = %profile, %error, "A write to IAM did not go as planned; a recheck reads the state again.");
             Ok(RepairAttempt::blocked(RepairBlocked::NotYetSure))
         }
-        Err(error) => {
-            if let (Some(open), Some(before)) = (&mut lease.record.incident, was_changed) {
-                open.was_changed = before;
-            }
-            Ok(RepairAttempt::refused(error))
-        }
+        _ => Ok(RepairAttempt::refused(error)),
     }
+}
+
+/// Whether a repair that ended with this error has surely changed nothing: AWS refused its first call.
+fn changed_nothing(repair: &IamRepair, error: &AwsError) -> bool {
+    let is_first_call = match repair {
+        IamRepair::Relink(_) => true,
+        IamRepair::Restore { .. } => error.operation.ends_with("CreateInstanceProfile"),
+    };
+    is_first_call && error.reason != ErrorKind::Unavailable
 }

@@ -37,6 +37,9 @@ pub struct Lease {
     pub record: ProfileRecord,
     /// What changed: what led here, and what others left.
     pub changes: Vec<Change>,
+    /// Those of the changes that waited in the record. They stay there until the lease ends: should the invocation be
+    /// killed, they wait for the next.
+    taken: Vec<Change>,
     /// The invocation that has the lease.
     holder: String,
     /// The version of the record in the table; `None`: there is no table.
@@ -89,6 +92,7 @@ impl Lease {
             return Ok(Some(Self {
                 record,
                 changes,
+                taken: Vec::new(),
                 holder,
                 version: None,
                 was_recorded: false,
@@ -132,14 +136,15 @@ impl Lease {
                 tracing::info!(profile.name = %name, "Ignored an outdated recheck of an instance profile.");
                 return Ok(None);
             }
-            let mut all = std::mem::take(&mut record.waiting);
+            let taken = record.waiting.clone();
+            let mut all = taken.clone();
             add_changes(&mut all, changes.clone());
             let until = invocation.deadline.map_or(now + UNKNOWN_END, |deadline| deadline + GRACE);
             record.lease = Some(LeaseEntry { owner: holder.clone(), until });
             match table.remember(&record, version, now).await {
                 Ok(version) => {
                     let version = Some(version);
-                    return Ok(Some(Self { record, changes: all, holder, version, was_recorded, purpose }));
+                    return Ok(Some(Self { record, changes: all, taken, holder, version, was_recorded, purpose }));
                 }
                 Err(WriteError::Conflict) => {}
                 Err(WriteError::Aws(cause)) => return Err(Error::RecordUnwritten { profile: name.clone(), cause }),
@@ -176,6 +181,7 @@ impl Lease {
     /// Where the table failed.
     pub async fn commit<A: Account>(mut self, context: &Context<A>) -> Result<(), Error> {
         self.record.lease = None;
+        self.record.waiting.retain(|one| !self.taken.contains(one));
         if !self.store(context).await? {
             tracing::warn!(profile.name = %self.record.profile, "The lease of an instance profile ran out, and another invocation took over.");
         }
@@ -187,7 +193,8 @@ impl Lease {
     /// # Errors
     /// Where the table failed.
     pub async fn abandon<A: Account>(mut self, context: &Context<A>) -> Result<(), Error> {
-        self.record.waiting = std::mem::take(&mut self.changes);
+        self.taken.clear();
+        add_changes(&mut self.record.waiting, std::mem::take(&mut self.changes));
         self.commit(context).await
     }
 
@@ -216,7 +223,9 @@ impl Lease {
             if stored.document.lease.as_ref().is_none_or(|lease| lease.owner != self.holder) {
                 return Ok(false);
             }
-            self.record.waiting = stored.document.waiting;
+            let is_over = self.record.lease.is_none();
+            add_changes(&mut self.record.waiting, stored.document.waiting);
+            self.record.waiting.retain(|one| !is_over || !self.taken.contains(one));
             *version = stored.version;
         }
         Err(Error::Contended(profile))

@@ -6,7 +6,7 @@ use reprofile_core::domain::model::{InstanceState, Trust};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::scenario::{Given, MINUTE, Scenario};
+use crate::scenario::{Given, HOUR, MINUTE, Scenario};
 use reprofile_simulated_aws::{Fault, Operation, Propagation};
 
 /// The console trap with three running instances in two regions. Reprofile has no memory.
@@ -299,4 +299,13 @@ async fn a_stale_instance_with_an_untrusted_role_is_healed_and_both_are_reported
     scenario.deliver().await;
     assert!(scenario.is_re_associated("a"));
     assert!(scenario.messages()[0].body.contains("trust policy"), "{}", scenario.messages()[0].body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_that_ec2_throttles_for_hours_is_reported() {
+    let mut scenario = Given::role("web-role").running("eu-west-1", "a").swept().await;
+    scenario.aws.recreate_profile("web-role").unwrap();
+    scenario.aws.fail_all(Operation::ReplaceIamInstanceProfileAssociation, Fault::THROTTLED);
+    scenario.run_for(3 * HOUR).await;
+    assert_eq!(scenario.statuses()[0], "FAILED");
 }

@@ -9,7 +9,7 @@ use reprofile_core::domain::requeue::Recheck;
 use reprofile_core::ports::Clock;
 
 use crate::cases;
-use crate::scenario::{Given, HOUR, MINUTE};
+use crate::scenario::{Given, HOUR, MINUTE, SECOND};
 use reprofile_simulated_aws::{Caller, Fault, Operation, Propagation};
 
 /// An account with `web-role` on a running instance in each of two regions.
@@ -258,5 +258,21 @@ async fn from_the_fourth_re_creation_in_a_day_the_alert_asks_to_stop_it() {
         assert!(scenario.run_until_quiet(HOUR).await);
         let body = scenario.last_body();
         assert_eq!(body.contains("times within a day"), time >= 4, "{time}: {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_others_take_up_again_and_again_does_not_put_the_alert_off() {
+    for (settle, every) in [("900", 10 * MINUTE), ("45", 30 * SECOND)] {
+        let given = Given::role("web-role").running("us-east-1", "a").variable("REPROFILE_SETTLE_SECONDS", settle);
+        let mut scenario = given.swept().await;
+        scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+        for number in 0..6 {
+            scenario.run_for(every).await;
+            let preview = format!("preview-{number}");
+            scenario.aws.create_instance_profile(&preview).unwrap();
+            scenario.aws.add_role_to_instance_profile(&preview, "web-role").unwrap();
+        }
+        assert_eq!(scenario.told()[0], "BROKEN 1", "settle {settle}");
     }
 }

@@ -1,8 +1,11 @@
 //! The table and the queue, each alone and both together; many instances over many invocations; the sweep.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use tokio::time::sleep;
 
-use crate::scenario::{Given, HOUR, MINUTE};
+use crate::scenario::{Given, HOUR, MINUTE, SECOND, Scenario};
 use reprofile_simulated_aws::{Fault, Operation};
 
 #[tokio::test(start_paused = true)]
@@ -197,4 +200,76 @@ async fn a_digest_that_was_not_delivered_is_replaced_by_an_alert() {
         scenario.subjects(),
         ["[Reprofile] BROKEN web-role: a (us-east-1) lost its AWS permissions (111122223333)"]
     );
+}
+
+/// A profile whose break waits in the record: its event came while another invocation worked on the profile.
+async fn with_a_break_that_waits(given: Given) -> Scenario {
+    let mut scenario = given.swept().await.at(|pace| (pace.batch_size, pace.window) = (1, Duration::ZERO));
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.aws.take_events();
+    scenario.aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    scenario.aws.fail_next_in("eu-west-1", 1, Operation::DescribeInstances, Fault::Slow(10 * SECOND));
+    scenario.run_for(7 * SECOND).await;
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(11 * SECOND).await;
+    scenario
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waits_outlives_the_invocation_that_took_it_up() {
+    let mut kill = 0;
+    loop {
+        let mut scenario = with_a_break_that_waits(Given::role("web-role").running("eu-west-1", "a")).await;
+        scenario.aws.kill_at(kill);
+        scenario.run_for(HOUR).await;
+        // One that is killed between Publish and the table says it again.
+        let told: BTreeSet<String> = scenario.told().into_iter().collect();
+        assert_eq!(told, BTreeSet::from(["BROKEN 1".to_owned()]), "kill {kill}");
+        if !scenario.was_killed() {
+            break;
+        }
+        kill += crate::kill_step();
+    }
+    assert!(kill > 10, "only {kill} points were tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waits_is_not_lost_where_a_recheck_or_an_alert_cannot_be_sent() {
+    for (operation, settle) in [(Operation::SendMessage, "45"), (Operation::Publish, "0")] {
+        let given = Given::role("web-role").running("eu-west-1", "a").variable("REPROFILE_SETTLE_SECONDS", settle);
+        let mut scenario = with_a_break_that_waits(given).await;
+        scenario.aws.fail_next(1, operation, Fault::UNAVAILABLE);
+        scenario.run_for(2 * HOUR).await;
+        assert_eq!(scenario.told(), ["BROKEN 1"], "{operation:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_takes_over_an_incident_whose_recheck_is_lost() {
+    // The recheck of what a sweep found is not sent; the sweep's own retry sees the incident.
+    let mut unsent = Given::role("web-role").running("us-east-1", "a").swept().await.sweeping(HOUR);
+    unsent.run_for(5 * MINUTE).await;
+    unsent.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    unsent.aws.take_events();
+    unsent.aws.fail_next(1, Operation::SendMessage, Fault::UNAVAILABLE);
+    // A recheck is lost on its way.
+    let mut lost = Given::role("web-role").running("us-east-1", "a").swept().await.sweeping(HOUR);
+    lost.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    lost.run_for(20 * SECOND).await;
+    lost.aws.purge_queue();
+    for scenario in [&mut unsent, &mut lost] {
+        scenario.run_for(4 * HOUR).await;
+        assert_eq!(scenario.told(), ["BROKEN 1"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweeps_repair_is_reported_though_its_recheck_was_not_sent() {
+    let mut scenario = Given::role("web-role").running("us-east-1", "a").swept().await.sweeping(HOUR);
+    scenario.run_for(5 * MINUTE).await;
+    scenario.aws.recreate_profile("web-role").unwrap();
+    scenario.aws.take_events();
+    scenario.aws.fail_next(1, Operation::SendMessage, Fault::UNAVAILABLE);
+    scenario.run_for(4 * HOUR).await;
+    assert_eq!(scenario.told(), ["HEALED 1"]);
 }

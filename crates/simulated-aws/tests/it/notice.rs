@@ -2,8 +2,8 @@
 
 use tokio::time::sleep;
 
-use crate::scenario::{Given, HOUR, MINUTE, attribute};
-use reprofile_simulated_aws::Fault;
+use crate::scenario::{Given, HOUR, MINUTE, SECOND, attribute};
+use reprofile_simulated_aws::{Fault, Operation};
 
 /// An account where `web-role` has been stale on one instance for some minutes. No event arrived.
 async fn stale() -> Given {
@@ -144,4 +144,60 @@ async fn messages_on_the_account_link_to_a_heading_of_the_page_on_alerts() {
         assert_eq!(last, format!("- Runbook: {RUNBOOK}#{link}"));
         assert!(page.lines().any(|line| line == heading), "{heading}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_sweep_that_cannot_read_the_accounts_record_changes_nothing() {
+    let mut scenario = stale().await.deployed();
+    scenario.aws.fail_next(1, Operation::GetItem, Fault::UNAVAILABLE);
+    scenario.begin_sweep();
+    scenario.run_for(30 * SECOND).await;
+    assert!(scenario.aws.writes().is_empty());
+    // Lambda tries the sweep again: that one gives notice.
+    scenario.run_for(5 * MINUTE).await;
+    assert_eq!((scenario.told().len(), scenario.aws.writes().len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_the_first_sweep_changes_nothing_that_the_first_did_not_finish() {
+    // It hangs after its digest, and times out.
+    let mut hanging = stale().await.deployed();
+    hanging.aws.fail_next(1, Operation::SendMessage, Fault::Hangs);
+    // It cannot read one profile.
+    let given = stale().await.and_role("db-role").running("eu-west-1", "b");
+    given.aws.recreate_profile("db-role").unwrap();
+    given.aws.take_events();
+    sleep(5 * MINUTE).await;
+    let mut unread = given.deployed();
+    unread.aws.fail_next(1, Operation::GetInstanceProfile, Fault::THROTTLED);
+    for scenario in [&mut hanging, &mut unread] {
+        scenario.begin_sweep();
+        scenario.run_for(10 * MINUTE).await;
+        assert!(scenario.aws.writes().is_empty());
+        scenario.run_for(10 * MINUTE).await;
+        scenario.sweep().await;
+        assert!(scenario.run_until_quiet(HOUR).await);
+        assert!(scenario.instances().len() == scenario.aws.writes().len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_put_into_another_profile_does_not_end_the_notice() {
+    let mut scenario = stale().await.deployed();
+    scenario.begin_sweep();
+    scenario.run_for(MINUTE).await;
+    scenario.aws.create_instance_profile("unrelated").unwrap();
+    scenario.aws.add_role_to_instance_profile("unrelated", "web-role").unwrap();
+    scenario.run_for(5 * MINUTE).await;
+    assert!(scenario.aws.writes().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_stopping_at_the_first_sweep_is_in_the_digest_alone() {
+    let given = stale().await;
+    given.aws.stop(&given.id("a")).unwrap();
+    let mut scenario = given.deployed();
+    scenario.begin_sweep();
+    scenario.run_for(20 * MINUTE).await;
+    assert_eq!(scenario.told().len(), 1, "{}", scenario.last_message().body);
 }

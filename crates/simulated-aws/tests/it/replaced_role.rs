@@ -2,8 +2,8 @@
 
 use tokio::time::sleep;
 
-use crate::scenario::{Given, HOUR, MINUTE, Scenario};
-use reprofile_simulated_aws::Operation;
+use crate::scenario::{Given, HOUR, MINUTE, SECOND, Scenario};
+use reprofile_simulated_aws::{Fault, Operation};
 
 /// After a sweep, code re-creates the role and leaves the profile as it is.
 async fn replaced(level: &str) -> Scenario {
@@ -62,4 +62,31 @@ async fn wherever_the_function_is_killed_the_instance_keeps_its_profile() {
         assert!(scenario.is_re_associated("old"), "kill {kill}");
         assert!(scenario.aws.count(Operation::DisassociateIamInstanceProfile) <= 2, "kill {kill}");
     }
+}
+
+/// A profile whose role was just created again, and an instance that runs with the old one.
+async fn just_replaced() -> Scenario {
+    let scenario = Given::profile("/", "app-profile", "app-role").running("eu-west-1", "old").swept().await;
+    scenario.delete_role("app-profile", "app-role");
+    scenario.aws.create_role("app-role").unwrap();
+    scenario.aws.add_role_to_instance_profile("app-profile", "app-role").unwrap();
+    scenario
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_swap_is_reported_and_does_not_pass_for_done() {
+    for fault in [Fault::DENIED, Fault::THROTTLED] {
+        let mut scenario = just_replaced().await;
+        scenario.aws.fail_all(Operation::DisassociateIamInstanceProfile, fault.clone());
+        assert!(scenario.run_until_quiet(3 * HOUR).await);
+        assert_eq!(scenario.statuses(), ["FAILED", "RESOLVED"], "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swap_that_there_was_no_time_for_is_made_by_the_next_run() {
+    let mut scenario = just_replaced().await;
+    scenario.aws.fail_next_in("eu-west-1", 1, Operation::DescribeInstances, Fault::Slow(140 * SECOND));
+    scenario.run_for(3 * HOUR).await;
+    assert_eq!(scenario.statuses(), ["HEALED"]);
 }

@@ -272,6 +272,7 @@ fn with_everything() -> ProfileRecord {
             },
             was_changed: true,
             is_missing_from_list: true,
+            due: Some(AT),
             is_on_notice: true,
             sought: Some(Sought { at: AT, successor: Some(ProfileName::new("new-profile").unwrap()) }),
             healed_running: HealedRunning { at: Some(AT), instances: instances() },

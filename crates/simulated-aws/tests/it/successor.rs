@@ -276,3 +276,16 @@ async fn the_successor_is_stored_with_the_incident_and_read_back_unchanged() {
     assert_eq!(value["incident"]["told"]["successor"], "new_profile_name", "{value}");
     assert_eq!(serde_json::from_value::<reprofile_core::decide::profile_record::ProfileRecord>(value).unwrap(), stored);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rename_whose_events_are_lost_is_seen_before_iam_is_written() {
+    let given = Given::profile("/", "app-old", "app-role").running("us-east-1", "a").level("restore");
+    let mut scenario = given.swept().await.sweeping(HOUR);
+    scenario.run_for(5 * MINUTE).await;
+    scenario.delete_profile("app-old", "app-role");
+    scenario.run_for(3 * MINUTE).await;
+    scenario.create_profile("/", "app-new", "app-role");
+    scenario.aws.take_events();
+    scenario.run_for(3 * HOUR).await;
+    assert!(scenario.aws.writes().is_empty());
+}

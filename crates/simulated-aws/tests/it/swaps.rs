@@ -126,3 +126,20 @@ async fn without_a_table_or_a_queue_a_stopped_instance_is_only_reported() {
         assert!(scenario.subjects()[0].contains("BROKEN"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_swap_that_is_refused_again_and_again_does_not_multiply_rechecks() {
+    for refused in [Operation::DisassociateIamInstanceProfile, Operation::AssociateIamInstanceProfile] {
+        let mut scenario = Given::role("web-role").stopped("us-east-1", "a").swept().await;
+        scenario.aws.fail_all(refused, Fault::DENIED);
+        scenario.aws.recreate_profile("web-role").unwrap();
+        scenario.run_for(6 * HOUR).await;
+        // At each look one recheck that would finish the swap, and the incident's own.
+        let sent = scenario.aws.count(Operation::SendMessage);
+        assert!(sent < 80, "{refused:?}: {sent}");
+        assert!(scenario.aws.queued().len() <= 2, "{refused:?}");
+        scenario.aws.mend();
+        scenario.run_for(HOUR).await;
+        assert!(scenario.is_re_associated("a"), "{refused:?}");
+    }
+}

@@ -120,3 +120,44 @@ async fn a_swap_in_a_region_that_went_down_is_finished_and_holds_up_no_other() {
     assert!(scenario.is_re_associated("a"));
     assert!(scenario.aws.dead_letters().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_broken_in_a_region_that_a_policy_closes_then_is_not_over() {
+    let mut scenario = Given::role("web-role").running("eu-west-1", "a").deployed();
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(3 * MINUTE).await;
+    scenario.aws.break_region("eu-west-1", Fault::DENIED);
+    scenario.run_for(2 * HOUR).await;
+    assert_eq!(scenario.statuses(), ["BROKEN"]);
+    scenario.aws.mend();
+    scenario.aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(HOUR).await;
+    assert_eq!(scenario.statuses(), ["BROKEN", "RESOLVED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_reminded_of_what_may_be_broken_in_a_region_that_is_down() {
+    let mut scenario = Given::role("web-role").running("eu-west-1", "a").running("us-east-1", "b").deployed();
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(5 * MINUTE).await;
+    scenario.aws.break_region("eu-west-1", Fault::UNAVAILABLE);
+    scenario.aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(60 * HOUR).await;
+    assert_eq!(scenario.statuses(), ["BROKEN"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_lasts_until_its_region_can_be_read() {
+    let mut scenario = Given::role("web-role").running("eu-west-1", "a").running("us-east-1", "b").deployed();
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(3 * MINUTE).await;
+    scenario.aws.break_region("eu-west-1", Fault::UNAVAILABLE);
+    scenario.run_for(5 * HOUR).await;
+    scenario.aws.add_role_to_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(10 * MINUTE).await;
+    scenario.aws.mend();
+    scenario.run_for(20 * MINUTE).await;
+    let body = scenario.last_message().body;
+    assert!(!body.contains("for up to 3 minutes"), "{body}");
+    assert_eq!(body.matches("for up to 5 hours").count(), 2, "{body}");
+}

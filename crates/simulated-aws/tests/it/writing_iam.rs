@@ -175,3 +175,31 @@ async fn wherever_the_function_is_killed_a_restore_is_finished() {
     }
     assert!(kill > 50, "only {kill} points were tried");
 }
+
+#[tokio::test(start_paused = true)]
+async fn sweeps_between_the_two_readings_do_not_begin_them_anew() {
+    for (confirm, every) in [("300", 4 * MINUTE), ("3600", 30 * MINUTE)] {
+        let given = Given::role("web-role").running("us-east-1", "a").level("relink");
+        let mut scenario = given.variable("REPROFILE_CONFIRM_SECONDS", confirm).swept().await.sweeping(every);
+        scenario.run_for(40 * MINUTE).await;
+        scenario.delete_role("web-role", "web-role");
+        scenario.run_for(5 * MINUTE).await;
+        scenario.aws.create_role("web-role").unwrap();
+        scenario.run_for(3 * HOUR).await;
+        assert!(scenario.is_whole("a"), "{every:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_somebody_else_was_quicker_with_is_not_reported_as_ours() {
+    let mut scenario = Given::role("web-role").running("us-east-1", "a").level("relink").swept().await;
+    scenario.aws.create_role("new-role").unwrap();
+    scenario.delete_role("web-role", "web-role");
+    scenario.run_for(5 * MINUTE).await;
+    scenario.aws.create_role("web-role").unwrap();
+    scenario.aws.just_before(Operation::AddRoleToInstanceProfile, |aws| {
+        aws.by(Caller::terraform()).add_role_to_instance_profile("web-role", "new-role").unwrap();
+    });
+    scenario.run_for(2 * HOUR).await;
+    assert_eq!(scenario.statuses().last().unwrap(), "RESOLVED");
+}

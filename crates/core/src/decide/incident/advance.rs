@@ -31,6 +31,9 @@ const AFTER_IAM_REPAIR: Duration = Duration::seconds(10);
 const IN_TRANSITION: Duration = Duration::seconds(30);
 const TRANSITIONS_TAKE: Duration = Duration::minutes(10);
 
+/// How late a recheck may be before a sweep takes over: SQS delivers it, or what failed with it, again within that time.
+const LATE: Duration = Duration::minutes(20);
+
 /// The profile's history in the table before this look, besides the incident.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
@@ -68,6 +71,7 @@ impl Next {
     pub fn without_requeueing(mut self) -> Self {
         if let (Some(incident), Some(_)) = (&mut self.incident, self.requeue.take()) {
             incident.sequence -= 1;
+            incident.due = None;
         }
         self
     }
@@ -158,6 +162,21 @@ pub fn advance(
     now: Timestamp,
     timing: Timing,
 ) -> Next {
+    let mut next = after_look(incident, report, occasion, history, now, timing);
+    if let (Some(incident), Some(delay)) = (&mut next.incident, next.requeue) {
+        incident.due = Some(now + delay);
+    }
+    next
+}
+
+fn after_look(
+    incident: Option<Incident>,
+    report: &ReconcileReport,
+    occasion: Occasion,
+    history: History,
+    now: Timestamp,
+    timing: Timing,
+) -> Next {
     if is_no_break(incident.as_ref(), report, occasion, history) {
         return Next::default();
     }
@@ -175,21 +194,24 @@ pub fn advance(
     }
     let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
     let before = incident.take_in(report, now);
-    if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| timing.settle.is_some()) {
+    // What the digest of a first sweep reports is told already.
+    let is_to_come_back = timing.settle.is_some() && occasion != Occasion::FirstSweep;
+    if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| is_to_come_back) {
         return wait(incident, report, soon);
     }
     let has_settled =
         timing.settle.is_none_or(Duration::is_zero) || matches!(occasion, Occasion::Recheck | Occasion::FirstSweep);
     if !has_settled {
-        // A sweep that passes while an incident's own recheck is under way leaves it to that.
-        let is_under_way = is_known && occasion == Occasion::Sweep && incident.next_recheck(now).is_some();
+        // What says nothing new of the profile leaves it to the incident's own recheck, where one is under way.
+        let is_news = matches!(occasion, Occasion::Change { .. });
+        let is_under_way = is_known && !is_news && incident.due.is_some_and(|due| now < due + LATE);
         return match timing.settle {
             Some(settle) if !is_under_way => wait(incident, report, settle),
             _ => Next { incident: Some(incident), ..Next::default() },
         };
     }
     let look = Look { report, occasion, history, before };
-    if !is_well || !report.unseen.is_empty() {
+    if !is_well || !report.unseen.is_empty() || !report.closed.is_empty() {
         look.go_on(incident, broken, now, timing)
     } else if report.search == Search::Paged {
         look.close(incident)
@@ -212,7 +234,7 @@ fn is_no_break(incident: Option<&Incident>, report: &ReconcileReport, occasion: 
 fn may_break_later(report: &ReconcileReport, occasion: Occasion) -> bool {
     match occasion {
         Occasion::Change { breaking } => !report.unseen.is_empty() || breaking && report.status() != Status::Unused,
-        Occasion::Recheck | Occasion::Sweep | Occasion::FirstSweep => false,
+        Occasion::Elsewhere | Occasion::Recheck | Occasion::Sweep | Occasion::FirstSweep => false,
     }
 }
 
@@ -350,7 +372,9 @@ impl Verdict {
                 } else if severity == Severity::Critical && !was_critical {
                     news.push(News::PersonActs);
                 }
-                if news.is_empty() && !timing.remind.is_zero() && now - last.at >= timing.remind {
+                // Of what may be broken in a region that could not be read, nothing is said before it was read.
+                let is_reminded = !broken.is_empty() && !timing.remind.is_zero();
+                if news.is_empty() && is_reminded && now - last.at >= timing.remind {
                     news.push(News::Reminder);
                 }
                 news

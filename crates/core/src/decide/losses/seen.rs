@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Counts, End, Ending, LISTED, Loss, Losses, MOST_IDS, Since, by_region, stored};
 use crate::decide::report::{InstanceReport, Outcome, ReconcileReport, Skipped, Status};
-use crate::domain::event::{CallName, Change, Subject};
+use crate::domain::event::{CallName, Change};
 use crate::domain::model::{Affected, Case, Search, Timestamp};
 use crate::domain::names::{ProfileName, Region};
 
@@ -78,7 +78,9 @@ impl Loss {
     /// It is not among the broken. Only a look that read its whole region shows that it does not hold the profile any more.
     fn not_broken(&mut self, report: &ReconcileReport, now: Timestamp) {
         let is_well = report.well_again.contains(&self.instance);
-        let is_read = report.search == Search::Paged && !report.unseen.contains(&self.region);
+        let is_read = report.search == Search::Paged
+            && !report.unseen.contains(&self.region)
+            && !report.closed.contains(&self.region);
         let how = match (is_well, is_read) {
             (true, _) => Ending::Over,
             (false, true) => Ending::NotSeen,
@@ -130,7 +132,7 @@ fn broken_at(report: &ReconcileReport, case: Case, changes: &[Change]) -> Option
         }
         Case::Stuck | Case::Healthy => return None,
     };
-    let takes_away = |change: &&Change| calls.contains(&change.call) && may_concern(change, &report.profile);
+    let takes_away = |change: &&Change| calls.contains(&change.call) && change.subject.may_concern(&report.profile);
     let of_this_look = || report.changes.iter().filter(takes_away).find_map(|change| change.at);
     let before = || changes.iter().rev().filter(takes_away).find_map(|change| change.at);
     of_this_look().or_else(before)
@@ -138,14 +140,6 @@ fn broken_at(report: &ReconcileReport, case: Case, changes: &[Change]) -> Option
 
 /// When this call was made last.
 fn last(profile: &ProfileName, changes: &[Change], call: CallName) -> Option<Timestamp> {
-    let is_it = |change: &&Change| change.call == call && may_concern(change, profile);
+    let is_it = |change: &&Change| change.call == call && change.subject.may_concern(profile);
     changes.iter().rev().filter(is_it).find_map(|change| change.at)
-}
-
-/// Whether it was made to the profile, or to a role that led to it.
-fn may_concern(change: &Change, profile: &ProfileName) -> bool {
-    match &change.subject {
-        Subject::Profile(name, _) => name == profile,
-        Subject::Role(_) => true,
-    }
 }

@@ -91,11 +91,12 @@ impl ProfileRecord {
         true
     }
 
-    /// Records the instances that were made to take up the profile's present role. Drops those of earlier roles.
+    /// Records the instances that were, or may have been, made to take up the profile's present role. Drops those of
+    /// earlier roles.
     pub fn note_forced(&mut self, live: Option<&Profile>, instances: &[InstanceReport]) {
         let Some(role) = live.and_then(|live| live.role.as_ref()) else { return };
         self.forced.retain(|(_, of)| *of == role.id);
-        let tried = |one: &&InstanceReport| one.found.case == Case::RoleReplaced && one.step.is_some();
+        let tried = |one: &&InstanceReport| one.found.case == Case::RoleReplaced && one.may_have_changed();
         self.forced.extend(instances.iter().filter(tried).map(|one| (one.found.instance.id.clone(), role.id.clone())));
         self.forced.sort();
         self.forced.dedup();

@@ -89,6 +89,17 @@ pub enum Subject {
     Role(RoleName),
 }
 
+impl Subject {
+    /// Whether it is the profile, or a role that may be in it.
+    #[must_use]
+    pub fn may_concern(&self, profile: &ProfileName) -> bool {
+        match self {
+            Self::Profile(name, _) => name == profile,
+            Self::Role(_) => true,
+        }
+    }
+}
+
 /// A change in IAM that succeeded.
 ///
 /// Two changes are equal where they report the same call. CloudTrail sends some records again as an addendum, which may

@@ -131,11 +131,9 @@ impl StepRun {
                 (true, AssociationState::Associated) if self.ours => {
                     Next::Done(Outcome::Healed { now: row.held.clone() })
                 }
+                // What is to be taken off is there still: nothing was done yet.
+                (true, state) if self.is_to_be_taken_off(&row.id, state) => Next::Send,
                 (true, AssociationState::Associated) => Next::Done(Outcome::Left(Skipped::AlreadyHealthy)),
-                // It is the one that is stuck: nothing was done yet.
-                (true, _) if row.id == self.step.association && self.step.case == Case::Stuck && !self.ours => {
-                    Next::Send
-                }
                 (true, _) | (false, AssociationState::Associating) => Next::Confirm,
                 (false, _) => {
                     self.association = row.id.clone();
@@ -148,6 +146,17 @@ impl StepRun {
             Next::Done(Outcome::Left(Skipped::ChangedByOther))
         };
         false
+    }
+
+    /// Whether that is the association of a swap that gives the same profile back. One that was stuck and is `associated`
+    /// now needs no swap any more.
+    fn is_to_be_taken_off(&self, association: &AssociationId, state: AssociationState) -> bool {
+        let is_needed = match self.step.case {
+            Case::RoleReplaced => true,
+            Case::Stuck => state != AssociationState::Associated,
+            _ => false,
+        };
+        is_needed && *association == self.step.association && !self.ours
     }
 
     /// Takes in what EC2 says of the instance itself.

@@ -131,7 +131,8 @@ impl Started {
         let Self { planned: Planned { lease, occasion, seen, plan, is_on_notice, succession }, iam_repair } = self;
         let waiting = iam_repair.outcome_of_waiting();
         let reports = plan.instances.into_iter().map(|one| instance_report(one, waiting.as_ref(), outcomes));
-        let Seen { name, live, healthy, well_again, is_missing_from_list, search, unseen, healed_earlier } = seen;
+        let Seen { name, live, healthy, well_again, is_missing_from_list, search, unseen, closed, healed_earlier } =
+            seen;
         let (partition, account) = (context.partition.clone(), context.account.clone());
         let report = ReconcileReport {
             changes: lease.changes.clone(),
@@ -144,6 +145,7 @@ impl Started {
             remembered: lease.record.last_role().cloned(),
             search,
             unseen,
+            closed,
             is_missing_from_list,
             is_on_notice,
             sought: succession.sought,

@@ -19,9 +19,9 @@ use crate::decide::profile_record::Tags;
 use crate::decide::report::{ReconcileReport, Status, UnreadRegion};
 use crate::domain::event::Subject;
 use crate::domain::model::Search;
-use crate::domain::names::{ProfileName, RoleName};
+use crate::domain::names::{ProfileName, Region, RoleName};
 use crate::ports::{Account, Clock, Iam, Table};
-use crate::reconcile::account_digest::{Digest, unreported_regions};
+use crate::reconcile::account_digest::{Digest, reported_regions};
 use crate::reconcile::context::{Context, Invocation, PROFILES_AT_ONCE};
 use crate::reconcile::error::Error;
 use crate::reconcile::intents::unfinished;
@@ -43,6 +43,22 @@ struct Finished {
     is_requeued: bool,
 }
 
+/// The regions that could not be read, and those of them that a sweep reported as closed.
+#[derive(Clone, Copy)]
+struct Unread<'a> {
+    regions: &'a [UnreadRegion],
+    reported: &'a BTreeSet<Region>,
+}
+
+impl Unread<'_> {
+    /// Those that an alert mentions: of the closed ones that were reported, only where an instance of the incident is.
+    fn for_alert(self, notification: &Notification) -> Vec<UnreadRegion> {
+        let with_losses = notification.losses.regions();
+        let is_news = |region| !self.reported.contains(region) || with_losses.contains(region);
+        self.regions.iter().filter(|one| is_news(&one.region)).cloned().collect()
+    }
+}
+
 /// Finishes the profiles.
 pub(in crate::reconcile) async fn finish_all<A: Account>(
     context: &Context<A>,
@@ -54,8 +70,9 @@ pub(in crate::reconcile) async fn finish_all<A: Account>(
     if executed.is_empty() {
         return;
     }
-    let unread = unreported_regions(context, &summary.unread).await;
-    let finished = executed.into_iter().map(|one| one.finish(context, invocation, digest, &unread));
+    let reported = reported_regions(context, &summary.unread).await;
+    let unread = Unread { regions: &summary.unread, reported: &reported };
+    let finished = executed.into_iter().map(|one| one.finish(context, invocation, digest, unread));
     let finished: Vec<Finished> = stream::iter(finished).buffer_unordered(PROFILES_AT_ONCE).collect().await;
     for one in finished {
         one.add_to(summary);
@@ -75,7 +92,7 @@ impl Executed {
         context: &Context<A>,
         invocation: Invocation<'_>,
         digest: Digest,
-        unread: &[UnreadRegion],
+        unread: Unread<'_>,
     ) -> Finished {
         let Self { mut lease, occasion, report } = self;
         let now = context.aws.clock().now();
@@ -136,10 +153,11 @@ async fn add_lost_policies<A: Account>(context: &Context<A>, lease: &Lease, repo
 
 impl Finished {
     /// Publishes the notification, if there is one.
-    async fn notify<A: Account>(&mut self, context: &Context<A>, next: Next, unread: &[UnreadRegion]) -> Next {
+    async fn notify<A: Account>(&mut self, context: &Context<A>, next: Next, unread: Unread<'_>) -> Next {
         let Some(notification) = &next.notification else { return next };
         let profile = &self.report.profile;
-        match publish(context, &message(notification, unread, context.letterhead()), profile).await {
+        let unread = unread.for_alert(notification);
+        match publish(context, &message(notification, &unread, context.letterhead()), profile).await {
             Ok(()) => {
                 self.alerts += 1;
                 next
@@ -177,9 +195,9 @@ impl Finished {
         if let Err(error) = lease.index_roles(context, &self.report.profile).await {
             self.errors.push(error);
         }
-        if let Err(error) = lease.commit(context).await {
-            self.errors.push(error);
-        }
+        // Where something failed, whoever comes next has to see the changes again.
+        let ended = if self.errors.is_empty() { lease.commit(context).await } else { lease.abandon(context).await };
+        self.errors.extend(ended.err());
     }
 }
 

@@ -61,7 +61,7 @@ impl Looked {
         let Some(lease) = Lease::acquire(context, invocation, &name, &work, known).await? else { return Ok(None) };
         let search = if work.rechecks.is_empty() && !work.swept { search } else { Search::Paged };
         let look = Look { is_known_used: lease.is_known_used(), ..work.look(&lease.record, true) };
-        let occasion = occasion(&lease.changes, work.swept);
+        let occasion = occasion(&name, &lease.changes, work.swept, !work.rechecks.is_empty());
         Ok(Some(Leased { lease, occasion, look, search }))
     }
 }

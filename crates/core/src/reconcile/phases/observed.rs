@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::leased::{Leased, LeasedProfiles, abandon_all};
 use crate::decide::incident::Occasion;
-use crate::decide::report::InstanceReport;
+use crate::decide::report::{InstanceReport, UnreadRegion};
 use crate::domain::aws_error::AwsError;
 use crate::domain::model::{Affected, Profile, Search};
 use crate::domain::names::{InstanceId, ProfileName, Region};
@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub(super) search: Search,
     /// The regions that could not be read, and that may hold the profile.
     pub(super) unseen: Vec<Region>,
+    /// The regions that are closed to us, and where an instance of the open incident lost its role.
+    pub(super) closed: Vec<Region>,
     /// The instances that an earlier invocation healed, and could not report.
     pub(super) healed_earlier: Vec<InstanceReport>,
 }
@@ -67,13 +69,15 @@ pub(in crate::reconcile) async fn observe_all<A: Account>(
     };
     // A sweep has looked at every region just before; what it could not read counts no less.
     summary.take_in_unread(context, &observation);
-    let unread: Vec<Region> =
-        summary.unread.iter().filter(|region| !region.is_closed()).map(|region| region.region.clone()).collect();
+    let (closed, unread): (Vec<&UnreadRegion>, Vec<&UnreadRegion>) =
+        summary.unread.iter().partition(|region| region.is_closed());
+    let [closed, unread] =
+        [closed, unread].map(|some| some.into_iter().map(|one| one.region.clone()).collect::<Vec<_>>());
 
     let (mut observed, mut abandoned) = (Vec::new(), Vec::new());
     for (name, state) in observation.profiles {
         let Some(one) = leased.remove(&name) else { continue };
-        match one.observed(context, &name, state, observation.search, &unread).await {
+        match one.observed(context, &name, state, observation.search, &unread, &closed).await {
             Ok(one) => observed.push(one),
             Err((lease, cause)) => {
                 summary.errors.push(Error::ProfileUnread { profile: name, cause });
@@ -95,6 +99,7 @@ impl Leased {
         state: ProfileState,
         search: Search,
         unread: &[Region],
+        closed: &[Region],
     ) -> Result<Observed, (Lease, AwsError)> {
         let Self { mut lease, occasion, look, .. } = self;
         let is_held = state.is_held();
@@ -116,8 +121,11 @@ impl Leased {
         let is_seen = |one: &InstanceReport| affected.iter().any(|seen| seen.instance.id == one.found.instance.id);
         let healed_earlier = recovered.done.into_iter().filter(|one| !is_seen(one)).collect();
         affected.extend(recovered.detached);
+        let lost = lease.record.incident.as_ref().map(|open| open.losses.open_regions()).unwrap_or_default();
+        let closed = closed.iter().filter(|region| lost.contains(*region)).cloned().collect();
         let name = name.clone();
-        let seen = Seen { name, live, healthy, well_again, is_missing_from_list, search, unseen, healed_earlier };
+        let seen =
+            Seen { name, live, healthy, well_again, is_missing_from_list, search, unseen, closed, healed_earlier };
         Ok(Observed { lease, occasion, seen, affected })
     }
 }

@@ -1,7 +1,7 @@
 //! Planned: a profile with a decision on each affected instance, and with who took the profile's place.
 //!
 //! Invariant: planning sees what was read and recorded, and no trigger. The profiles of a role are listed once an incident,
-//! when the break has settled; after that only the names that it knows are read again.
+//! when the break has settled, and once more where IAM may be written now. Else only the names that are known are read.
 
 use futures_util::stream::{self, StreamExt};
 use time::Duration;
@@ -117,10 +117,21 @@ async fn find_successor<A: Account>(
     match before {
         None if has_settled => Ok(Some(Sought { at: now, successor: seek(&context.aws, of).await? })),
         None => Ok(None),
+        // The event that reports a successor may be late, or lost.
+        Some(_) if is_about_to_write(context, lease, occasion) => {
+            Ok(Some(Sought { at: now, successor: seek(&context.aws, of).await? }))
+        }
         Some(before) => {
             let mut names = put_into(&lease.changes, role, profile);
             names.extend(before.successor.filter(|known| !names.contains(known)));
             Ok(Some(Sought { at: before.at, successor: seek_among(&context.aws, of, &names).await? }))
         }
     }
+}
+
+/// Whether the second reading of what IAM lacks is due, so that IAM may be written.
+fn is_about_to_write<A: Account>(context: &Context<A>, lease: &Lease, occasion: Occasion) -> bool {
+    let reading = lease.record.incident.as_ref().and_then(|open| open.reading.as_ref());
+    let is_due = reading.is_some_and(|first| context.aws.clock().now() - first.at >= context.config.confirm);
+    is_due && occasion == Occasion::Recheck
 }
