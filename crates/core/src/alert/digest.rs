@@ -162,7 +162,7 @@ fn about_regions(regions: &RegionNews) -> Letter {
     details.extend(self::back(back));
     Letter {
         headline: format!(
-            "Reprofile cannot read {}: what breaks there goes unnoticed. You will not be told again.",
+            "Reprofile cannot read {}: what breaks there goes unnoticed. It reports again when it can.",
             listed(&names)
         ),
         steps: if closed.is_empty() { Vec::new() } else { vec![closed_step] },

@@ -55,6 +55,7 @@ fn news(facts: &Facts) -> String {
                 Case::RoleLess => "now the instance profile has no role".to_owned(),
                 case => format!("the case is {case} now"),
             }),
+            News::RoleDeleted => Some("now the role is deleted too".to_owned()),
             News::StepFailed => Some("a repair failed".to_owned()),
             News::Successor => Some("another instance profile holds the role now".to_owned()),
             News::PersonActs => Some("now a person has to act".to_owned()),
@@ -168,11 +169,11 @@ fn what_it_was(facts: &Facts) -> String {
     let (total, now) = (facts.losses.total(), facts.report.at);
     let instances = count(total, "EC2 instance", "EC2 instances");
     let its = if total == 1 { "its" } else { "their" };
-    let what = match facts.case() {
-        Case::Untrusted => format!("had lost {its} AWS permissions, as the role did not let EC2 use it"),
-        Case::RoleReplaced => "held credentials of a role that had been replaced".to_owned(),
-        Case::Stuck => "may have had no IAM role, as EC2 did not finish attaching the profile".to_owned(),
-        _ => format!("had lost {its} IAM role"),
+    let (what, why) = match facts.case() {
+        Case::Untrusted => (format!("had lost {its} AWS permissions"), ": the role did not let EC2 use it"),
+        Case::RoleReplaced => ("held credentials of a role that had been replaced".to_owned(), ""),
+        Case::Stuck => ("may have had no IAM role".to_owned(), ": EC2 did not finish attaching the profile"),
+        _ => (format!("had lost {its} IAM role"), ""),
     };
     let end = facts.losses.listed.iter().filter_map(|loss| loss.end.as_ref()).map(|end| end.at).max().unwrap_or(now);
     let span = match facts.losses.since {
@@ -187,7 +188,7 @@ fn what_it_was(facts: &Facts) -> String {
             }
         }
     };
-    format!("{instances} {what}{span}.")
+    format!("{instances} {what}{span}{why}.")
 }
 
 /// Who put an end to it.

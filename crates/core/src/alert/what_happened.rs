@@ -57,8 +57,14 @@ fn stale(facts: &Facts) -> String {
         }
         _ => String::new(),
     };
-    let (hold, console) = if facts.is_over() { ("held", "") } else { ("hold", " The console looks fine.") };
-    format!("{again}{role}. EC2 goes by its id: the instances {hold} the old one.{console}")
+    let is_one = if facts.is_over() { facts.losses.total() == 1 } else { facts.open().count() == 1 };
+    let (hold, console) = match (facts.is_over(), is_one) {
+        (true, _) => ("held", ""),
+        (false, true) => ("holds", " The console looks fine."),
+        (false, false) => ("hold", " The console looks fine."),
+    };
+    let which = if is_one { "instance" } else { "instances" };
+    format!("{again}{role}. EC2 goes by its id: the {which} {hold} the old one.{console}")
 }
 
 fn role_replaced(facts: &Facts) -> String {

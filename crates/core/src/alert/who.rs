@@ -72,7 +72,8 @@ fn principal(arn: &str) -> (String, String) {
     }
 }
 
-/// The change that the case follows from; else the last one.
+/// The change that the case follows from; else the last one. What is over began with the first such change: a later one
+/// may have ended it.
 fn breaking<'a>(facts: &Facts<'a>) -> Option<&'a Change> {
     let calls: &[CallName] = match facts.case() {
         Case::Untrusted => &[CallName::UpdateAssumeRolePolicy, CallName::AddRoleToInstanceProfile],
@@ -81,8 +82,11 @@ fn breaking<'a>(facts: &Facts<'a>) -> Option<&'a Change> {
         _ => &[CallName::DeleteRole, CallName::DeleteInstanceProfile, CallName::RemoveRoleFromInstanceProfile],
     };
     let changes: Vec<&Change> = facts.notification.changes.iter().filter(|change| !is_ours(&change.actor)).collect();
-    let last_of = |call: &CallName| changes.iter().rev().copied().find(|change| change.call == *call);
-    calls.iter().find_map(last_of).or_else(|| changes.last().copied())
+    let of = |call: &CallName| {
+        let mut made = changes.iter().copied().filter(|change| change.call == *call);
+        if facts.is_over() { made.next() } else { made.next_back() }
+    };
+    calls.iter().find_map(of).or_else(|| changes.last().copied())
 }
 
 /// Whether Reprofile itself made the change.

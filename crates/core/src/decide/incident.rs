@@ -119,6 +119,8 @@ pub struct LastAlert {
     pub severity: Option<Severity>,
     /// Whether an alert said that Reprofile did not keep what it had promised.
     pub is_overdue: bool,
+    /// Whether the role was known to be deleted; older versions did not store it.
+    pub is_role_deleted: Option<bool>,
 }
 
 /// Why the profile was looked at.

@@ -11,6 +11,8 @@ pub enum News {
     MoreInstances(usize),
     /// The case is graver.
     Worse,
+    /// The role was deleted too: its credentials end within minutes, and putting it back does not help any more.
+    RoleDeleted,
     /// A step failed.
     StepFailed,
     /// Another profile took this one's place.

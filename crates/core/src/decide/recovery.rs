@@ -128,7 +128,7 @@ pub enum Heard {
 pub enum WatchNews {
     /// These are still offline.
     Unrecovered(Vec<(Region, InstanceId)>),
-    /// These were reported as offline, and report again. Nothing else is watched any more.
+    /// These were reported as offline, and report again. Of those that were reported, no other is offline still.
     Recovered(Vec<(Region, InstanceId)>),
 }
 
@@ -252,23 +252,28 @@ impl Recovery {
         now - self.healed >= REPORTED_AFTER
     }
 
-    /// What there is to report. `known` are the regions that were read. Each is reported once.
+    /// What there is to report. `known` are the regions that were read; what another one has is reported when it can be read.
+    /// Each instance is reported once, but for those of an earlier incident, which are reported under the newest as well.
     #[must_use]
     pub fn news(&mut self, known: &BTreeSet<Region>, now: Timestamp) -> Option<WatchNews> {
-        if self.watched.is_empty() {
-            let came_back = std::mem::take(&mut self.came_back);
-            return (!came_back.is_empty()).then(|| WatchNews::Recovered(pairs(&came_back)));
+        let is_first = !self.is_reported;
+        if self.is_late(now) {
+            let mut offline: BTreeMap<Region, BTreeSet<InstanceId>> = BTreeMap::new();
+            for group in self.watched.iter_mut().filter(|group| known.contains(&group.region)) {
+                if is_first || !group.is_reported {
+                    offline.entry(group.region.clone()).or_default().extend(group.instances.iter().cloned());
+                }
+                group.is_reported = true;
+            }
+            if !offline.is_empty() {
+                self.is_reported = true;
+                return Some(WatchNews::Unrecovered(pairs(&offline)));
+            }
         }
-        if self.is_reported || !self.is_late(now) {
+        if self.watched.iter().any(|group| group.is_reported) || self.came_back.is_empty() {
             return None;
         }
-        let mut offline: BTreeMap<Region, BTreeSet<InstanceId>> = BTreeMap::new();
-        for group in self.watched.iter_mut().filter(|group| known.contains(&group.region)) {
-            group.is_reported = true;
-            offline.entry(group.region.clone()).or_default().extend(group.instances.iter().cloned());
-        }
-        self.is_reported = !offline.is_empty();
-        self.is_reported.then(|| WatchNews::Unrecovered(pairs(&offline)))
+        Some(WatchNews::Recovered(pairs(&std::mem::take(&mut self.came_back))))
     }
 
     /// Whether the watch has ended: everybody was heard of or has left, or a week has passed.

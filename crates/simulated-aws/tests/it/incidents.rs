@@ -276,3 +276,30 @@ async fn a_role_that_others_take_up_again_and_again_does_not_put_the_alert_off()
         assert_eq!(scenario.told()[0], "BROKEN 1", "settle {settle}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_deleted_during_a_break_is_an_update() {
+    let mut scenario = Given::role("web-role").running("us-east-1", "a").swept().await;
+    scenario.aws.remove_role_from_instance_profile("web-role", "web-role").unwrap();
+    scenario.run_for(10 * MINUTE).await;
+    scenario.aws.delete_role("web-role").unwrap();
+    scenario.run_for(HOUR).await;
+    assert_eq!(scenario.told(), ["BROKEN 1", "BROKEN 2"]);
+    let body = scenario.last_message().body.replace('\n', " ");
+    assert!(body.starts_with("Update 2: now the role is deleted too."), "{body}");
+    assert!(body.contains("probably within minutes"), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_broke_a_trust_policy_is_not_who_repaired_it() {
+    let mut scenario = Given::role("web-role").running("us-east-1", "a").swept().await;
+    scenario.aws.update_assume_role_policy("web-role", Trust::No).unwrap();
+    scenario.run_for(10 * MINUTE).await;
+    scenario.aws.by(Caller::terraform()).update_assume_role_policy("web-role", Trust::Yes).unwrap();
+    scenario.run_for(3 * HOUR).await;
+    assert_eq!(scenario.statuses(), ["BROKEN", "RESOLVED"]);
+    let [broken, resolved] = scenario.messages().try_into().unwrap();
+    let alice = "Who: alice (IAM user), AWS console, 192.0.2.10, 12:00 UTC: UpdateAssumeRolePolicy web-role";
+    assert!(broken.body.contains(alice) && resolved.body.contains(alice), "{}", resolved.body);
+    assert!(resolved.body.contains("It ended after a change by"), "{}", resolved.body);
+}

@@ -246,6 +246,7 @@ fn with_everything() -> ProfileRecord {
                 next: Some(NextActor::Reprofile { by: Some(AT) }),
                 severity: Some(Severity::Critical),
                 is_overdue: true,
+                is_role_deleted: Some(true),
             }),
             iam_repairs: vec![IamRepaired {
                 role: ChosenRole { name: RoleName::new("web-role").unwrap(), id: role_id() },

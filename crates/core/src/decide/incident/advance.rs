@@ -7,13 +7,14 @@ use time::Duration;
 
 use super::broken::Broken;
 use super::{Healed, Incident, LastAlert, Occasion, Timing};
+use crate::decide::iam_repair::lacks_something;
 use crate::decide::losses::LISTED;
 use crate::decide::news::News;
 use crate::decide::next_actor::{NextActor, Severity};
 use crate::decide::notification::{IncidentReference, Notification};
 use crate::decide::recovery::Recovery;
 use crate::decide::report::{Deferral, InstanceReport, Outcome, ReconcileReport, Status};
-use crate::domain::event::add_changes;
+use crate::domain::event::{CallName, add_changes};
 use crate::domain::model::{Case, InstanceState, Search, Timestamp};
 
 /// When to look again after the settling: 2, 5, 10 minutes, then every 15, for a day. Then the sweep goes on.
@@ -113,6 +114,12 @@ impl Incident {
     /// The watch that follows the incident, where Reprofile healed it.
     fn recovery(&self) -> Option<Recovery> {
         Recovery::after(&self.healed_running, self.losses.since, &self.id, self.revision + 1, self.sequence)
+    }
+
+    /// Whether the role was deleted, as far as the changes tell, and not made again since.
+    fn is_role_deleted(&self) -> bool {
+        let last = |call| self.changes.iter().rev().find(|change| change.call == call).map(|change| change.at);
+        last(CallName::DeleteRole).is_some_and(|deleted| last(CallName::CreateRole).is_none_or(|made| deleted > made))
     }
 
     fn next_recheck(&self, now: Timestamp) -> Option<Duration> {
@@ -306,6 +313,7 @@ impl Look<'_> {
                 next: Some(verdict.next),
                 severity: Some(verdict.severity),
                 is_overdue: verdict.is_overdue,
+                is_role_deleted: Some(incident.is_role_deleted()),
             };
             if !self.is_in_digest() {
                 next.unpublished = Some(incident.clone());
@@ -364,7 +372,7 @@ impl Verdict {
             None if !broken.is_empty() || incident.has_unreported() => vec![News::First],
             None => Vec::new(),
             Some(last) => {
-                let mut news = worse(last, report, broken, status);
+                let mut news = worse(last, incident, report, broken, status);
                 // An alert of an older version counts as urgent.
                 let was_critical = last.severity.is_none_or(|severity| severity == Severity::Critical);
                 if let Some(by) = promised.and_then(|promised| promised.by()) {
@@ -385,13 +393,22 @@ impl Verdict {
 }
 
 /// In what it is worse than the last alert said.
-fn worse(last: &LastAlert, report: &ReconcileReport, broken: &Broken<'_>, status: Status) -> Vec<News> {
+fn worse(
+    last: &LastAlert,
+    incident: &Incident,
+    report: &ReconcileReport,
+    broken: &Broken<'_>,
+    status: Status,
+) -> Vec<News> {
     let more = broken.more_than(last);
     let is_graver = report.case().severity_rank() > last.case.severity_rank();
     let has_new_successor = report.successor().is_some_and(|by| last.successor.as_ref() != Some(by));
+    let is_newly_deleted =
+        last.is_role_deleted == Some(false) && incident.is_role_deleted() && lacks_something(report.live.as_ref());
     [
         (more > 0).then_some(News::MoreInstances(more)),
         is_graver.then_some(News::Worse),
+        is_newly_deleted.then_some(News::RoleDeleted),
         (status > last.status).then_some(News::StepFailed),
         has_new_successor.then_some(News::Successor),
     ]

@@ -33,12 +33,25 @@ pub(super) struct LastAlert {
     severity: Option<Severity>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_overdue: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is_role_deleted: Option<bool>,
 }
 
 impl From<LastAlert> for super::LastAlert {
     fn from(stored: LastAlert) -> Self {
-        let LastAlert { at, status, case, broken, newer_case, more_broken, successor, next, severity, is_overdue } =
-            stored;
+        let LastAlert {
+            at,
+            status,
+            case,
+            broken,
+            newer_case,
+            more_broken,
+            successor,
+            next,
+            severity,
+            is_overdue,
+            is_role_deleted,
+        } = stored;
         Self {
             at,
             status,
@@ -49,14 +62,38 @@ impl From<LastAlert> for super::LastAlert {
             next,
             severity,
             is_overdue,
+            is_role_deleted,
         }
     }
 }
 
 impl From<super::LastAlert> for LastAlert {
     fn from(alert: super::LastAlert) -> Self {
-        let super::LastAlert { at, status, case, broken, more_broken, successor, next, severity, is_overdue } = alert;
+        let super::LastAlert {
+            at,
+            status,
+            case,
+            broken,
+            more_broken,
+            successor,
+            next,
+            severity,
+            is_overdue,
+            is_role_deleted,
+        } = alert;
         let (case, newer_case) = case.to_stored();
-        Self { at, status, case, broken, newer_case, more_broken, successor, next, severity, is_overdue }
+        Self {
+            at,
+            status,
+            case,
+            broken,
+            newer_case,
+            more_broken,
+            successor,
+            next,
+            severity,
+            is_overdue,
+            is_role_deleted,
+        }
     }
 }

@@ -36,7 +36,7 @@ async fn a_stale_instance_is_explained_with_who_did_it() {
 
     What happened
     The instance profile web-role was deleted (12:00 UTC) and created again (12:00 UTC), and so was its
-    role web-role. EC2 goes by its id: the instances hold the old one. The console looks fine.
+    role web-role. EC2 goes by its id: the instance holds the old one. The console looks fine.
 
     What the credentials on the instances still do
     Those from before the break work until about 2026-11-21 18:00 UTC at the latest. Those of a role

@@ -23,7 +23,7 @@ fn failed_because_the_call_was_denied() {
 
     Details
     - The instance profile web-role was deleted (12:00 UTC) and created again (12:05 UTC), and so was
-      its role web-role. EC2 goes by its id: the instances hold the old one. The console looks fine.
+      its role web-role. EC2 goes by its id: the instance holds the old one. The console looks fine.
     - FAILED: Reprofile lacks the permission (ec2:ReplaceIamInstanceProfileAssociation:
       UnauthorizedOperation, "You are not authorized to perform: iam:PassRole on resource
       arn:aws:iam::111122223333:role/web-role") (stale; holds AIPAOLDOLDOLDOLDOLD11, IAM has

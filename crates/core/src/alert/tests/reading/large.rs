@@ -25,7 +25,7 @@ fn regions_that_could_not_be_read() {
 
     Details
     - The instance profile web-role was deleted (12:00 UTC) and created again (12:05 UTC), and so was
-      its role web-role. EC2 goes by its id: the instances held the old one.
+      its role web-role. EC2 goes by its id: the instance held the old one.
     - Re-associated, and read back from EC2 and IAM (stale; held AIPAOLDOLDOLDOLDOLD11, now
       AIPANEWNEWNEWNEWNEW22; broken since 12:00 UTC, for 6 minutes):
         web-1 i-0123456789abc0001 eu-west-1 running
