@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::decide::losses::Since;
+use crate::decide::losses::{Ending, Loss, Losses, Since};
 use crate::domain::model::{Ping, RolePolicies, Timestamp};
 use crate::domain::names::{InstanceId, Region};
 use crate::domain::requeue::Recheck;
@@ -66,6 +66,16 @@ impl HealedRunning {
                 self.instances.entry(region.clone()).or_default().insert(instance.clone());
             }
         }
+    }
+
+    /// The same, where an instance that a repair of IAM healed was seen well only later.
+    #[must_use]
+    pub fn until_seen_well(mut self, losses: &Losses) -> Self {
+        let is_one = |loss: &&Loss| self.instances.get(&loss.region).is_some_and(|some| some.contains(&loss.instance));
+        let ends = losses.listed.iter().filter(is_one).filter_map(|loss| loss.end.as_ref());
+        let seen_well = ends.filter(|end| end.how == Ending::Over).map(|end| end.at).max();
+        self.at = self.at.max(seen_well);
+        self
     }
 }
 

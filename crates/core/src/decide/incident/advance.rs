@@ -113,7 +113,8 @@ impl Incident {
 
     /// The watch that follows the incident, where Reprofile healed it.
     fn recovery(&self) -> Option<Recovery> {
-        Recovery::after(&self.healed_running, self.losses.since, &self.id, self.revision + 1, self.sequence)
+        let healed = self.healed_running.clone().until_seen_well(&self.losses);
+        Recovery::after(&healed, self.losses.since, &self.id, self.revision + 1, self.sequence)
     }
 
     /// Whether the role was deleted, as far as the changes tell, and not made again since.
