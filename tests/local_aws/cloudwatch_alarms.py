@@ -76,8 +76,9 @@ def state(alarm, figures, made, now, before):
     length, count = period(alarm), int(alarm["EvaluationPeriods"])
     end = now - now % length
     values = [value(alarm, figures, end - length * (back + 1), end - length * back) for back in range(count)]
-    warm_up = alarm.get("WarmUpConfiguration", {}).get("WarmUpPeriodDurationInMinutes", 0) * 60
-    if now < made + warm_up and None in values:
+    warm_up = alarm.get("WarmUpConfiguration", {})
+    is_warming_up = now < made + warm_up.get("WarmUpPeriodDurationInMinutes", 0) * 60
+    if is_warming_up and (warm_up.get("OnlyStartEvaluatingAfterWarmUpPeriodEnds", False) or None in values):
         return UNKNOWN
     missing = alarm["TreatMissingData"]
     if missing == "ignore" and all(one is None for one in values):

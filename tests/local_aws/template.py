@@ -14,6 +14,7 @@ from deployment import TEMPLATE
 ACCOUNT, REGION = "111122223333", "us-east-1"
 PSEUDO = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::StackName": "reprofile",
           "AWS::NoValue": None}
+SUFFIXES = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
 # The services in the ARNs of what Ref gives a name or an address for.
 SERVICES = {"AWS::SQS::Queue": "sqs", "AWS::DynamoDB::Table": "dynamodb", "AWS::Logs::LogGroup": "logs",
             "AWS::CloudWatch::Alarm": "cloudwatch", "AWS::Events::Rule": "events", "AWS::Serverless::Function": "lambda",
@@ -51,7 +52,7 @@ class Template:
         if unknown:
             raise ValueError(f"no such parameters: {unknown}")
         self.parameters = {name: str(parameters.get(name, of["Default"])) for name, of in declared.items()}
-        self.pseudo = PSEUDO | {"AWS::Region": region, "AWS::Partition": partition}
+        self.pseudo = PSEUDO | {"AWS::Region": region, "AWS::Partition": partition, "AWS::URLSuffix": SUFFIXES[partition]}
         self.physical = physical or {}
 
     def refused(self):
@@ -79,6 +80,11 @@ class Template:
 
     def outputs(self):
         return {name: self.resolve(output["Value"]) for name, output in source()["Outputs"].items() if self.is_made(output)}
+
+    def resolve_all(self):
+        """Every resource that is made, and every output; raises LookupError where one refers to what is not made."""
+        return {name: self.resolve(resource["Properties"]) for name, resource in source()["Resources"].items()
+                if self.is_made(resource)} | self.outputs()
 
     def is_made(self, declared):
         return "Condition" not in declared or self.holds(declared["Condition"])

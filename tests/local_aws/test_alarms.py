@@ -368,6 +368,20 @@ def rings_coarsely(alarm, figures, made, until):
 # ---------------------------------------------------------------------------------------------------------------- paused
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_backlog_that_waited_out_a_pause_rings_only_if_it_is_not_taken_now(taken):
+    """The alarm is made when the pause ends, and the figures before that are there already."""
+    alarm = Template(**deployment.BY_HAND).resources("AWS::CloudWatch::Alarm")["BacklogAlarm"]
+    [queue] = alarm["Dimensions"]
+    for ended in range(5 * HOUR, 5 * HOUR + 5 * MINUTE, MINUTE):
+        figures = Figures()
+        for now in range(0, 8 * HOUR, MINUTE):
+            age = now if not taken or now < ended + 5 * MINUTE else 0
+            figures.put(now, "AWS/SQS", "ApproximateAgeOfOldestMessage", age, QueueName=queue["Value"])
+        rang = rings(alarm, figures, ended, 8 * HOUR)
+        assert rang == ([] if taken else [ended + 15 * MINUTE])
+
+
 def test_paused_it_does_nothing_and_says_so_until_it_is_let_go_on(name):
     with deployment.deployed(Level="alert", SettleSeconds=0, Paused="yes") as reprofile:
         aws, stack = reprofile.aws, reprofile.stack

@@ -16,6 +16,7 @@ from template import ACCOUNT, Template, source
 
 EMAIL = {"AlertEmail": "ops@example.com"}
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alerts"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/mrk-0a1b2c3d"
 OTHER = "444455556666"
 ROLE, PROFILE = (f"arn:aws:iam::{ACCOUNT}:{kind}/web*" for kind in ("role", "instance-profile"))
 BY_HAND = deployment.BY_HAND
@@ -33,6 +34,8 @@ REFUSED = {
     "Regions": EMAIL | {"Regions": " ".join(["eu-west-1"] * 61)},
     "PassableRoleArns": EMAIL | {"PassableRoleArns": f"{ROLE},*"},
     "AttachableProfileArns": EMAIL | {"AttachableProfileArns": f"{PROFILE},{PROFILE.replace(ACCOUNT, OTHER)}"},
+    "RolePath": EMAIL | {"RolePath": "/team:security/"},
+    "TopicKeyArn": EMAIL | {"TopicKeyArn": KEY.replace("us-east-1", "eu-west-1")},
 }
 TAKEN = [
     EMAIL, BY_HAND, {"Notify": "nobody"}, {"Notify": "topic", "ExistingTopicArn": TOPIC},
@@ -40,6 +43,10 @@ TAKEN = [
     BY_HAND | {"Level": "restore"}, BY_HAND | {"Level": "relink", "SweepRate": "off"}, BY_HAND | {"Ignore": ""},
     EMAIL | {"AlarmTopicArn": TOPIC.replace("aws:sns:us-east-1", "aws-cn:sns:cn-north-1")},
     EMAIL | {"PassableRoleArns": f"{ROLE},{ROLE}-2", "AttachableProfileArns": f"{PROFILE},{PROFILE}-2"},
+    EMAIL | {"PassableRoleArns": ROLE.replace(ACCOUNT, "*"), "AttachableProfileArns": PROFILE.replace(ACCOUNT, "*")},
+    EMAIL | {"TopicKeyArn": KEY},
+    EMAIL | {"TopicKeyArn": KEY.replace("aws:kms:us-east-1", "aws-us-gov:kms:us-gov-west-1")},
+    *(EMAIL | {"RolePath": path} for path in ("/", "/team/", "/a.b,c+d@e=f_g-h/i/", f"/{'p' * 510}/")),
 ]
 
 
@@ -71,6 +78,13 @@ def test_parameters_that_cannot_work_are_refused(running_aws, reason):
         stacks.deploy_text(running_aws, deployment.TEMPLATE.read_text(), b"no code", "refused", REFUSED[reason])
 
 
+@pytest.mark.parametrize("path", ["", "team/", "/team", "//", "/a//b/", "/a b/", "/team:security/", "/team*/", f"/{'p' * 511}/"])
+def test_a_path_that_iam_refuses_for_a_policy_is_refused(path):
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html"""
+    [said] = Template(**EMAIL, RolePath=path).refused()
+    assert said.startswith("RolePath")
+
+
 @pytest.mark.parametrize("parameters", TAKEN, ids=str)
 def test_parameters_that_can_work_are_taken(parameters):
     assert Template(**parameters).refused() == []
@@ -79,6 +93,7 @@ def test_parameters_that_can_work_are_taken(parameters):
 FOREIGN = [
     {"PassableRoleArns": ROLE.replace(ACCOUNT, OTHER)},
     {"PassableRoleArns": ROLE.replace("arn:aws:", "arn:aws-cn:")},
+    {"PassableRoleArns": ROLE.replace("arn:aws:", "arn:aws-cn:").replace(ACCOUNT, "*")},
     {"AttachableProfileArns": PROFILE.replace(ACCOUNT, OTHER), "PassableRoleArns": ROLE},
 ]
 
@@ -91,10 +106,22 @@ def test_arns_of_another_account_are_refused(running_aws, parameters):
 
 @pytest.mark.parametrize("parameters", [parameters | more for parameters in (
     {"PassableRoleArns": f"{ROLE},{ROLE}-2"}, {"AttachableProfileArns": PROFILE},
-    {"PassableRoleArns": ROLE, "AttachableProfileArns": PROFILE}) for more in ({}, {"Level": "alert"})], ids=str)
+    {"PassableRoleArns": ROLE, "AttachableProfileArns": PROFILE},
+    {"PassableRoleArns": ROLE.replace(ACCOUNT, "*"), "AttachableProfileArns": PROFILE}) for more in ({}, {"Level": "alert"})], ids=str)
 def test_arns_of_this_account_are_taken(parameters):
     check = Template(**EMAIL, **parameters).resources("AWS::SSM::Parameter")["ListedArnsAreOfThisAccount"]
     assert re.fullmatch(check["AllowedPattern"], check["Value"])
+
+
+def test_lists_without_an_account_serve_every_account(running_aws):
+    """One value for a StackSet: the local Parameter Store takes it, and the role's policies name it as it is."""
+    lists = {"PassableRoleArns": ROLE.replace(ACCOUNT, "*"), "AttachableProfileArns": PROFILE.replace(ACCOUNT, "*")}
+    running_aws.client("sns").create_topic(Name="alerts")
+    stacks.deploy_text(running_aws, deployment.TEMPLATE.read_text(), b"no code", "anywhere",
+                       {"Notify": "topic", "ExistingTopicArn": TOPIC, "RoleName": "anywhere"} | lists)
+    policies = Template(**EMAIL, **lists).resources("AWS::IAM::ManagedPolicy")
+    [passing] = policies["PassRolePolicy"]["PolicyDocument"]["Statement"]
+    assert passing["Resource"] == [lists["PassableRoleArns"]]
 
 
 def test_a_stack_that_lists_no_arns_needs_no_parameter_store():
@@ -104,7 +131,7 @@ def test_a_stack_that_lists_no_arns_needs_no_parameter_store():
 LONGEST = {
     "Scope": "s" * 850, "Ignore": "i" * 850, "Regions": " ".join(["ap-southeast-1"] * 40), "Level": "reassociate",
     "RunbookUrl": "https://" + "r" * 490, "Evidence": "ssm+cloudtrail", "SweepRate": "rate(999 minutes)", "Brake": "1000/1000",
-    "Metrics": "no", "SettleSeconds": 900, "RemindHours": 168, "ConfirmSeconds": 3600,
+    "RolePath": f"/{'p' * 510}/", "Metrics": "no", "SettleSeconds": 900, "RemindHours": 168, "ConfirmSeconds": 3600,
     "Notify": "topic", "ExistingTopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:{'t' * 256}", "AlarmTopicArn": TOPIC,
 }
 
@@ -156,3 +183,65 @@ def test_the_function_may_ask_who_is_subscribed_exactly_where_it_does(notify, sw
         assert any(one["Action"] == "sns:GetTopicAttributes" for one in statements) is expected
         assert variables(template)["REPROFILE_WATCH_SUBSCRIPTIONS"] == ("yes" if expected else "no")
         assert ("UnheardAlarm" in template.resources("AWS::CloudWatch::Alarm")) is expected
+
+
+# ---- who may use what: each statement as a whole, so that none can lose its condition
+
+
+@pytest.mark.parametrize("rate", ["off", "rate(1 hour)"])
+def test_only_the_stacks_rules_and_lambda_are_trusted(rate):
+    template = Template(**EMAIL, SweepRate=rate)
+    events, sweeps = (template.attribute(rule, "Arn") if template.is_made(source()["Resources"][rule]) else None
+                      for rule in ("IamChangeRule", "SweepRule"))
+    policies = template.resources("AWS::SQS::QueuePolicy")
+    assert {name: (policy["Queues"], policy["PolicyDocument"]["Statement"]) for name, policy in policies.items()} == {
+        "QueuePolicy": ([template.reference("Queue")], [{
+            "Sid": "TakeEventsFromTheRule", "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": template.attribute("Queue", "Arn"),
+            "Condition": {"ArnEquals": {"aws:SourceArn": events}}}]),
+        "UndeliveredQueuePolicy": ([template.reference("UndeliveredQueue")], [{
+            "Sid": "KeepWhatTheRulesCouldNotDeliver", "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": template.attribute("UndeliveredQueue", "Arn"),
+            "Condition": {"ArnEquals": {"aws:SourceArn": [events, *[sweeps] * (rate != "off")]}}}]),
+    }
+    assert template.resources("AWS::Lambda::Permission") == ({} if rate == "off" else {"SweepPermission": {
+        "FunctionName": template.reference("Function"), "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com", "SourceArn": sweeps}})
+    roles = template.resources("AWS::IAM::Role")
+    assert {name: role["AssumeRolePolicyDocument"]["Statement"] for name, role in roles.items()} == {"FunctionRole": [{
+        "Sid": "RunTheFunction", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole"}]}
+
+
+# ---- every combination
+
+
+SPACE = {
+    "Level": ["alert", "reassociate", "relink", "restore"], "SweepRate": ["off", "rate(1 hour)"], "Paused": ["yes", "no"],
+    "Notify": ["email", "topic", "by-hand", "nobody"], "AlarmTopicArn": ["", TOPIC], "ExistingTopicArn": ["", TOPIC],
+    "Evidence": ["off", "ssm", "ssm+cloudtrail"], "Metrics": ["yes", "no"], "TopicKeyArn": ["", KEY],
+}
+
+
+def test_every_combination_that_is_taken_refers_to_nothing_that_is_not_made():
+    taken = 0
+    for values in itertools.product(*SPACE.values()):
+        parameters = dict(zip(SPACE, values, strict=True))
+        template = Template(**parameters, AlertEmail="ops@example.com" if parameters["Notify"] == "email" else "")
+        if not template.refused():
+            taken += 1
+            template.resolve_all()  # raises where what it names is not made
+    assert taken == 2 * 3 * 2 * 2 * 2 * 7 * 7  # (Paused, Evidence, Metrics, AlarmTopicArn, TopicKeyArn) x (Level, SweepRate) x
+    # (Notify, ExistingTopicArn): restore needs sweeps, and topic a topic
+
+
+@pytest.mark.parametrize("region, partition, service", [
+    ("us-east-1", "aws", "sns.us-east-1.amazonaws.com"), ("cn-north-1", "aws-cn", "sns.cn-north-1.amazonaws.com.cn"),
+    ("us-gov-west-1", "aws-us-gov", "sns.us-gov-west-1.amazonaws.com")])
+def test_the_topics_key_is_used_through_the_partitions_sns_only(region, partition, service):
+    template = Template(**BY_HAND, TopicKeyArn=KEY.replace("aws:kms:us-east-1", f"{partition}:kms:{region}"), region=region,
+                        partition=partition)
+    assert template.refused() == []
+    [statement] = [one for policy in template.resources("AWS::IAM::Role")["FunctionRole"]["Policies"]
+                   for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "EncryptAlerts"]
+    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": service}}
