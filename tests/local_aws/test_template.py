@@ -12,6 +12,7 @@ import pytest
 import deployment
 import stack as stacks
 import strict_cloudformation
+from account import eventually
 from template import ACCOUNT, Template, source
 
 EMAIL = {"AlertEmail": "ops@example.com"}
@@ -78,7 +79,8 @@ def test_parameters_that_cannot_work_are_refused(running_aws, reason):
         stacks.deploy_text(running_aws, deployment.TEMPLATE.read_text(), b"no code", "refused", REFUSED[reason])
 
 
-@pytest.mark.parametrize("path", ["", "team/", "/team", "//", "/a//b/", "/a b/", "/team:security/", "/team*/", f"/{'p' * 511}/"])
+@pytest.mark.parametrize("path", [
+    "", "team/", "/team", "//", "/a//b/", "/a b/", "/team:security/", "/team*/", f"/{'p' * 511}/"])
 def test_a_path_that_iam_refuses_for_a_policy_is_refused(path):
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html"""
     [said] = Template(**EMAIL, RolePath=path).refused()
@@ -107,21 +109,27 @@ def test_arns_of_another_account_are_refused(running_aws, parameters):
 @pytest.mark.parametrize("parameters", [parameters | more for parameters in (
     {"PassableRoleArns": f"{ROLE},{ROLE}-2"}, {"AttachableProfileArns": PROFILE},
     {"PassableRoleArns": ROLE, "AttachableProfileArns": PROFILE},
-    {"PassableRoleArns": ROLE.replace(ACCOUNT, "*"), "AttachableProfileArns": PROFILE}) for more in ({}, {"Level": "alert"})], ids=str)
+    {"PassableRoleArns": ROLE.replace(ACCOUNT, "*"), "AttachableProfileArns": PROFILE},
+) for more in ({}, {"Level": "alert"})], ids=str)
 def test_arns_of_this_account_are_taken(parameters):
     check = Template(**EMAIL, **parameters).resources("AWS::SSM::Parameter")["ListedArnsAreOfThisAccount"]
     assert re.fullmatch(check["AllowedPattern"], check["Value"])
 
 
-def test_lists_without_an_account_serve_every_account(running_aws):
-    """One value for a StackSet: the local Parameter Store takes it, and the role's policies name it as it is."""
+def test_one_list_for_every_account_still_holds_what_it_lists(name):
+    """As one StackSet gives it to all its accounts."""
     lists = {"PassableRoleArns": ROLE.replace(ACCOUNT, "*"), "AttachableProfileArns": PROFILE.replace(ACCOUNT, "*")}
-    running_aws.client("sns").create_topic(Name="alerts")
-    stacks.deploy_text(running_aws, deployment.TEMPLATE.read_text(), b"no code", "anywhere",
-                       {"Notify": "topic", "ExistingTopicArn": TOPIC, "RoleName": "anywhere"} | lists)
-    policies = Template(**EMAIL, **lists).resources("AWS::IAM::ManagedPolicy")
-    [passing] = policies["PassRolePolicy"]["PolicyDocument"]["Statement"]
-    assert passing["Resource"] == [lists["PassableRoleArns"]]
+    with deployment.deployed(SettleSeconds=0, **lists) as reprofile:
+        aws, listed = reprofile.aws, f"web-{name}"
+        instances = {}
+        for profile in (listed, name):
+            aws.console_create_role(profile)
+            instances[profile] = aws.run_instance(profile)
+            aws.console_delete_role(profile)
+            aws.console_create_role(profile)
+        eventually(lambda: aws.healed(instances[listed], listed))
+        assert instances[name] in reprofile.alert(name, "FAILED")["message"]
+        assert not aws.healed(instances[name], name)
 
 
 def test_a_stack_that_lists_no_arns_needs_no_parameter_store():
@@ -231,8 +239,8 @@ def test_every_combination_that_is_taken_refers_to_nothing_that_is_not_made():
         if not template.refused():
             taken += 1
             template.resolve_all()  # raises where what it names is not made
-    assert taken == 2 * 3 * 2 * 2 * 2 * 7 * 7  # (Paused, Evidence, Metrics, AlarmTopicArn, TopicKeyArn) x (Level, SweepRate) x
-    # (Notify, ExistingTopicArn): restore needs sweeps, and topic a topic
+    # Of Level and SweepRate 7 pairs are taken, of Notify and ExistingTopicArn 7: restore needs sweeps, topic a topic.
+    assert taken == 7 * 7 * 2 * 3 * 2 * 2 * 2
 
 
 @pytest.mark.parametrize("region, partition, service", [
