@@ -280,6 +280,12 @@ def test_an_empty_scope_is_an_error_and_a_name_narrows_the_scan(account):
     assert account.cli.run("scan", "--output", "csv").out.count("\r\n") == 6
 
 
+def test_an_empty_list_of_regions_is_an_error_and_never_all_of_them(account):
+    for ended in (account.cli.run("scan", "--regions", ""), account.cli.run("heal", "--yes", REPROFILE_REGIONS="")):
+        assert (ended.code, ended.out) == (1, "")
+        assert "--regions (or REPROFILE_REGIONS) is empty" in ended.err
+
+
 def test_the_alias_of_the_account_is_shown_where_it_may_be_read(account):
     account.client("iam").create_account_alias(AccountAlias="prod")
     assert account.cli.run("scan").out.startswith("Account 111122223333 (prod), as arn:aws:")

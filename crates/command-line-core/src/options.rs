@@ -68,12 +68,19 @@ impl Selection {
     /// The configuration that the options ask for. Variables without an option (the topic, the queue, …) are the Lambda's.
     ///
     /// # Errors
-    /// Every option that is wrong; an empty scope.
+    /// Every option that is wrong; an empty scope, or an empty list of regions.
     pub fn config(&self, level: &LevelOption) -> Result<Config, Error> {
         if self.scope.as_ref().is_some_and(|scope| scope.trim().is_empty()) {
             return Err(Error::Argument(
                 "--scope (or REPROFILE_SCOPE) is empty. Name the instance profiles that may be changed, as in --scope \
                  'web-*'; --scope '*' allows all of them"
+                    .to_owned(),
+            ));
+        }
+        if self.regions.as_ref().is_some_and(|regions| regions.trim().is_empty()) {
+            return Err(Error::Argument(
+                "--regions (or REPROFILE_REGIONS) is empty. Name the regions to look at, as in --regions \
+                 eu-west-1,us-east-1; --regions all looks at every one that is enabled"
                     .to_owned(),
             ));
         }
@@ -132,6 +139,15 @@ impl RoleOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_list_of_regions_is_an_error_and_never_all_of_them() {
+        for empty in ["", " "] {
+            let selection = Selection { regions: Some(empty.to_owned()), ..Selection::default() };
+            let error = selection.config(&LevelOption::default()).unwrap_err().to_string();
+            assert!(error.contains("--regions all"), "{error}");
+        }
+    }
 
     #[test]
     fn an_empty_scope_is_an_error_that_says_what_to_do() {

@@ -3,6 +3,7 @@
 //! Invariant: never wider than the plan. Before each batch of steps IAM and EC2 are read again. A step runs only if the
 //! decision is still exactly the same; otherwise it is skipped, and the reason is reported.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -180,13 +181,15 @@ pub async fn execute<A: Account>(
     }
     let looks: Looks = findings.profiles.iter().map(|profile| (profile.name.clone(), profile.look.clone())).collect();
     let (report, looks) = (&report, &looks);
+    let said = RefCell::new(BTreeSet::new());
+    let said = &said;
     let runs = regions.into_iter().map(|(region, mut steps)| async move {
         // Steps that may wait for a young profile come last.
         steps.sort_by_key(|step| step.action.detaches());
         let mut done = Vec::new();
         for batch in steps.chunk_by(|a, b| a.action == b.action).flat_map(|alike| alike.chunks(BATCH)) {
             if batch.iter().any(|step| step.action.detaches()) {
-                wait_until_old_enough(context, batch, under_way, report).await;
+                wait_until_old_enough(context, batch, under_way, said, report).await;
             }
             if under_way.is_to_stop() {
                 done.extend(unbegun(batch.to_vec(), "it was interrupted before its turn", report));
@@ -216,11 +219,13 @@ fn unbegun(steps: Vec<Step>, why: &str, report: &impl Fn(Progressed<'_>)) -> Vec
     done
 }
 
-/// Waits until the profiles of these steps are old enough. Whether they are is checked again with the preconditions.
+/// Waits until the profiles of these steps are old enough. Whether they are is checked again with the preconditions. A
+/// wait that other regions share is reported once.
 async fn wait_until_old_enough<A: Account>(
     context: &Context<A>,
     steps: &[Step],
     under_way: &UnderWay,
+    said: &RefCell<BTreeSet<(ProfileName, Timestamp)>>,
     report: &impl Fn(Progressed<'_>),
 ) {
     let names: BTreeSet<ProfileName> = steps.iter().map(|step| step.profile.name().clone()).collect();
@@ -231,7 +236,7 @@ async fn wait_until_old_enough<A: Account>(
     };
     let until = youngest.created + OLD_ENOUGH;
     let left = || Duration::try_from(until - context.aws.clock().now()).unwrap_or_default();
-    if !left().is_zero() {
+    if !left().is_zero() && said.borrow_mut().insert((youngest.name().clone(), until)) {
         report(Progressed::Waits { profile: youngest.name(), until, left: left() });
     }
     while !under_way.is_to_stop() && !left().is_zero() {

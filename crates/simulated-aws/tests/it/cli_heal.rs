@@ -1,6 +1,6 @@
 //! What `heal` and `replay --apply` do, on the model: what was shown, and nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -285,6 +285,19 @@ async fn a_profile_that_is_too_young_for_a_swap_is_waited_for() {
         waits.trim_start(),
         "Waiting until 12:02:00 UTC (30 s): the instance profile web-role is less than a minute old."
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_two_regions_share_is_told_once() {
+    let (aws, _) = with_stopped().await;
+    aws.stopped("us-east-1", "web-role", "stopped-4");
+    aws.recreate_profile("web-role").unwrap();
+    let context = context(&aws, &[]);
+    let findings = planned(&context, &[]).await;
+    let waits = Cell::new(0);
+    let tell = |news: Progressed<'_>| waits.set(waits.get() + usize::from(matches!(news, Progressed::Waits { .. })));
+    let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
+    assert_eq!((done.exit(&findings), waits.get()), (Exit::Fine, 1));
 }
 
 #[tokio::test(start_paused = true)]
