@@ -112,10 +112,22 @@ fn header(findings: &Findings, identity: &Identity, whose: &str) -> Markup {
 
 fn tiles(findings: &Findings) -> Markup {
     let running = findings.reported().filter(|(_, one)| one.is_running()).count();
+    let is_stuck = findings.reported().any(|(_, one)| one.found.case == Case::Stuck);
+    let (without, running_without) = if is_stuck {
+        (
+            ["instance that has lost its role, or may have", "instances that have lost their role, or may have"],
+            ["running instance among them", "running instances among them"],
+        )
+    } else {
+        (
+            ["instance without its role", "instances without their role"],
+            ["running instance without its role", "running instances without their role"],
+        )
+    };
     let tiles = [
         (findings.instances, "instance with a profile", "instances with a profile"),
-        (findings.reported().count(), "instance without its role", "instances without their role"),
-        (running, "running instance without its role", "running instances without their role"),
+        (findings.reported().count(), without[0], without[1]),
+        (running, running_without[0], running_without[1]),
         (findings.ranked().len(), "profile affected", "profiles affected"),
         (findings.curable(), "instance that can be fixed now", "instances that can be fixed now"),
         (findings.unjudged, "instance not checked", "instances not checked"),
@@ -225,6 +237,9 @@ fn to_do(profile: &BrokenProfile) -> (Markup, &'static str) {
 fn by_when(profile: &BrokenProfile, now: Timestamp) -> String {
     if !profile.reported().any(Finding::is_running) {
         return "before these instances are started: none is running".to_owned();
+    }
+    if profile.reported().all(|one| one.found.case == Case::Stuck) {
+        return "soon: what these instances still have cannot be seen".to_owned();
     }
     match profile.reported().filter_map(|one| profile.broken_before(one)).min() {
         Some(at) if at + LAST > now => {

@@ -257,7 +257,7 @@ pub fn meaning(case: Case) -> &'static str {
         Case::RoleLess => "the profile has no role in it, so the instance gets no credentials",
         Case::Untrusted => "the role's trust policy does not let EC2 use it, so the instance gets no credentials",
         Case::Gone => "the profile was deleted, and the instance gets no credentials",
-        Case::Stuck => "EC2 has been attaching the profile for 15 minutes or more; the instance gets no credentials",
+        Case::Stuck => "EC2 has been attaching the profile for 15 minutes or more; the instance may get no credentials",
         Case::Healthy => "nothing is wrong",
     }
 }

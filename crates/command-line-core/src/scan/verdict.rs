@@ -5,6 +5,7 @@
 use crate::findings::Findings;
 use crate::unread;
 use reprofile_core::alert::plain::count;
+use reprofile_core::domain::model::Case;
 
 /// What a scan says of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,14 @@ fn of_the_named(findings: &Findings, verdict: Verdict) -> String {
 /// The end of a sentence on so many broken instances.
 fn have_lost(findings: &Findings, broken: usize) -> String {
     let profiles = count(findings.ranked().len(), "instance profile", "instance profiles");
-    let (has, its) = if broken == 1 { ("has", "its") } else { ("have", "their") };
+    let its = if broken == 1 { "its" } else { "their" };
+    let stuck = findings.reported().filter(|(_, one)| one.found.case == Case::Stuck).count();
+    let has = match stuck {
+        0 if broken == 1 => "has",
+        0 => "have",
+        _ if stuck == broken => "may have",
+        _ => "have, or may have,",
+    };
     format!("{has} lost {its} IAM role ({profiles}).")
 }
 

@@ -7,7 +7,7 @@ use reprofile_command_line::findings::Scope;
 use reprofile_command_line::findings::find::find;
 use reprofile_command_line::progress::Progress;
 use reprofile_command_line::scan::html::page;
-use reprofile_core::domain::model::Trust;
+use reprofile_core::domain::model::{InstanceState, Trust};
 
 use crate::cli_scan::{QUIET, context};
 use reprofile_simulated_aws::{AwsModel, Fault};
@@ -57,6 +57,52 @@ async fn profiles_whose_trust_is_unsure_are_not_praised() {
     insta::assert_snapshot!(lines.join("\n"), @"
     No instance is known to have lost its IAM role: 1 instance with an instance profile in 3 regions.
     For these instance profiles it is not known whether the role's own rules (its trust policy) let EC2 use it: web-role. If they do not, instances get no credentials there.
+    ");
+}
+
+/// What the drawing says to those who do not see it.
+fn label(page: &str) -> &str {
+    page.split("role=\"img\" aria-label=\"").nth(1).unwrap().split('"').next().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_label_of_the_drawing_counts_its_instances() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.running("eu-west-1", "web-role", "web-1");
+    aws.recreate_profile("web-role").unwrap();
+    insta::assert_snapshot!(label(&page_of(&aws).await), @"1 instance has lost the role: it holds the id of a deleted profile, not of the one that exists now");
+    aws.running("eu-west-1", "web-role", "web-2");
+    aws.recreate_profile("web-role").unwrap();
+    insta::assert_snapshot!(label(&page_of(&aws).await), @"2 instances have lost the role: they hold the id of a deleted profile, not of the one that exists now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_instance_has_left_while_its_association_is_stuck_is_not_claimed() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let hangs = aws.without_profile(InstanceState::Running, "eu-west-1", "hangs");
+    aws.set(|settings| {
+        settings.association_timestamps = true;
+        settings.associating = Duration::from_hours(9999);
+    });
+    aws.associate("eu-west-1", &hangs, "web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    let page = page_of(&aws).await;
+    insta::assert_snapshot!(label(&page), @"1 instance may have lost the role: EC2 does not finish attaching the instance profile");
+    let text = text(&page);
+    let stated = text.lines().filter(|line| line.contains("role") || line.contains("credentials"));
+    let stated: Vec<&str> = stated.filter(|line| !line.contains("What to do")).collect();
+    insta::assert_snapshot!(stated.join("\n"), @"
+    EC2 instances and their IAM roles: account 111122223333, as of 2026-11-21 12:20 UTC
+    1 of 1 instance with an instance profile in 3 regions may have lost its IAM role (1 instance profile).
+    1 instance that has lost its role, or may have
+    An EC2 instance gets its AWS permissions from an IAM role, through an instance profile. Where that link is broken, the instance gets no new AWS credentials. What runs there then fails when it calls AWS: backups, deployments, remote access (SSM). The EC2 console still shows everything as fine.
+     | web-role | 1 | 1 | re-associate
+    web-role
+    web-role
+    web-role
+    1 instance may get no credentials
     ");
 }
 

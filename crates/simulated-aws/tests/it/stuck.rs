@@ -223,9 +223,9 @@ async fn scan_shows_a_stuck_association_and_heal_swaps_it() {
         NAME   INSTANCE             REGION     STATE    CASE
         hangs  i-00000000000000002  eu-west-1  running  stuck
 
-    stuck: EC2 has been attaching the profile for 15 minutes or more; the instance gets no credentials
+    stuck: EC2 has been attaching the profile for 15 minutes or more; the instance may get no credentials
 
-    1 of 2 instances with an instance profile in 3 regions has lost its IAM role (1 instance profile).
+    1 of 2 instances with an instance profile in 3 regions may have lost its IAM role (1 instance profile).
     `reprofile heal` can fix 1 of 1. It shows its plan and asks first.
     ");
     let value = serde_json::to_value(json::report(&findings)).unwrap();

@@ -72,7 +72,7 @@ fn replaced(profile: &BrokenProfile, live: &Profile, old: &ProfileId) -> Markup 
 
 /// The live profile, which the instances hold.
 fn same(profile: &BrokenProfile, live: &Profile) -> Markup {
-    let is_stuck = profile.reported().all(|one| one.found.case == Case::Stuck);
+    let is_stuck = is_stuck(profile);
     let item = Item { what: "the instance profile", name: profile.name.as_str(), id: live.id.as_str(), class: "" };
     html! {
         (role(WHOLE, Some(live), "no role in it"))
@@ -80,6 +80,10 @@ fn same(profile: &BrokenProfile, live: &Profile) -> Markup {
         (boxed(WHOLE, 98, 62, &item))
         (line(WHOLE.middle(), 160, 196, is_stuck))
     }
+}
+
+fn is_stuck(profile: &BrokenProfile) -> bool {
+    profile.reported().all(|one| one.found.case == Case::Stuck)
 }
 
 /// A profile that does not exist any more.
@@ -141,7 +145,11 @@ fn instances(profile: &BrokenProfile) -> Markup {
     html! {
         rect class="hit" x="8" y="196" width="304" height="58" rx="8" {}
         text x="160" y="222" text-anchor="middle" {
-            (count(broken, "instance gets no new credentials", "instances get no new credentials"))
+            @if is_stuck(profile) {
+                (count(broken, "instance may get no credentials", "instances may get no credentials"))
+            } @else {
+                (count(broken, "instance gets no new credentials", "instances get no new credentials"))
+            }
         }
         text class="what" x="160" y="240" text-anchor="middle" { (others) }
     }
@@ -149,15 +157,20 @@ fn instances(profile: &BrokenProfile) -> Markup {
 
 /// The drawing for those who do not see it.
 fn in_words(profile: &BrokenProfile) -> String {
-    let broken = count(profile.reported().count(), "instance has", "instances have");
+    let number = profile.reported().count();
+    let broken = count(number, "instance has", "instances have");
+    let they_hold = if number == 1 { "it holds" } else { "they hold" };
     let why = match &profile.live {
         None => "the instance profile was deleted",
         Some(live) if live.role.is_none() => "the instance profile has no role in it",
         Some(live) if profile.reported().any(|one| one.found.association.held != live.id) => {
-            "they hold the id of a deleted profile, not of the one that exists now"
+            return format!(
+                "{broken} lost the role: {they_hold} the id of a deleted profile, not of the one that exists now"
+            );
         }
-        Some(_) if profile.reported().all(|one| one.found.case == Case::Stuck) => {
-            "EC2 does not finish attaching the instance profile"
+        Some(_) if is_stuck(profile) => {
+            let instances = count(number, "instance", "instances");
+            return format!("{instances} may have lost the role: EC2 does not finish attaching the instance profile");
         }
         Some(_) if profile.reported().any(|one| one.found.case == Case::RoleReplaced) => {
             "the role in the instance profile was replaced, and EC2 still uses the old one"
