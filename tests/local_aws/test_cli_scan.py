@@ -1,6 +1,8 @@
 """`reprofile scan`, the real binary, against the local AWS: what it prints, where, and how it ends."""
 
 import json
+import re
+import shlex
 import time
 
 import jsonschema
@@ -284,6 +286,16 @@ def test_an_empty_list_of_regions_is_an_error_and_never_all_of_them(account):
     for ended in (account.cli.run("scan", "--regions", ""), account.cli.run("heal", "--yes", REPROFILE_REGIONS="")):
         assert (ended.code, ended.out) == (1, "")
         assert "--regions (or REPROFILE_REGIONS) is empty" in ended.err
+
+
+def test_a_command_that_is_printed_does_what_the_scan_says(account):
+    every_case(account)
+    ended = account.cli.run("scan", "web-*", "--regions", "eu-west-1", "--level", "relink")
+    heal, curable = re.search("`reprofile (heal [^`]*)` can fix ([0-9]+) of", ended.out).groups()
+    assert heal == "heal 'web-*' --level relink --regions eu-west-1"
+    plan = json.loads(account.cli.run(*shlex.split(heal), "--dry-run", "--output", "json").out)
+    assert plan["summary"]["curable"] == int(curable)
+    assert {step["region"] for profile in plan["profiles"] for step in profile["instances"]} == {"eu-west-1"}
 
 
 def test_the_alias_of_the_account_is_shown_where_it_may_be_read(account):

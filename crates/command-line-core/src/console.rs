@@ -9,6 +9,9 @@ use textwrap::{WordSeparator, WordSplitter};
 
 use crate::error::Error;
 
+/// A space at which no line ends.
+const UNBROKEN: &str = "\u{a0}";
+
 /// What a stream shows: colours, and a width.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terminal {
@@ -52,7 +55,8 @@ impl Terminal {
 }
 
 impl Terminal {
-    /// The text in lines that fit, broken between words, all but the first indented. To be painted afterwards.
+    /// The text in lines that fit, broken between words, all but the first indented. To be painted afterwards. A command
+    /// between backticks stays in one piece: it is there to be pasted.
     #[must_use]
     pub fn wrap(self, indent: usize, text: &str) -> String {
         let Some(width) = self.width else { return text.to_owned() };
@@ -62,7 +66,9 @@ impl Terminal {
             .break_words(false)
             .word_separator(WordSeparator::AsciiSpace)
             .word_splitter(WordSplitter::NoHyphenation);
-        textwrap::fill(text, options)
+        let pieces = text.split('`').enumerate();
+        let whole = pieces.map(|(n, piece)| if n % 2 == 1 { piece.replace(' ', UNBROKEN) } else { piece.to_owned() });
+        textwrap::fill(&whole.collect::<Vec<_>>().join("`"), options).replace(UNBROKEN, " ")
     }
 }
 
@@ -144,6 +150,10 @@ mod tests {
         assert_eq!(Terminal::default().wrap(4, text), text);
         let narrow = Terminal { color: false, width: Some(24) };
         assert_eq!(narrow.wrap(4, text), "    stale: the instance\n    profile was deleted");
+        assert_eq!(
+            narrow.wrap(0, "now run `reprofile heal 'web-*'` at once"),
+            "now run\n`reprofile heal 'web-*'`\nat once"
+        );
         assert_eq!(narrow.wrap(0, "a-word-that-is-longer-than-the-line b"), "a-word-that-is-longer-than-the-line\nb");
     }
 

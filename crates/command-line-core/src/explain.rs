@@ -13,6 +13,7 @@ use crate::console::{Console, Terminal};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::options::{Access, Format, LevelOption, Selection};
+use crate::paste::Paste;
 use crate::preview::{PriorState, WhyNot, preview};
 use crate::prior_state::{known, successor};
 use reprofile_core::alert::aws_cli::Home;
@@ -114,6 +115,7 @@ pub async fn run(
         short: args.short,
         output: args.output,
         terminal: console.stdout,
+        paste: Paste::of(&[], access, &args.selection, &LevelOption::default()),
     };
     let (text, exit) = explain(&context, &question).await?;
     console.print(&text)?;
@@ -133,6 +135,8 @@ pub struct Question {
     pub output: Format,
     /// What it is written on.
     pub terminal: Terminal,
+    /// The commands to print.
+    pub paste: Paste,
 }
 
 /// Looks, asks for evidence, and writes the answer.
@@ -218,6 +222,7 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
         looked: &looked,
         associations: &associations,
         previews: &previews,
+        paste: &question.paste,
     };
     let text = match question.output {
         Format::Table => format!("{note}{}", text::write(&explanation, question.short, question.terminal)),

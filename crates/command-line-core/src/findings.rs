@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::exit::Exit;
+use crate::paste::Paste;
 use crate::preview::WhyNot;
 use reprofile_core::decide::diagnose::Look;
 use reprofile_core::decide::iam_repair::IamRepair;
@@ -48,8 +49,12 @@ pub struct Findings {
     pub are_named: bool,
     /// How many broken instances were left out, because they were not named. `None`: they were not looked for.
     pub elsewhere: Option<usize>,
+    /// Whether every enabled region was looked at, the unread ones included.
+    pub is_every_region: bool,
     /// The profiles whose role may or may not let EC2 use it. Their instances count as well.
     pub doubtful: BTreeSet<ProfileName>,
+    /// The commands to print.
+    pub paste: Paste,
 }
 
 /// A profile with broken instances.
@@ -207,6 +212,12 @@ impl Findings {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unread.is_empty() && self.unread_profiles.is_empty()
+    }
+
+    /// Where a claim about all that was looked at holds.
+    #[must_use]
+    pub fn place(&self) -> &'static str {
+        if self.is_every_region && self.unread.is_empty() { "the account" } else { "the regions that were read" }
     }
 
     /// How the process ends when this is all that was asked for.

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::findings::find::find;
 use crate::options::{Access, Format, LevelOption, RoleOptions, Selection};
+use crate::paste::Paste;
 use crate::progress::watch;
 use crate::subjects::Subjects;
 use apply::{Apply, Consent, apply};
@@ -76,6 +77,7 @@ pub async fn run(args: &HealArgs, access: &Access, console: &Console, connect: &
     let notes = subjects.resolve(&mut context).await?;
     let mut findings = find(&context, &subjects.scope(), role.as_ref(), &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
+    findings.paste = Paste::of(&args.names, access, &args.selection, &args.level).with_role(&args.role);
     for note in notes.into_iter().chain(subjects.check(&context, &findings).await?) {
         console.note(&note);
     }

@@ -15,6 +15,7 @@ pub mod heal;
 pub mod json;
 pub mod man_page;
 pub mod options;
+pub mod paste;
 pub mod permissions;
 pub mod preview;
 pub mod prior_state;

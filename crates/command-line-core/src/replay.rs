@@ -33,6 +33,7 @@ use crate::heal::execute::Executed;
 use crate::heal::{self};
 use crate::options::{Access, Format, LevelOption, Selection};
 use crate::options::{NamedRole, RoleOptions};
+use crate::paste::Paste;
 use crate::progress::watch;
 use follow::{Replayed, follow};
 use json::{EventReport, ReplayReport};
@@ -131,11 +132,18 @@ pub async fn run(args: &ReplayArgs, access: &Access, console: &Console, connect:
         return Ok(end(Exit::Fine));
     };
     check_one(role.as_ref(), &scope)?;
-    let findings = find_after(&context, &scope, role.as_ref(), &watch(console, &context.config), &changes).await?;
+    let watch = watch(console, &context.config);
+    let mut findings = find_after(&context, &scope, role.as_ref(), &watch, &changes).await?;
+    let names: Vec<String> = match &scope {
+        Scope::Profiles(_) => findings.profiles.iter().map(|profile| profile.name.to_string()).collect(),
+        Scope::Everything => Vec::new(),
+    };
+    findings.paste = Paste::of(&names, access, &args.selection, &args.level).with_role(&args.role);
     for unknown in unknown_profiles(&context, &scope, &findings).await? {
         console.note(&format!(
             "{unknown}: IAM has no instance profile of this role's name, and no instance holds one. Which profile held the \
-             role is not known. Run `reprofile scan` to look at all of them."
+             role is not known. Run `{}` to look at all of them.",
+            findings.paste.scan()
         ));
     }
     let consent = match (args.apply, args.yes) {

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::findings::find::find;
 use crate::options::{Access, LevelOption, Selection};
+use crate::paste::Paste;
 use crate::progress::watch;
 use crate::subjects::Subjects;
 use crate::unread;
@@ -85,6 +86,7 @@ pub async fn run(args: &ScanArgs, access: &Access, console: &Console, connect: &
     let notes = subjects.resolve(&mut context).await?;
     let mut findings = find(&context, &subjects.scope(), None, &watch(console, &context.config)).await?;
     subjects.narrow(&mut findings);
+    findings.paste = Paste::of(&args.names, access, &args.selection, &args.level);
     for note in notes.into_iter().chain(subjects.check(&context, &findings).await?) {
         console.note(&note);
     }

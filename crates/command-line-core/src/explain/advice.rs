@@ -30,36 +30,28 @@ pub(super) fn section(it: &Explanation, short: bool) -> Option<Section> {
     if it.report.instances.is_empty() {
         return None;
     }
-    let Some((options, role)) = it.previews.iter().find_map(|(level, preview)| command(*level, preview)) else {
+    let Some((level, role)) = it.previews.iter().find_map(|(level, preview)| command(*level, preview)) else {
         let steps =
             if short { "The steps are in the whole explanation, without --short" } else { "The steps are below" };
         let say = format!("`reprofile heal` cannot fix this: a person has to act. {steps}.");
         return Section::of(HEADING, vec![Line::Say(say)]);
     };
-    let profile = it.report.profile.as_str();
-    // A name that begins with a dash would pass for an option.
-    let command = if profile.starts_with('-') {
-        format!("reprofile heal{options} -- {profile}")
-    } else {
-        format!("reprofile heal {profile}{options}")
-    };
-    let mut lines =
-        vec![Line::Say("This shows a plan, and asks before it changes anything:".to_owned()), Line::Command(command)];
+    let mut lines = vec![
+        Line::Say("This shows a plan, and asks before it changes anything:".to_owned()),
+        Line::Command(it.paste.heal_at(&it.report.profile, level, role.map(|_| "ROLE"))),
+    ];
     lines.extend(role.map(|say| Line::Say(say.to_owned())));
     Section::of(HEADING, lines)
 }
 
-/// The options with which `heal` would change something at this level, and what to know of them.
-fn command(level: Level, preview: &Preview) -> Option<(String, Option<&'static str>)> {
+/// The level, if `heal` would change something at it, and what to know of the role where one has to be named.
+fn command(level: Level, preview: &Preview) -> Option<(Level, Option<&'static str>)> {
     const ROLE: &str = "ROLE is the role that the instance profile had: Reprofile does not know it.";
     let acts = preview.decisions.iter().any(|(decision, _)| matches!(decision, Decision::Act(_)));
-    let with_level = if level == Level::Reassociate { String::new() } else { format!(" --level {}", level.as_str()) };
     match &preview.iam {
-        Some(Ok(_)) => Some((with_level, None)),
-        _ if acts => Some((with_level, None)),
-        Some(Err(WhyNot::RoleUnknown(needed))) if level >= *needed => {
-            Some((format!("{with_level} --role ROLE"), Some(ROLE)))
-        }
+        Some(Ok(_)) => Some((level, None)),
+        _ if acts => Some((level, None)),
+        Some(Err(WhyNot::RoleUnknown(needed))) if level >= *needed => Some((level, Some(ROLE))),
         _ => None,
     }
 }

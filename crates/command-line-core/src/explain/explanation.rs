@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::associations::AssociationHistory;
 use super::credentials::Credentials;
 use super::history::History;
+use crate::paste::Paste;
 use crate::preview::Preview;
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::alert::plain::{SHORT, code, quoted};
@@ -68,6 +69,8 @@ pub(crate) struct Explanation<'a> {
     pub(crate) broken_siblings: &'a [InstanceId],
     /// What each level would do about the broken instances.
     pub(crate) previews: &'a [(Level, Preview)],
+    /// The commands to print.
+    pub(crate) paste: &'a Paste,
 }
 
 /// An instance by its name, where it has one, and its id.

@@ -174,7 +174,7 @@ pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
         (true, false) => "healthy",
         (true, true) => "unused",
     };
-    let by_hand = by_hand(it.notification).into_iter().map(|(what, commands)| ByHand { r#do: what, commands });
+    let by_hand = by_hand(it).into_iter().map(|(what, commands)| ByHand { r#do: what, commands });
     let unread = it
         .unread
         .iter()

@@ -8,7 +8,7 @@ use time::Duration;
 use super::explanation::{Explanation, INSTANCES, Looked, home, name};
 use super::{advice, evidence, levels, ssm, who_attached};
 use crate::console::{TermStyle, Terminal};
-use reprofile_core::alert::document::{Document, Line, Section};
+use reprofile_core::alert::document::{Document, Line, NextStep, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
 use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
 use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened, who};
@@ -46,7 +46,7 @@ pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String
             .into_iter()
             .flatten(),
         );
-        document.steps = next_steps::what_to_do(&facts, COMMANDED);
+        document.steps = what_to_do(it, &facts);
         document.after = [
             notes::unread_regions(&facts, it.unread),
             what_happened::changes(&facts),
@@ -60,6 +60,10 @@ pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String
         .collect();
     }
     paint(&document, it.report.instances.is_empty(), terminal)
+}
+
+fn what_to_do(it: &Explanation, facts: &Facts) -> Vec<NextStep> {
+    next_steps::what_to_do_with(facts, COMMANDED, &it.paste.heal_profile(&it.report.profile))
 }
 
 /// The document, with its headline and headings painted.
@@ -88,8 +92,8 @@ fn paint(document: &Document, is_well: bool, terminal: Terminal) -> String {
 }
 
 /// What to do by hand, each with its commands, for programs: without backticks.
-pub(crate) fn by_hand(notification: &Notification) -> Vec<(String, Vec<String>)> {
-    let steps = next_steps::what_to_do(&Facts::of(notification), COMMANDED);
+pub(crate) fn by_hand(it: &Explanation) -> Vec<(String, Vec<String>)> {
+    let steps = what_to_do(it, &Facts::of(it.notification));
     steps.into_iter().map(|step| (bare(&step.say), step.commands)).collect()
 }
 

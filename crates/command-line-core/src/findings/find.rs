@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{BrokenProfile, Finding, Findings, Scope, is_doubtful};
 use crate::error::Error;
 use crate::options::NamedRole;
+use crate::paste::Paste;
 use crate::preview::{Preview, PriorState, WhyNot, preview};
 use crate::prior_state::{self, ProfileRecords, known};
 use crate::progress::{Progress, WithProgress};
@@ -99,7 +100,9 @@ pub async fn find_after<A: Account>(
         unread_profiles,
         are_named: false,
         elsewhere: None,
+        is_every_region: matches!(context.config.regions, Regions::All),
         doubtful,
+        paste: Paste::default(),
     })
 }
 

@@ -96,7 +96,7 @@ pub async fn apply<A: Account>(
     let executed = interruptible(&under_way, console, work).await.map_err(Error::Signals)?;
     bar.clear();
     let Some(executed) = executed else {
-        console.note(&result_text::broken_off(&under_way.commands()));
+        console.note(&result_text::broken_off(&under_way.commands(), &findings.paste));
         return Ok(Exit::Error);
     };
     match format {

@@ -50,8 +50,9 @@ pub fn sum(findings: &Findings) -> String {
             Some(unread) => format!("Nothing to do in what could be read, which is not all: {unread}"),
         },
         (_, 0, left) => format!(
-            "Nothing to apply; {}: `reprofile explain NAME` says what to do.",
-            count(left, "instance needs a person", "instances need a person")
+            "Nothing to apply; {}: `{}` says what to do.",
+            count(left, "instance needs a person", "instances need a person"),
+            findings.paste.explain("NAME")
         ),
         (_, _, left) => {
             let what = [

@@ -9,6 +9,7 @@ use super::preconditions::StepResult;
 use super::write_iam::{IamWrite, IamWriteResult};
 use crate::console::{TermStyle, Terminal};
 use crate::findings::Findings;
+use crate::paste::Paste;
 use crate::unread;
 use reprofile_core::alert::aws_cli::{self, Home};
 use reprofile_core::alert::plain::{clock_second, count};
@@ -38,9 +39,9 @@ fn time_of_day(at: Timestamp) -> String {
 }
 
 /// Work that was ended in the middle, with the commands that finish it.
-pub(super) fn broken_off(commands: &[String]) -> String {
+pub(super) fn broken_off(commands: &[String], paste: &Paste) -> String {
     if commands.is_empty() {
-        return "Stopped. No repair is half done; `reprofile scan` shows what is still broken.".to_owned();
+        return format!("Stopped. No repair is half done; `{}` shows what is still broken.", paste.scan());
     }
     format!("Stopped mid-repair. Run these to finish; they are safe to repeat:\n  {}", commands.join("\n  "))
 }
@@ -99,7 +100,8 @@ fn done(one: &ExecutedStep) -> (TermStyle, String) {
 }
 
 /// One sentence on all results, and what may still have to be done.
-pub(super) fn sum(findings: &Findings, executed: &Executed, terminal: Terminal) -> String {
+#[must_use]
+pub fn sum(findings: &Findings, executed: &Executed, terminal: Terminal) -> String {
     let repaired = executed.written.iter().filter(|one| matches!(one.result, IamWriteResult::Done(_))).count();
     let (healed, failed) = (executed.healed(), executed.failed());
     let mut results = Vec::new();
@@ -132,14 +134,16 @@ pub(super) fn sum(findings: &Findings, executed: &Executed, terminal: Terminal) 
 fn still_broken(findings: &Findings, executed: &Executed) -> String {
     let still = executed.still_broken(findings);
     let unread = unread::sentence(findings).map(|unread| format!(" There may be more: {unread}")).unwrap_or_default();
+    let place = findings.place();
     match (findings.are_named, findings.elsewhere) {
         (false, _) => format!("{still} still broken.{unread}"),
         (true, None) => {
-            format!("{still} still broken of the named. `reprofile scan` shows the rest of the account.{unread}")
+            let scan = findings.paste.scan();
+            format!("{still} still broken of the named. `{scan}` shows the rest of {place}.{unread}")
         }
-        (true, Some(0)) => format!("{still} still broken of the named, none elsewhere in the account.{unread}"),
+        (true, Some(0)) => format!("{still} still broken of the named, none elsewhere in {place}.{unread}"),
         (true, Some(others)) => {
-            format!("{still} still broken of the named; {others} broken elsewhere in the account.{unread}")
+            format!("{still} still broken of the named; {others} broken elsewhere in {place}.{unread}")
         }
     }
 }

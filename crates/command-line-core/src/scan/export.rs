@@ -68,8 +68,11 @@ pub fn markdown(findings: &Findings, identity: &Identity, shown: Shown) -> Strin
         }
     }
     if findings.curable() > 0 {
-        markdown
-            .push_str(&format!("\n`reprofile heal` can fix {}.\n", count(findings.curable(), "instance", "instances")));
+        markdown.push_str(&format!(
+            "\n`{}` can fix {}.\n",
+            findings.paste.heal(),
+            count(findings.curable(), "instance", "instances")
+        ));
     }
     markdown
 }

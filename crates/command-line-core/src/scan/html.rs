@@ -12,6 +12,7 @@ use crate::connect::Identity;
 use crate::console::Console;
 use crate::error::Error;
 use crate::findings::{BrokenProfile, Finding, Findings};
+use crate::paste::Paste;
 use crate::scan::fix::{by_fix, fix};
 use crate::scan::text::{account, name};
 use crate::scan::verdict::{self, Verdict};
@@ -68,7 +69,7 @@ pub fn page(findings: &Findings, identity: &Identity) -> String {
                         }
                         (overview(&ranked))
                         @for profile in &ranked {
-                            (card(profile, findings.at))
+                            (card(profile, findings))
                         }
                     }
                     (not_in_force(findings))
@@ -189,8 +190,8 @@ fn fixes(profile: &BrokenProfile) -> String {
     fixes.join("; ")
 }
 
-fn card(profile: &BrokenProfile, now: Timestamp) -> Markup {
-    let (what, who) = to_do(profile);
+fn card(profile: &BrokenProfile, findings: &Findings) -> Markup {
+    let (what, who) = to_do(profile, &findings.paste);
     html! {
         section class="card" id=(anchor(profile)) {
             h2 { (profile.name) }
@@ -198,7 +199,7 @@ fn card(profile: &BrokenProfile, now: Timestamp) -> Markup {
             dl {
                 dt { "What to do" } dd { (what) }
                 dt { "Who" } dd { (who) }
-                dt { "By when" } dd { (by_when(profile, now)) }
+                dt { "By when" } dd { (by_when(profile, findings.at)) }
             }
             div class="split" {
                 figure { (drawing::draw(profile)) }
@@ -209,14 +210,14 @@ fn card(profile: &BrokenProfile, now: Timestamp) -> Markup {
 }
 
 /// What is to be done, and by whom.
-fn to_do(profile: &BrokenProfile) -> (Markup, &'static str) {
+fn to_do(profile: &BrokenProfile, paste: &Paste) -> (Markup, &'static str) {
     const OPERATOR: &str = "whoever operates these instances";
     const IAM: &str = "whoever manages IAM in this account";
     let acts = profile.reported().any(|one| matches!(one.decision, Decision::Act(_)) || profile.is_cured_by_iam(one));
     let blocked = |blocker: Blocker| profile.reported().any(|one| one.decision == Decision::Skip(blocker));
     if acts {
         return (
-            html! { "Run " code { "reprofile heal " (profile.name) } ". It shows its plan, and asks first." },
+            html! { "Run " code { (paste.heal_profile(&profile.name)) } ". It shows its plan, and asks first." },
             OPERATOR,
         );
     }
@@ -227,7 +228,7 @@ fn to_do(profile: &BrokenProfile) -> (Markup, &'static str) {
     let what = first.split_once(": ").map_or(first.as_str(), |(_, what)| what);
     let what: String = what.chars().take(1).flat_map(char::to_uppercase).chain(what.chars().skip(1)).collect();
     let explain = html! {
-        (what) ". " code { "reprofile explain " (profile.name) } " has the commands."
+        (what) ". " code { (paste.explain(profile.name.as_str())) } " has the commands."
     };
     let is_iam = [Blocker::NoProfile, Blocker::NoRole, Blocker::TrustExcludesEc2].into_iter().any(blocked);
     (explain, if is_iam { IAM } else { OPERATOR })

@@ -268,9 +268,10 @@ fn doubtful(findings: &Findings, terminal: Terminal) -> Option<String> {
     let (shown, more) = names.split_at(names.len().min(DOUBTFUL));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     let line = format!(
-        "Unclear whether the role's trust policy lets EC2 use it, in {}: {}{more}; `reprofile explain PROFILE` says why",
+        "Unclear whether the role's trust policy lets EC2 use it, in {}: {}{more}; `{}` says why",
         count(names.len(), "instance profile", "instance profiles"),
-        shown.join(" ")
+        shown.join(" "),
+        findings.paste.explain("PROFILE")
     );
     (!names.is_empty()).then(|| terminal.paint(TermStyle::Yellow, &terminal.wrap(2, &line)))
 }
@@ -289,12 +290,12 @@ fn summary(findings: &Findings, terminal: Terminal) -> String {
     }
     let broken = findings.reported().count();
     if findings.curable() > 0 {
-        let fix =
-            format!("`reprofile heal` can fix {} of {broken}. It shows its plan and asks first.", findings.curable());
+        let (heal, curable) = (findings.paste.heal(), findings.curable());
+        let fix = format!("`{heal}` can fix {curable} of {broken}. It shows its plan and asks first.");
         lines.push(terminal.wrap(0, &fix));
     } else if broken > 0 {
-        lines
-            .push(terminal.wrap(0, "`reprofile heal` can fix none of them. `reprofile explain NAME` says what to do."));
+        let (heal, explain) = (findings.paste.heal(), findings.paste.explain("NAME"));
+        lines.push(terminal.wrap(0, &format!("`{heal}` can fix none of them. `{explain}` says what to do.")));
     }
     lines.join("\n")
 }

@@ -85,8 +85,11 @@ fn of_the_named(findings: &Findings, verdict: Verdict) -> String {
     };
     let elsewhere = match findings.elsewhere {
         None => "Nothing else was checked.".to_owned(),
-        Some(0) => "Nothing else in the account is broken.".to_owned(),
-        Some(others) => format!("{} broken elsewhere in the account.", count(others, "instance is", "instances are")),
+        Some(0) => format!("Nothing else in {} is broken.", findings.place()),
+        Some(others) => {
+            let others = count(others, "instance is", "instances are");
+            format!("{others} broken elsewhere in {}.", findings.place())
+        }
     };
     format!("{named} {elsewhere}")
 }

@@ -5,7 +5,7 @@
 //! `<`, `>` or `&`, nor a `@` between double quotes, so that `chat` can show it as code, and break every `@`.
 
 use crate::domain::model::{Affected, InstanceState};
-use crate::domain::names::{AssociationId, InstanceId, Partition, Path, ProfileArn, ProfileName, Region, RoleName};
+use crate::domain::names::{AssociationId, InstanceId, Partition, ProfileArn, ProfileName, Region, RoleName};
 
 /// Where IAM's commands and events go: a region of the account's partition.
 #[derive(Debug, Clone)]
@@ -67,7 +67,8 @@ impl Home {
     #[must_use]
     pub fn create_profile(&self, arn: &ProfileArn) -> String {
         let name = flag("--instance-profile-name", arn.name().as_str());
-        let path = if arn.path().as_str() == "/" { String::new() } else { format!(" --path {}", quote(arn.path())) };
+        let path =
+            if arn.path().as_str() == "/" { String::new() } else { format!(" --path {}", quote(arn.path().as_str())) };
         format!("aws iam create-instance-profile --region {} {name}{path}", self.0)
     }
 
@@ -264,16 +265,14 @@ fn flag(name: &str, value: &str) -> String {
     if value.starts_with('-') { format!("{name}={value}") } else { format!("{name} {value}") }
 }
 
-/// A path as one word of a shell: as it is where nothing in it means anything, else with octal escapes.
-fn quote(path: &Path) -> String {
+/// A text as one word of a shell: as it is where nothing in it means anything, else with octal escapes.
+#[must_use]
+pub fn quote(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/_.,+:-".contains(&b);
-    if path.as_str().bytes().all(is_plain) {
-        return path.to_string();
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
     }
-    let escaped: String = path
-        .as_str()
-        .bytes()
-        .map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("\\{b:03o}") })
-        .collect();
+    let escaped: String =
+        text.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("\\{b:03o}") }).collect();
     format!("$'{escaped}'")
 }

@@ -24,6 +24,12 @@ const ONE_BY_ONE: usize = 3;
 /// The steps for what the report shows; commands for at most `commanded` instances of each kind.
 #[must_use]
 pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<NextStep> {
+    what_to_do_with(facts, commanded, &aws_cli::heal(&facts.report.profile))
+}
+
+/// The same, where `heal` is the command line's command that repairs the profile.
+#[must_use]
+pub fn what_to_do_with(facts: &Facts, commanded: usize, heal: &str) -> Vec<NextStep> {
     if facts.is_over() {
         let lost = facts.lost_policies().map(|(role, lost)| policies::step(&home(facts), role, lost));
         return lost.into_iter().chain(recover(facts)).collect();
@@ -43,7 +49,7 @@ pub fn what_to_do(facts: &Facts, commanded: usize) -> Vec<NextStep> {
         if is_untrusted(facts) {
             repair_trust(facts, &home, &mut steps);
         }
-        re_associate(facts, commanded, &mut steps);
+        re_associate(facts, commanded, heal, &mut steps);
     }
     steps
 }
@@ -239,7 +245,7 @@ fn may_have_moved(outcome: &Outcome) -> bool {
     is_unconfirmed(outcome) || matches!(outcome, Outcome::Failed(Failure::ProfileChangedAgain))
 }
 
-fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
+fn re_associate(facts: &Facts, commanded: usize, heal: &str, steps: &mut Vec<NextStep>) {
     if lacks_something(facts.live()) && reprofile_re_associates(facts) {
         return;
     }
@@ -256,7 +262,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
             "Re-associate with the instance profile of the same name:"
         };
         steps.push(step(say, replace_commands(facts, &replace, commanded)));
-        steps.extend(the_rest(facts, replace.len(), commanded));
+        steps.extend(the_rest(replace.len(), commanded, heal));
     }
     if !single.is_empty() {
         let say = if single.iter().any(|(_, one)| is_unconfirmed(&one.outcome)) {
@@ -272,7 +278,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
             }
         });
         steps.push(step(say, commands.collect()));
-        steps.extend(the_rest(facts, single.len(), commanded.min(ONE_BY_ONE)));
+        steps.extend(the_rest(single.len(), commanded.min(ONE_BY_ONE), heal));
     }
     let swap = of(&[Cure::Swap]);
     if !swap.is_empty() {
@@ -289,7 +295,7 @@ fn re_associate(facts: &Facts, commanded: usize, steps: &mut Vec<NextStep>) {
             "Detach the old profile from each stopped instance, and attach the one of the same name:"
         };
         steps.push(step(say, commands));
-        steps.extend(the_rest(facts, swap.len(), commanded.min(ONE_BY_ONE)));
+        steps.extend(the_rest(swap.len(), commanded.min(ONE_BY_ONE), heal));
     }
     if !of(&[Cure::ByItsService]).is_empty() {
         steps.push(step(BY_ITS_SERVICE, Vec::new()));
@@ -306,11 +312,11 @@ fn replace_commands(facts: &Facts, replace: &[(Cure, &InstanceReport)], commande
 }
 
 /// The command line does the rest at once.
-fn the_rest(facts: &Facts, all: usize, commanded: usize) -> Option<NextStep> {
+fn the_rest(all: usize, commanded: usize, heal: &str) -> Option<NextStep> {
     let more = all.saturating_sub(commanded);
     (more > 0).then(|| {
-        let heal = aws_cli::heal(&facts.report.profile);
-        step(format!("For {}, use the command line:", count(more, "more instance", "more instances")), vec![heal])
+        let say = format!("For {}, use the command line:", count(more, "more instance", "more instances"));
+        step(say, vec![heal.to_owned()])
     })
 }
 

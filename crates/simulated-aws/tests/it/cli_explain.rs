@@ -14,7 +14,8 @@ use reprofile_command_line::console::Terminal;
 use reprofile_command_line::error::Error;
 use reprofile_command_line::exit::Exit;
 use reprofile_command_line::explain::{Question, explain};
-use reprofile_command_line::options::Format;
+use reprofile_command_line::options::{Access, Format, LevelOption, Selection};
+use reprofile_command_line::paste::Paste;
 use reprofile_command_line::subjects::subject::Subject;
 use reprofile_core::config::Config;
 use reprofile_core::domain::model::{InstanceState, Trust};
@@ -29,11 +30,12 @@ pub struct Ask<'a> {
     history: bool,
     pub variables: Vec<(&'a str, &'a str)>,
     short: bool,
+    pub paste: Paste,
 }
 
 impl<'a> Ask<'a> {
     pub fn of(aws: &'a AwsModel) -> Self {
-        Self { aws, history: false, variables: Vec::new(), short: false }
+        Self { aws, history: false, variables: Vec::new(), short: false, paste: Paste::default() }
     }
 
     pub async fn about(&self, subject: &str, output: Format) -> Result<(String, Exit), Error> {
@@ -48,8 +50,14 @@ impl<'a> Ask<'a> {
         let names_table = self.variables.iter().any(|(variable, _)| *variable == "REPROFILE_TABLE");
         let aws = if names_table { self.aws.clone() } else { self.aws.without_table() };
         let context = Context::new(aws.account(), Partition::new("aws").unwrap(), aws, config);
-        let question =
-            Question { subject: Subject::parse(subject)?, history: self.history, short: self.short, output, terminal };
+        let question = Question {
+            subject: Subject::parse(subject)?,
+            history: self.history,
+            short: self.short,
+            output,
+            terminal,
+            paste: self.paste.clone(),
+        };
         explain(&context, &question).await
     }
 
@@ -259,6 +267,44 @@ async fn the_short_answer_is_what_is_wrong_and_the_command_that_helps() {
     "reprofile heal" cannot fix this: a person has to act. The steps are in the whole explanation,
     without --short.
     "#);
+}
+
+/// What stands under "How to fix it".
+fn how_to_fix(text: &str) -> &str {
+    text.split("How to fix it\n").nth(1).unwrap().split("\n\n").next().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_commands_keep_the_options_that_were_given() {
+    let aws = AwsModel::new();
+    for name in ["gone", "stale"] {
+        aws.role_with_profile(name);
+        aws.running_many(12, "eu-west-1", name, "a");
+    }
+    crate::lambda::Lambda::in_account(&aws, &[]).invoke(&crate::lambda::schedule()).await.unwrap();
+    aws.console_delete_role("gone").await.unwrap();
+    aws.create_role("gone").unwrap();
+    aws.recreate_profile("stale").unwrap();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let access = Access { profile: Some("prod".to_owned()), ..Access::default() };
+    let selection = Selection {
+        regions: Some("eu-west-1 us-east-1".to_owned()),
+        table: Some("reprofile".to_owned()),
+        ..Selection::default()
+    };
+    let paste = Paste::of(&[], &access, &selection, &LevelOption::default());
+    let ask = Ask { variables: vec![("REPROFILE_TABLE", "reprofile")], paste, ..Ask::of(&aws) };
+    insta::assert_snapshot!(how_to_fix(&ask.text("gone").await), @"
+    This shows a plan, and asks before it changes anything:
+        reprofile heal gone --level restore --profile prod --regions 'eu-west-1 us-east-1' --table reprofile
+    ");
+    let text = ask.text("stale").await;
+    insta::assert_snapshot!(how_to_fix(&text), @"
+    This shows a plan, and asks before it changes anything:
+        reprofile heal stale --profile prod --regions 'eu-west-1 us-east-1' --table reprofile
+    ");
+    let rest = text.split("2 more instances, use the command line:\n").nth(1).unwrap().lines().next().unwrap();
+    insta::assert_snapshot!(rest.trim_start(), @"reprofile heal stale --profile prod --regions 'eu-west-1 us-east-1' --table reprofile");
 }
 
 #[tokio::test(start_paused = true)]

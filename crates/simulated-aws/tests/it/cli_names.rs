@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
+use clap::Parser;
+use reprofile_command_line::arguments::{Arguments, Command};
 use reprofile_command_line::connect::Identity;
 use reprofile_command_line::console::Terminal;
 use reprofile_command_line::error::Error;
 use reprofile_command_line::findings::Findings;
 use reprofile_command_line::findings::find::find;
+use reprofile_command_line::heal::execute::Executed;
+use reprofile_command_line::heal::result_text;
+use reprofile_command_line::paste::Paste;
 use reprofile_command_line::progress::Progress;
 use reprofile_command_line::scan::text::{self, Shown};
-use reprofile_command_line::scan::{export, verdict};
+use reprofile_command_line::scan::{export, html, verdict};
 use reprofile_command_line::subjects::Subjects;
 use reprofile_core::config::Regions;
 use reprofile_core::domain::names::InstanceId;
 
 use crate::cli_explain::Ask;
 use crate::cli_scan::{QUIET, context};
-use reprofile_simulated_aws::AwsModel;
+use reprofile_simulated_aws::{AwsModel, Fault};
 
 /// Three profiles, two of them broken: one at a path, with a role of another name.
 async fn account() -> (AwsModel, Vec<InstanceId>) {
@@ -36,9 +41,13 @@ async fn account() -> (AwsModel, Vec<InstanceId>) {
 
 /// The findings on what was named, and the notes.
 async fn scan(aws: &AwsModel, names: &[&str]) -> Result<(Findings, Vec<String>), Error> {
+    scan_in(aws, &[], names).await
+}
+
+async fn scan_in(aws: &AwsModel, variables: &[(&str, &str)], names: &[&str]) -> Result<(Findings, Vec<String>), Error> {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut subjects = Subjects::read(&names)?;
-    let mut context = context(aws, &[]);
+    let mut context = context(aws, variables);
     let mut notes = subjects.resolve(&mut context).await?;
     let mut findings = find(&context, &subjects.scope(), None, &Progress::on(&QUIET, None)).await?;
     subjects.narrow(&mut findings);
@@ -107,6 +116,85 @@ async fn a_scan_of_what_is_named_says_nothing_of_the_rest() {
     insta::assert_snapshot!(sentence(&["f*"]).await, @"None of the named has lost its IAM role. 4 instances are broken elsewhere in the account.");
     insta::assert_snapshot!(sentence(&["batch"]).await, @"3 named instances have lost their IAM role (1 instance profile). Nothing else was checked.");
     insta::assert_snapshot!(sentence(&["*"]).await, @"4 named instances have lost their IAM role (2 instance profiles). Nothing else in the account is broken.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_claimed_of_regions_that_were_not_looked_at() {
+    let (aws, instances) = account().await;
+    let said = async |variables: &[(&str, &str)], names: &[&str]| {
+        let (findings, _) = scan_in(&aws, variables, names).await.unwrap();
+        let healed = Executed::default();
+        let end = result_text::sum(&findings, &healed, Terminal::default());
+        format!("{}\n{end}", verdict::sentence(&findings))
+    };
+    let arn = format!("arn:aws:ec2:eu-west-1:111122223333:instance/{}", instances[0]);
+    insta::assert_snapshot!(said(&[], &[&arn]).await, @"
+    1 named instance has lost its IAM role (1 instance profile). Nothing else in the regions that were read is broken.
+    0 instances re-associated; 1 still broken of the named, none elsewhere in the regions that were read.
+    ");
+    insta::assert_snapshot!(said(&[("REPROFILE_REGIONS", "us-east-1")], &["f*"]).await, @"
+    None of the named has lost its IAM role. 3 instances are broken elsewhere in the regions that were read.
+    0 instances re-associated; 0 still broken of the named; 3 broken elsewhere in the regions that were read.
+    ");
+    insta::assert_snapshot!(said(&[("REPROFILE_REGIONS", "us-east-1")], &["fine"]).await, @"
+    None of the named has lost its IAM role. Nothing else was checked.
+    0 instances re-associated; 0 still broken of the named. `reprofile scan` shows the rest of the regions that were read.
+    ");
+    aws.break_region("ap-southeast-2", Fault::DENIED);
+    insta::assert_snapshot!(said(&[], &["*"]).await, @"
+    4 named instances have lost their IAM role (2 instance profiles). Nothing else in the regions that were read is broken. There may be more: 1 of 3 regions could not be read.
+    0 instances re-associated; 4 still broken of the named, none elsewhere in the regions that were read. There may be more: 1 of 3 regions could not be read.
+    ");
+}
+
+/// What a command line of `scan` prints as commands.
+fn paste(words: &[&str]) -> Paste {
+    let arguments = Arguments::try_parse_from(["reprofile", "scan"].iter().chain(words)).unwrap();
+    let Command::Scan(args) = arguments.command else { panic!("{words:?}") };
+    Paste::of(&args.names, &arguments.access, &args.selection, &args.level)
+}
+
+/// The words that a shell makes of a command.
+fn words(command: &str) -> Vec<String> {
+    let echo = std::process::Command::new("bash").args(["-c", &format!("printf '%s\\n' {command}")]).output().unwrap();
+    String::from_utf8(echo.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_printed_command_repeats_the_names_and_options_that_were_given() {
+    let all = "web-* --table T --level restore --regions us-east-1,eu-west-1 --profile the-first --region us-east-1 --scope * \
+               --ignore";
+    let all: Vec<&str> = all.split(' ').chain([""]).collect();
+    insta::assert_snapshot!(paste(&all).heal(), @"reprofile heal 'web-*' --level restore --profile the-first --region us-east-1 --regions us-east-1,eu-west-1 --ignore '' --scope '*' --table T");
+    insta::assert_snapshot!(paste(&all).explain("NAME"), @"reprofile explain NAME --profile the-first --region us-east-1 --regions us-east-1,eu-west-1 --ignore '' --scope '*' --table T");
+    insta::assert_snapshot!(paste(&all).scan(), @"reprofile scan --profile the-first --region us-east-1 --regions us-east-1,eu-west-1 --ignore '' --scope '*' --table T");
+    let others = ["--level=relink", "--profile=-it's `x`$HOME !", "--", "-web", "/a\u{7}b/*"];
+    for given in [&all[..], &others, &[]] {
+        let given = paste(given);
+        let again = words(&given.heal());
+        let arguments = Arguments::try_parse_from(&again).unwrap();
+        let Command::Heal(args) = arguments.command else { panic!("{again:?}") };
+        assert_eq!(Paste::of(&args.names, &arguments.access, &args.selection, &args.level), given, "{again:?}");
+        for command in [given.scan(), given.explain("NAME")] {
+            Arguments::try_parse_from(words(&command)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_prints_commands_that_do_what_it_says() {
+    let (aws, _) = account().await;
+    let (mut findings, _) = scan(&aws, &["b*"]).await.unwrap();
+    findings.paste = paste(&["b*", "--table", "T", "--level", "restore", "--profile", "the-first-of-all-of-them"]);
+    let narrow = Terminal { color: false, width: Some(40) };
+    let text = text::write(&findings, &Identity::default(), Shown::default(), narrow);
+    let heal = "`reprofile heal 'b*' --level restore --profile the-first-of-all-of-them --table T`";
+    assert!(text.contains(&format!("\n{heal}\ncan fix 3 of 3. ")), "{text}");
+    let markdown = export::markdown(&findings, &Identity::default(), Shown::default());
+    assert!(markdown.contains(&format!("\n{heal} can fix 3 instances.")), "{markdown}");
+    let page = html::page(&findings, &Identity::default());
+    let heal = "<code>reprofile heal batch --level restore --profile the-first-of-all-of-them --table T</code>";
+    assert!(page.contains(heal), "{page}");
 }
 
 #[tokio::test(start_paused = true)]
