@@ -102,6 +102,12 @@ impl Finding {
         self.found.instance.state == InstanceState::Running
     }
 
+    /// Whether what keeps `heal` from it goes away by itself.
+    #[must_use]
+    pub fn is_to_wait(&self) -> bool {
+        matches!(&self.decision, Decision::Skip(blocker) if blocker.passes())
+    }
+
     /// Whether somebody muted it.
     #[must_use]
     pub fn is_muted(&self) -> bool {
@@ -218,6 +224,20 @@ impl Findings {
     #[must_use]
     pub fn place(&self) -> &'static str {
         if self.is_every_region && self.unread.is_empty() { "the account" } else { "the regions that were read" }
+    }
+
+    /// How many of the reported instances only have to be waited for: what keeps `heal` from them goes away by itself.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.reported().filter(|(_, one)| one.is_to_wait()).count()
+    }
+
+    /// What to wait for, as the imperative in a sentence; `None` where nothing has to be waited for.
+    #[must_use]
+    pub fn wait(&self) -> Option<String> {
+        let waiting = self.waiting();
+        let they_are = if waiting == 1 { "instance is" } else { "instances are" };
+        (waiting > 0).then(|| format!("wait until {waiting} {they_are} no longer between two states"))
     }
 
     /// How the process ends when this is all that was asked for.

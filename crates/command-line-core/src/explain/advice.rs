@@ -30,18 +30,44 @@ pub(super) fn section(it: &Explanation, short: bool) -> Option<Section> {
     if it.report.instances.is_empty() {
         return None;
     }
-    let Some((level, role)) = it.previews.iter().find_map(|(level, preview)| command(*level, preview)) else {
-        let steps =
-            if short { "The steps are in the whole explanation, without --short" } else { "The steps are below" };
-        let say = format!("`reprofile heal` cannot fix this: a person has to act. {steps}.");
-        return Section::of(HEADING, vec![Line::Say(say)]);
+    let wait = to_wait_for(it);
+    let found = it.previews.iter().find_map(|(level, preview)| command(*level, preview));
+    let lines = match (found, wait) {
+        (Some((level, role)), wait) => {
+            let mut lines = vec![
+                Line::Say("This shows a plan, and asks before it changes anything:".to_owned()),
+                Line::Command(it.paste.heal_at(&it.report.profile, level, role.map(|_| "ROLE"))),
+            ];
+            lines.extend(role.map(|say| Line::Say(say.to_owned())));
+            lines.extend(wait.map(|(whom, _)| {
+                Line::Say(format!("EC2 is changing the state of {whom}: wait, and then run it once more."))
+            }));
+            lines
+        }
+        (None, Some((whom, level))) => vec![
+            Line::Say(format!(
+                "EC2 is changing the state of {whom}. Wait for the state running or stopped. This then shows a plan, and asks \
+                 before it changes anything:"
+            )),
+            Line::Command(it.paste.heal_at(&it.report.profile, level, None)),
+        ],
+        (None, None) => {
+            let steps =
+                if short { "The steps are in the whole explanation, without --short" } else { "The steps are below" };
+            vec![Line::Say(format!("`reprofile heal` cannot fix this: a person has to act. {steps}."))]
+        }
     };
-    let mut lines = vec![
-        Line::Say("This shows a plan, and asks before it changes anything:".to_owned()),
-        Line::Command(it.paste.heal_at(&it.report.profile, level, role.map(|_| "ROLE"))),
-    ];
-    lines.extend(role.map(|say| Line::Say(say.to_owned())));
     Section::of(HEADING, lines)
+}
+
+/// The instances that only have to be waited for, and the level at which `heal` then acts.
+fn to_wait_for(it: &Explanation) -> Option<(String, Level)> {
+    it.previews.iter().find_map(|(level, preview)| {
+        let waits = |(decision, _): &(Decision, bool)| matches!(decision, Decision::Skip(blocker) if blocker.passes());
+        let waiting = preview.decisions.iter().zip(&it.report.instances).filter(|(decided, _)| waits(decided));
+        let ids: Vec<String> = waiting.map(|(_, one)| code(&one.found.instance.id)).collect();
+        (!ids.is_empty()).then(|| (some(&ids), *level))
+    })
 }
 
 /// The level, if `heal` would change something at it, and what to know of the role where one has to be named.

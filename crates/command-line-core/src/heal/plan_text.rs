@@ -49,11 +49,7 @@ pub fn sum(findings: &Findings) -> String {
             None => "Nothing to do: no instance that was looked at has lost its role.".to_owned(),
             Some(unread) => format!("Nothing to do in what could be read, which is not all: {unread}"),
         },
-        (_, 0, left) => format!(
-            "Nothing to apply; {}: `{}` says what to do.",
-            count(left, "instance needs a person", "instances need a person"),
-            findings.paste.explain("NAME")
-        ),
+        (_, 0, left) => nothing_to_apply(findings, left),
         (_, _, left) => {
             let what = [
                 (
@@ -73,6 +69,26 @@ pub fn sum(findings: &Findings) -> String {
                 what.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| count(n, one, many)).collect();
             format!("Plan: {}, {left} left alone.", what.join(", "))
         }
+    }
+}
+
+/// Who has to act, and what only has to be waited for.
+fn nothing_to_apply(findings: &Findings, left: usize) -> String {
+    let waiting = findings.waiting();
+    let persons = left - waiting;
+    let then = format!("then run `{}`", findings.paste.heal());
+    let wait = findings.wait().map(|wait| format!("{wait}, {then}."));
+    if persons == 0 {
+        return format!("Nothing to apply yet: {}", wait.unwrap_or_default());
+    }
+    let says = format!(
+        "Nothing to apply; {}: `{}` says what to do.",
+        count(persons, "instance needs a person", "instances need a person"),
+        findings.paste.explain("NAME")
+    );
+    match wait {
+        None => says,
+        Some(wait) => format!("{says} For the rest, {wait}"),
     }
 }
 
@@ -145,12 +161,14 @@ fn to_the_successor(profile: &BrokenProfile, terminal: Terminal) -> Vec<String> 
          of another name. These commands do:"
     );
     let mut lines = vec![terminal.wrap(4, &say)];
-    for one in profile.reported().take(COMMANDED) {
+    let (wait, settled): (Vec<&Finding>, Vec<&Finding>) =
+        profile.reported().partition(|one| aws_cli::is_between_states(&one.found));
+    for one in settled.iter().take(COMMANDED) {
         lines.extend(aws_cli::move_to(&one.found, successor).into_iter().map(|line| format!("        {line}")));
     }
-    lines.extend(
-        profile.reported().count().checked_sub(COMMANDED + 1).map(|more| format!("        ... and {} more", more + 1)),
-    );
+    lines.extend(settled.len().checked_sub(COMMANDED + 1).map(|more| format!("        ... and {} more", more + 1)));
+    let once = count(wait.len(), "instance once it is", "instances once they are");
+    lines.extend((!wait.is_empty()).then(|| format!("        ... and {once} running or stopped")));
     lines
 }
 

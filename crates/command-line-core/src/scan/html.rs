@@ -221,6 +221,13 @@ fn to_do(profile: &BrokenProfile, paste: &Paste) -> (Markup, &'static str) {
             OPERATOR,
         );
     }
+    if profile.reported().all(Finding::is_to_wait) {
+        let heal = paste.heal_profile(&profile.name);
+        return (
+            html! { "Wait until these instances are running or stopped. Then run " code { (heal) } "." },
+            OPERATOR,
+        );
+    }
     if blocked(Blocker::HealsItself) {
         return (html! { "Nothing: it ends by itself within the hour." }, "nobody");
     }

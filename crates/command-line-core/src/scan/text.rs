@@ -284,20 +284,30 @@ fn summary(findings: &Findings, terminal: Terminal) -> String {
         Verdict::Broken => TermStyle::Red,
     };
     let mut lines = vec![terminal.paint(style, &terminal.wrap(0, &verdict::sentence(findings)))];
+    let broken = findings.reported().count();
     if findings.muted() > 0 {
         let muted = count(findings.muted(), "more is broken but muted", "more are broken but muted");
         lines.push(terminal.wrap(0, &format!("{muted} (--ignore, or the tag reprofile=ignore); --all lists them.")));
     }
-    let broken = findings.reported().count();
-    if findings.curable() > 0 {
-        let (heal, curable) = (findings.paste.heal(), findings.curable());
-        let fix = format!("`{heal}` can fix {curable} of {broken}. It shows its plan and asks first.");
-        lines.push(terminal.wrap(0, &fix));
-    } else if broken > 0 {
-        let (heal, explain) = (findings.paste.heal(), findings.paste.explain("NAME"));
-        lines.push(terminal.wrap(0, &format!("`{heal}` can fix none of them. `{explain}` says what to do.")));
+    if broken > 0 {
+        lines.push(terminal.wrap(0, &next(findings)));
     }
     lines.join("\n")
+}
+
+/// What `heal` can do about it, now and later.
+fn next(findings: &Findings) -> String {
+    let (broken, curable, heal) = (findings.reported().count(), findings.curable(), findings.paste.heal());
+    let explain = || format!("`{}` says what to do.", findings.paste.explain("NAME"));
+    match (curable, findings.wait()) {
+        (0, None) => format!("`{heal}` can fix none of them. {}", explain()),
+        (0, Some(wait)) if findings.waiting() == broken => format!("`{heal}` can fix none of them yet: {wait}."),
+        (0, Some(wait)) => format!("`{heal}` can fix none of them yet: {wait}. For the others, {}", explain()),
+        (_, None) => format!("`{heal}` can fix {curable} of {broken}. It shows its plan and asks first."),
+        (_, Some(wait)) => {
+            format!("`{heal}` can fix {curable} of {broken}. It shows its plan and asks first. For more, {wait}.")
+        }
+    }
 }
 
 /// How many columns the text takes.

@@ -179,12 +179,21 @@ pub fn associate(region: &Region, instance: &InstanceId, profile: &ProfileName) 
     format!("{} --instance-id {instance} {}", ec2("associate-iam-instance-profile", region), by_name(profile))
 }
 
-/// Moves an instance to the profile of that name: in one go where it runs, else off and on.
+/// Whether EC2 is between two states with the instance: it then refuses every command on its profile.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html>
+#[must_use]
+pub fn is_between_states(found: &Affected) -> bool {
+    !matches!(found.instance.state, InstanceState::Running | InstanceState::Stopped)
+}
+
+/// Moves an instance to the profile of that name: in one go where it runs, else off and on. Nothing does it between two
+/// states.
 #[must_use]
 pub fn move_to(found: &Affected, profile: &ProfileName) -> Vec<String> {
     let Affected { region, instance, association, .. } = found;
     match instance.state {
-        InstanceState::Stopped | InstanceState::Stopping => {
+        _ if is_between_states(found) => Vec::new(),
+        InstanceState::Stopped => {
             vec![disassociate(region, &association.id), associate(region, &instance.id, profile)]
         }
         _ => vec![replace(region, &association.id, profile)],

@@ -13,7 +13,7 @@ use super::{policies, who};
 use crate::decide::iam_repair::lacks_something;
 use crate::decide::next_actor::NextActor;
 use crate::decide::plan::Blocker;
-use crate::decide::report::{Failure, InstanceReport, Outcome, Skipped};
+use crate::decide::report::{Deferral, Failure, InstanceReport, Outcome, Skipped};
 use crate::domain::aws_error::ErrorKind;
 use crate::domain::model::{AssociationState, Case, InstanceState, Trust};
 use crate::domain::names::Region;
@@ -174,6 +174,8 @@ fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<NextSt
     ));
     let (service, others): (Vec<_>, Vec<_>) =
         facts.open().map(|(_, one)| one).partition(|one| one.found.instance.operator_managed);
+    let (waiting, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|one| aws_cli::is_between_states(&one.found));
     if !others.is_empty() {
         let commands = others.iter().take(commanded).flat_map(|one| aws_cli::move_to(&one.found, by)).collect();
         steps.push(step(
@@ -185,6 +187,16 @@ fn move_to_the_successor(facts: &Facts, commanded: usize, steps: &mut Vec<NextSt
             steps
                 .push(step(format!("Do the same for {}.", count(more, "more instance", "more instances")), Vec::new()));
         }
+    }
+    if !waiting.is_empty() {
+        let all = count(waiting.len(), "instance", "instances");
+        let (them, they_are) = if waiting.len() == 1 { ("it", "it is") } else { ("them", "they are") };
+        steps.push(step(
+            format!(
+                "EC2 is changing the state of {all}. If so, move {them} to {by_name} too, once {they_are} running or stopped."
+            ),
+            Vec::new(),
+        ));
     }
     if !service.is_empty() {
         steps.push(step(BY_ITS_SERVICE, Vec::new()));
@@ -218,6 +230,8 @@ enum Cure {
     Attach,
     /// Only the service that operates it can.
     ByItsService,
+    /// No command helps before EC2 is done with it.
+    Wait,
 }
 
 impl Cure {
@@ -227,16 +241,27 @@ impl Cure {
             Case::RoleLess => facts.is_stale(one),
             Case::Untrusted | Case::Healthy => false,
         };
-        let stopped = matches!(one.found.instance.state, InstanceState::Stopped | InstanceState::Stopping)
+        let stopped = one.found.instance.state == InstanceState::Stopped
             || one.outcome == Outcome::Left(Skipped::Hindered(Blocker::Stopped));
         needs_it.then(|| match &one.outcome {
             _ if one.found.instance.operator_managed => Self::ByItsService,
+            outcome if aws_cli::is_between_states(&one.found) || passes(outcome) => Self::Wait,
             Outcome::Failed(Failure::NoAssociation | Failure::Detached(_)) => Self::Attach,
             _ if one.found.association.state == AssociationState::Ending => Self::Attach,
             _ if stopped || matches!(one.found.case, Case::RoleReplaced | Case::Stuck) => Self::Swap,
             outcome if may_have_moved(outcome) => Self::ReplacePresent,
             _ => Self::Replace,
         })
+    }
+}
+
+/// Whether what keeps Reprofile from the instance goes away by itself.
+fn passes(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Deferred(Deferral::InTransition(blocker)) | Outcome::Left(Skipped::Hindered(blocker)) => {
+            blocker.passes()
+        }
+        _ => false,
     }
 }
 
@@ -297,8 +322,23 @@ fn re_associate(facts: &Facts, commanded: usize, heal: &str, steps: &mut Vec<Nex
         steps.push(step(say, commands));
         steps.extend(the_rest(swap.len(), commanded.min(ONE_BY_ONE), heal));
     }
+    let wait = of(&[Cure::Wait]);
+    if !wait.is_empty() {
+        steps.push(step(until_then(&wait), vec![heal.to_owned()]));
+    }
     if !of(&[Cure::ByItsService]).is_empty() {
         steps.push(step(BY_ITS_SERVICE, Vec::new()));
+    }
+}
+
+/// What to wait for.
+fn until_then(wait: &[(Cure, &InstanceReport)]) -> String {
+    let all = count(wait.len(), "instance", "instances");
+    if wait.iter().any(|(_, one)| aws_cli::is_between_states(&one.found)) {
+        let it_is = if wait.len() == 1 { "it is" } else { "each is" };
+        format!("EC2 is changing the state of {all}. Wait until {it_is} running or stopped. Then use the command line:")
+    } else {
+        format!("EC2 is not ready for {all} yet. Wait a few minutes. Then use the command line:")
     }
 }
 

@@ -275,6 +275,59 @@ fn how_to_fix(text: &str) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_instance_between_two_states_is_waited_for() {
+    for state in [InstanceState::Pending, InstanceState::Stopping] {
+        let aws = AwsModel::new();
+        aws.role_with_profile("web-role");
+        aws.in_state(state, "eu-west-1", "web-role", "web-1");
+        aws.recreate_profile("web-role").unwrap();
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        let ask = Ask::of(&aws);
+        let text = ask.text("web-role").await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(how_to_fix(&text), @"
+            EC2 is changing the state of i-00000000000000001. Wait for the state running or stopped. This then
+            shows a plan, and asks before it changes anything:
+                reprofile heal web-role
+            ");
+            let steps = text.split("What to do now\n").nth(1).unwrap().split("\n\n").next().unwrap();
+            insta::assert_snapshot!(steps, @"
+            EC2 is changing the state of 1 instance. Wait until it is running or stopped. Then use the command
+            line:
+                reprofile heal web-role
+            ");
+        }
+        assert!(!text.contains("aws ec2 replace") && !text.contains("aws ec2 disassociate"), "{text}");
+        // Another one can be healed at once.
+        aws.running("eu-west-1", "web-role", "web-2");
+        aws.recreate_profile("web-role").unwrap();
+        let text = ask.text("web-role").await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(how_to_fix(&text), @"
+            This shows a plan, and asks before it changes anything:
+                reprofile heal web-role
+            EC2 is changing the state of i-00000000000000001: wait, and then run it once more.
+            ");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_between_two_states_is_not_moved_to_the_successor_yet() {
+    let aws = AwsModel::new();
+    aws.profile_with_role("/", "web", "web-role");
+    aws.in_state(InstanceState::Stopping, "eu-west-1", "web", "web-1");
+    aws.remove_role_from_instance_profile("web", "web-role").unwrap();
+    aws.delete_instance_profile("web").unwrap();
+    aws.create_instance_profile("web-2").unwrap();
+    aws.add_role_to_instance_profile("web-2", "web-role").unwrap();
+    let ask = Ask { history: true, ..Ask::of(&aws) };
+    let text = ask.text("web").await;
+    assert!(text.contains("If so, move it to web-2 too, once it is running"), "{text}");
+    assert!(!text.contains("--iam-instance-profile Name=web-2"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_commands_keep_the_options_that_were_given() {
     let aws = AwsModel::new();
     for name in ["gone", "stale"] {

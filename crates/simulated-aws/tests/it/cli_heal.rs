@@ -15,8 +15,11 @@ use reprofile_command_line::heal::preconditions::StepResult;
 use reprofile_command_line::heal::result_text;
 use reprofile_command_line::heal::{json, plan_text};
 use reprofile_command_line::progress::Progress;
+use reprofile_command_line::scan::html;
+use reprofile_command_line::scan::text::{self, Shown};
 use reprofile_command_line::subjects::Subjects;
 use reprofile_core::decide::report::{Outcome, Skipped};
+use reprofile_core::domain::model::InstanceState;
 use reprofile_core::domain::names::InstanceId;
 use reprofile_core::reconcile::context::Context;
 
@@ -298,6 +301,36 @@ async fn a_wait_that_two_regions_share_is_told_once() {
     let tell = |news: Progressed<'_>| waits.set(waits.get() + usize::from(matches!(news, Progressed::Waits { .. })));
     let done = execute(&context, &findings, &UnderWay::new(context.partition.clone()), tell).await;
     assert_eq!((done.exit(&findings), waits.get()), (Exit::Fine, 1));
+}
+
+/// The last line of the plan.
+async fn sum(aws: &AwsModel) -> String {
+    plan_text::sum(&planned(&context(aws, &[]), &[]).await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_between_two_states_needs_no_person() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.role_with_profile("gone");
+    aws.in_state(InstanceState::Stopping, "eu-west-1", "web-role", "a");
+    aws.recreate_profile("web-role").unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    insta::assert_snapshot!(sum(&aws).await, @"Nothing to apply yet: wait until 1 instance is no longer between two states, then run `reprofile heal`.");
+    let findings = planned(&context(&aws, &[]), &[]).await;
+    let text = text::write(&findings, &Identity::default(), Shown::default(), Terminal::default());
+    insta::assert_snapshot!(text.lines().last().unwrap(), @"`reprofile heal` can fix none of them yet: wait until 1 instance is no longer between two states.");
+    let page = html::page(&findings, &Identity::default());
+    assert!(page.contains("Wait until these instances are running or stopped. Then run"), "{page}");
+    aws.running("eu-west-1", "gone", "b");
+    aws.console_delete_role("gone").await.unwrap();
+    insta::assert_snapshot!(sum(&aws).await, @"Nothing to apply; 1 instance needs a person: `reprofile explain NAME` says what to do. For the rest, wait until 1 instance is no longer between two states, then run `reprofile heal`.");
+    aws.running("eu-west-1", "web-role", "c");
+    aws.recreate_profile("web-role").unwrap();
+    insta::assert_snapshot!(sum(&aws).await, @"Plan: 1 instance to re-associate, 2 left alone.");
+    let findings = planned(&context(&aws, &[]), &[]).await;
+    let text = text::write(&findings, &Identity::default(), Shown::default(), Terminal::default());
+    insta::assert_snapshot!(text.lines().last().unwrap(), @"`reprofile heal` can fix 1 of 3. It shows its plan and asks first. For more, wait until 1 instance is no longer between two states.");
 }
 
 #[tokio::test(start_paused = true)]
