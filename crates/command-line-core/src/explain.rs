@@ -17,9 +17,10 @@ use crate::paste::Paste;
 use crate::preview::{PriorState, WhyNot, preview};
 use crate::prior_state::{known, successor};
 use reprofile_core::alert::aws_cli::Home;
+use reprofile_core::config::Regions;
 use reprofile_core::decide::iam_repair::lacks_something;
 use reprofile_core::decide::notification::Notification;
-use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, PlannedInstance, plan};
+use reprofile_core::decide::plan::{Blocker, Decision, Guardrails, Level, PlannedInstance, decision, plan};
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::{Deferral, InstanceReport, Outcome, ReconcileReport, Skipped};
 use reprofile_core::domain::glob::Globs;
@@ -160,7 +161,7 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
     };
     let Seen { profile, live, instances, unread, memory, broken_siblings } = seen;
 
-    let broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
+    let mut broken: Vec<Affected> = instances.iter().filter(|one| one.case != Case::Healthy).cloned().collect();
     let credentials = async {
         if question.short && question.output == Format::Table {
             return Credentials::NotAsked;
@@ -182,13 +183,15 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
         _ => Looked::NotAsked,
     };
     let bounds = context.guardrails();
+    let muted = take_muted(&mut broken, live.as_ref(), &bounds, now);
     let changes = match &looked {
         Looked::Up(history) => history.that_led_to(&instances),
         _ => Vec::new(),
     };
     let (mut known, mut sought) = (Ok(PriorState::default()), None);
-    if lacks_something(live.as_ref()) && !broken.is_empty() {
-        known = self::known(&context.aws, None, memory.as_ref(), live.as_ref(), &broken).await;
+    let all_broken: Vec<Affected> = broken.iter().chain(muted.iter().map(|(one, _)| one)).cloned().collect();
+    if lacks_something(live.as_ref()) && !all_broken.is_empty() {
+        known = self::known(&context.aws, None, memory.as_ref(), live.as_ref(), &all_broken).await;
         match successor(&context.aws, &profile, None, memory.as_ref(), &changes).await {
             Ok(found) => {
                 sought = Some(Sought { at: now, successor: found.clone() });
@@ -199,7 +202,7 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
     }
     let previews = LEVELS.map(|level| {
         let bounds = Guardrails { level, ..bounds.clone() };
-        (level, preview(live.as_ref(), &broken, &bounds, &known, now))
+        (level, preview(live.as_ref(), &all_broken, &bounds, &known, now))
     });
     let report = ReconcileReport {
         changes,
@@ -215,7 +218,12 @@ pub async fn explain<A: Account>(context: &Context<A>, question: &Question) -> R
         report,
         notification: &notification,
         instances: &instances,
+        muted: &muted,
         unread: &unread,
+        wanted: match &context.config.regions {
+            Regions::All => None,
+            Regions::Only(regions) => Some(regions),
+        },
         pings: &pings,
         credentials: &credentials,
         broken_siblings: &broken_siblings,
@@ -259,7 +267,23 @@ async fn look_up<A: Account>(context: &Context<A>, subject: &Subject) -> Result<
     }
 }
 
-/// The broken instances as an alert would report them before any repair. Tags that mute an instance do not count: here a
+/// Takes out the broken instances that somebody muted, each with what mutes it.
+fn take_muted(
+    broken: &mut Vec<Affected>,
+    live: Option<&Profile>,
+    bounds: &Guardrails,
+    now: Timestamp,
+) -> Vec<(Affected, Blocker)> {
+    let blocker = |one: &Affected| match decision(live, one, bounds, now) {
+        Decision::Skip(blocker) if blocker.is_muted() => Some(blocker),
+        _ => None,
+    };
+    let muted = broken.iter().filter_map(|one| Some((one.clone(), blocker(one)?))).collect();
+    broken.retain(|one| blocker(one).is_none());
+    muted
+}
+
+/// The broken instances as an alert would report them before any repair. Tags that hold Reprofile back do not count: here a
 /// person asks.
 fn as_they_are(
     profile: &ProfileName,

@@ -7,7 +7,7 @@ use super::levels::some;
 use crate::preview::{Preview, WhyNot};
 use reprofile_core::alert::document::{Line, Section};
 use reprofile_core::alert::plain::{code, count};
-use reprofile_core::decide::plan::{Decision, Level};
+use reprofile_core::decide::plan::{Blocker, Decision, Level};
 
 const HEADING: &str = "How to fix it";
 
@@ -25,10 +25,16 @@ pub(super) fn siblings(it: &Explanation) -> String {
     )
 }
 
+/// What mutes the instances.
+pub(super) fn what_mutes(it: &Explanation) -> String {
+    let is_tagged = it.muted.iter().any(|(_, blocker)| *blocker == Blocker::InstanceIgnored);
+    if is_tagged { "tag reprofile=ignore" } else { "--ignore" }.to_owned()
+}
+
 /// The one command that helps, or that a person has to act; `short`: nothing else is written.
 pub(super) fn section(it: &Explanation, short: bool) -> Option<Section> {
     if it.report.instances.is_empty() {
-        return None;
+        return of_the_muted(it);
     }
     let wait = to_wait_for(it);
     let found = it.previews.iter().find_map(|(level, preview)| command(*level, preview));
@@ -60,12 +66,28 @@ pub(super) fn section(it: &Explanation, short: bool) -> Option<Section> {
     Section::of(HEADING, lines)
 }
 
+/// Muted instances are neither changed nor reported.
+fn of_the_muted(it: &Explanation) -> Option<Section> {
+    let ids: Vec<String> = it.muted.iter().map(|(one, _)| code(&one.instance.id)).collect();
+    let (_, blocker) = it.muted.first()?;
+    let say = match blocker {
+        Blocker::InstanceIgnored => format!(
+            "Reprofile neither changes nor reports what is muted. To have this repaired, take the tag reprofile=ignore off {}.",
+            some(&ids)
+        ),
+        _ => "Reprofile neither changes nor reports what is muted. To have this repaired, give --ignore a list without the \
+              instance profile."
+            .to_owned(),
+    };
+    Section::of(HEADING, vec![Line::Say(say)])
+}
+
 /// The instances that only have to be waited for, and the level at which `heal` then acts.
 fn to_wait_for(it: &Explanation) -> Option<(String, Level)> {
     it.previews.iter().find_map(|(level, preview)| {
         let waits = |(decision, _): &(Decision, bool)| matches!(decision, Decision::Skip(blocker) if blocker.passes());
-        let waiting = preview.decisions.iter().zip(&it.report.instances).filter(|(decided, _)| waits(decided));
-        let ids: Vec<String> = waiting.map(|(_, one)| code(&one.found.instance.id)).collect();
+        let waiting = preview.decisions.iter().zip(it.broken()).filter(|(decided, _)| waits(decided));
+        let ids: Vec<String> = waiting.map(|(_, one)| code(&one.instance.id)).collect();
         (!ids.is_empty()).then(|| (some(&ids), *level))
     })
 }

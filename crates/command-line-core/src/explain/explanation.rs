@@ -12,7 +12,7 @@ use crate::preview::Preview;
 use reprofile_core::alert::aws_cli::Home;
 use reprofile_core::alert::plain::{SHORT, code, quoted};
 use reprofile_core::decide::notification::Notification;
-use reprofile_core::decide::plan::Level;
+use reprofile_core::decide::plan::{Blocker, Level};
 use reprofile_core::decide::report::{ReconcileReport, UnreadRegion};
 use reprofile_core::domain::aws_error::AwsError;
 use reprofile_core::domain::model::Affected;
@@ -49,14 +49,18 @@ impl<T> Looked<T> {
 /// All that is explained.
 #[derive(Debug)]
 pub(crate) struct Explanation<'a> {
-    /// The broken instances, and the changes that led there.
+    /// The broken instances that nobody muted, and the changes that led there.
     pub(crate) report: &'a ReconcileReport,
     /// The same, as an alert would put it.
     pub(crate) notification: &'a Notification,
     /// Every instance, the healthy ones as well.
     pub(crate) instances: &'a [Affected],
+    /// The broken instances that somebody muted, each with what mutes it.
+    pub(crate) muted: &'a [(Affected, Blocker)],
     /// The regions that could not be read.
     pub(crate) unread: &'a [UnreadRegion],
+    /// The regions that were asked for; `None`: all that are enabled.
+    pub(crate) wanted: Option<&'a [Region]>,
     /// What SSM sees.
     pub(crate) pings: &'a Pings,
     /// When EC2 took credentials for them.
@@ -67,10 +71,22 @@ pub(crate) struct Explanation<'a> {
     pub(crate) associations: &'a Looked<AssociationHistory>,
     /// The other broken instances of the profile, where one instance is explained.
     pub(crate) broken_siblings: &'a [InstanceId],
-    /// What each level would do about the broken instances.
+    /// What each level would do about the broken instances, the muted ones last.
     pub(crate) previews: &'a [(Level, Preview)],
     /// The commands to print.
     pub(crate) paste: &'a Paste,
+}
+
+impl Explanation<'_> {
+    /// The broken instances, the muted ones last.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = &Affected> {
+        self.report.instances.iter().map(|one| &one.found).chain(self.muted.iter().map(|(one, _)| one))
+    }
+
+    /// Whether nothing is broken, as far as could be seen.
+    pub(crate) fn is_well(&self) -> bool {
+        self.broken().next().is_none()
+    }
 }
 
 /// An instance by its name, where it has one, and its id.

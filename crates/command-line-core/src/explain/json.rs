@@ -169,7 +169,7 @@ pub enum Explained {
 /// Where it cannot be written.
 pub(crate) fn write(it: &Explanation) -> Result<String, Error> {
     let report = it.report;
-    let status = match (report.instances.is_empty(), it.instances.is_empty()) {
+    let status = match (it.is_well(), it.instances.is_empty()) {
         (false, _) => "broken",
         (true, false) => "healthy",
         (true, true) => "unused",
@@ -271,7 +271,7 @@ fn instance(it: &Explanation, one: &Affected) -> InstanceReport {
 
 /// What a level would do in IAM, and for each broken instance.
 fn at_level(it: &Explanation, preview: &Preview) -> LevelReport {
-    let ids = it.report.instances.iter().map(|one| &one.found.instance.id);
+    let ids = it.broken().map(|one| &one.instance.id);
     let instances = preview.decisions.iter().zip(ids).map(|(decided, id)| instance_at(preview, decided, id));
     LevelReport { iam: preview.iam.as_ref().map(|iam| scan::iam(iam, false)), instances: instances.collect() }
 }

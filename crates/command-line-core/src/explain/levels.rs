@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 
 pub(super) fn section(it: &Explanation) -> Option<Section> {
     const HEADING: &str = "What Reprofile would do";
-    if it.report.instances.is_empty() {
+    if it.is_well() {
         let broken =
             if Facts::of(it.notification).doubtful_role().is_some() { "is known to be broken" } else { "is broken" };
         return Section::of(HEADING, vec![Line::Say(format!("Nothing, at any level: nothing {broken}."))]);
@@ -56,13 +56,13 @@ fn what_is_done(it: &Explanation, preview: &Preview) -> String {
         said.push(format!("{again}put the role {} ({}) into it", code(&repair.role().name), code(&repair.role().id)));
     }
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for ((decision, waits), one) in preview.decisions.iter().zip(&it.report.instances) {
+    for ((decision, waits), one) in preview.decisions.iter().zip(it.broken()) {
         let what = match (decision, repair, waits) {
             (Decision::Skip(_), Some(_), true) => "with which {} gets credentials again".to_owned(),
             (Decision::Act(_), Some(IamRepair::Restore { .. }), _) => "re-associate {}, to hold the new one".to_owned(),
             _ => decided(decision),
         };
-        let id = code(&one.found.instance.id);
+        let id = code(&one.instance.id);
         match groups.iter_mut().find(|(other, _)| *other == what) {
             Some((_, ids)) => ids.push(id),
             None => groups.push((what, vec![id])),

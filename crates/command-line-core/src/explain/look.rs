@@ -13,7 +13,7 @@ use reprofile_core::decide::diagnose::{Healthy, Look};
 use reprofile_core::decide::profile_record::ProfileRecord;
 use reprofile_core::decide::report::UnreadRegion;
 use reprofile_core::domain::aws_error::AwsError;
-use reprofile_core::domain::model::{Affected, Association, Case, Instance, Profile, Search};
+use reprofile_core::domain::model::{Affected, Association, Case, Hold, Instance, Profile, Search};
 use reprofile_core::domain::names::{InstanceId, Path, ProfileName, Region};
 use reprofile_core::ports::{Account, Clock, Ec2};
 use reprofile_core::reconcile::error::Error as CoreError;
@@ -34,7 +34,7 @@ pub struct Seen {
     pub unread: Vec<UnreadRegion>,
     /// What the table remembers of it.
     pub memory: Option<ProfileRecord>,
-    /// The other broken instances that hold the profile, where one instance was asked about.
+    /// The other broken instances that hold the profile and are not muted, where one instance was asked about.
     pub broken_siblings: Vec<InstanceId>,
 }
 
@@ -174,7 +174,10 @@ async fn instance<A: Account>(account: &A, id: &InstanceId, regions: &[Region]) 
 async fn siblings<A: Account>(account: &A, one: &Affected, regions: &[Region]) -> Vec<InstanceId> {
     match profile(account, one.association.arn.name(), regions).await {
         Ok(Lookup::Seen(Seen { instances, .. })) => {
-            let is_sibling = |other: &&Affected| other.case != Case::Healthy && other.instance.id != one.instance.id;
+            let is_sibling = |other: &&Affected| {
+                let is_muted = other.instance.hold == Some(Hold::Ignore);
+                other.case != Case::Healthy && other.instance.id != one.instance.id && !is_muted
+            };
             instances.iter().filter(is_sibling).map(|other| other.instance.id.clone()).collect()
         }
         _ => Vec::new(),

@@ -55,9 +55,15 @@ pub(super) fn section(it: &Explanation) -> Option<Section> {
     Section::of("What Systems Manager (SSM) sees: evidence, not proof", lines)
 }
 
-/// Why evidence could not be asked for: it is whoever runs this that asks.
+/// Why something could not be asked for: it is whoever runs this that asks.
 pub(super) fn why(error: &AwsError) -> String {
-    if error.reason == ErrorKind::Denied { format!("you lack {}", error.operation) } else { refusal(error) }
+    match error.reason {
+        ErrorKind::Denied => format!("you lack {}", error.operation),
+        ErrorKind::Credentials => {
+            format!("your credentials are missing, expired or unknown to AWS ({})", error.operation)
+        }
+        _ => refusal(error),
+    }
 }
 
 fn is_broken(one: &Affected) -> bool {

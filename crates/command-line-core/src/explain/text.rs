@@ -11,12 +11,15 @@ use crate::console::{TermStyle, Terminal};
 use reprofile_core::alert::document::{Document, Line, NextStep, Section};
 use reprofile_core::alert::facts::{Facts, Onset};
 use reprofile_core::alert::plain::{SHORT, code, count, listed, minute, quoted};
-use reprofile_core::alert::{actions_taken, next_steps, notes, text, trust, what_happened, who};
+use reprofile_core::alert::{aws_cli, next_steps, notes, text, trust, what_happened, who};
 use reprofile_core::decide::notification::Notification;
 use reprofile_core::domain::model::{Affected, AssociationState, Case, InstanceState, Profile, Timestamp, Trust};
 
 /// How many of each kind get a command.
 const COMMANDED: usize = 10;
+
+/// How many unread regions are listed.
+const REGIONS: usize = 10;
 
 /// Credentials from before a break last up to six hours; a little more, for nobody's clock is exact.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
@@ -48,7 +51,7 @@ pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String
         );
         document.steps = what_to_do(it, &facts);
         document.after = [
-            notes::unread_regions(&facts, it.unread),
+            unread_regions(it),
             what_happened::changes(&facts),
             about_history(it),
             who_attached::section(it),
@@ -59,7 +62,12 @@ pub(crate) fn write(it: &Explanation, short: bool, terminal: Terminal) -> String
         .flatten()
         .collect();
     }
-    paint(&document, it.report.instances.is_empty(), terminal)
+    let style = match (it.report.instances.is_empty(), it.is_well() && it.unread.is_empty()) {
+        (false, _) => TermStyle::Red,
+        (true, false) => TermStyle::Yellow,
+        (true, true) => TermStyle::Green,
+    };
+    paint(&document, style, terminal)
 }
 
 fn what_to_do(it: &Explanation, facts: &Facts) -> Vec<NextStep> {
@@ -67,7 +75,7 @@ fn what_to_do(it: &Explanation, facts: &Facts) -> Vec<NextStep> {
 }
 
 /// The document, with its headline and headings painted.
-fn paint(document: &Document, is_well: bool, terminal: Terminal) -> String {
+fn paint(document: &Document, style: TermStyle, terminal: Terminal) -> String {
     let text = text::write_within(document, terminal.width.map_or(text::COLUMNS, usize::from));
     let headings: Vec<&str> = document
         .before
@@ -79,11 +87,10 @@ fn paint(document: &Document, is_well: bool, terminal: Terminal) -> String {
     let mut is_headline = true;
     let painted = text.lines().map(|line| {
         is_headline &= !line.is_empty();
-        match (is_headline, is_well) {
-            (true, true) => terminal.paint(TermStyle::Green, line),
-            (true, false) => terminal.paint(TermStyle::Red, line),
-            (false, _) if headings.contains(&line) => terminal.paint(TermStyle::Bold, line),
-            (false, _) => line.to_owned(),
+        match line {
+            _ if is_headline => terminal.paint(style, line),
+            _ if headings.contains(&line) => terminal.paint(TermStyle::Bold, line),
+            _ => line.to_owned(),
         }
     });
     let mut painted = painted.collect::<Vec<_>>().join("\n");
@@ -112,26 +119,18 @@ pub(crate) fn bare(text: &str) -> String {
 }
 
 fn headline(it: &Explanation, facts: &Facts) -> String {
-    let profile = code(&it.report.profile);
-    let (all, broken) = (it.instances.len(), it.report.instances.len());
-    let mut said = match (broken, it.instances) {
-        (0, []) => format!("UNUSED: no instance holds the instance profile {profile}, so nothing is broken."),
-        (0, [one]) => {
-            format!("HEALTHY: {} holds the instance profile {profile} that IAM has{}", name(one), and_its_role(facts))
+    let mut said = match (it.report.instances.len(), it.muted.len()) {
+        (0, 0) if it.instances.is_empty() => held_by_none(it),
+        (0, 0) => all_well(it, facts),
+        (0, muted) => {
+            let (is, what) = (if muted == 1 { "is" } else { "are" }, advice::what_mutes(it));
+            format!("MUTED: {}, but {is} muted ({what}).", lost(it, muted))
         }
-        (0, _) => format!(
-            "HEALTHY: all {all} instances that hold the instance profile {profile} hold the one that IAM has{}",
-            and_its_role(facts)
-        ),
-        (1, [one]) => {
-            format!("BROKEN: {} has lost the IAM role that gives it AWS permissions.", name(one))
+        (broken, 0) => format!("BROKEN: {}.", lost(it, broken)),
+        (broken, muted) => {
+            let more = if muted == 1 { "more is" } else { "more are" };
+            format!("BROKEN: {}. {muted} {more} broken but muted ({}).", lost(it, broken), advice::what_mutes(it))
         }
-        _ => format!(
-            "BROKEN: {broken} of {} that hold the instance profile {profile} {} lost the IAM role that gives them AWS \
-             permissions.",
-            count(all, "instance", "instances"),
-            if broken == 1 { "has" } else { "have" }
-        ),
     };
     let waiting = not_in_force(it).count();
     if waiting > 0 {
@@ -149,6 +148,82 @@ fn headline(it: &Explanation, facts: &Facts) -> String {
         said.push_str(&format!(" {regions} could not be looked at: there may be more."));
     }
     said
+}
+
+/// Nobody holds the profile, as far as could be seen.
+fn held_by_none(it: &Explanation) -> String {
+    let profile = code(&it.report.profile);
+    if !it.unread.is_empty() {
+        return format!("NOT KNOWN: no instance that could be seen holds the instance profile {profile}.");
+    }
+    match in_regions(it) {
+        None => format!("UNUSED: no instance holds the instance profile {profile}, so nothing is broken."),
+        Some(regions) => {
+            format!("UNUSED: no instance{regions} holds the instance profile {profile}, so nothing is broken there.")
+        }
+    }
+}
+
+/// Every instance that could be seen holds the profile as IAM has it.
+fn all_well(it: &Explanation, facts: &Facts) -> String {
+    let (profile, role) = (code(&it.report.profile), and_its_role(facts));
+    let is_whole = it.unread.is_empty();
+    let known = if is_whole { "HEALTHY" } else { "NOT KNOWN" };
+    if let [one] = it.instances {
+        let only = if is_whole { "" } else { ", the only one that could be seen," };
+        return format!("{known}: {}{only} holds the instance profile {profile} that IAM has{role}", name(one));
+    }
+    let which = if is_whole { in_regions(it).unwrap_or_default() } else { " and could be seen".to_owned() };
+    let all = it.instances.len();
+    format!(
+        "{known}: all {all} instances that hold the instance profile {profile}{which} hold the one that IAM has{role}"
+    )
+}
+
+/// How many have lost what, without a full stop.
+fn lost(it: &Explanation, number: usize) -> String {
+    let has = has(it, number);
+    if let [one] = it.instances {
+        return format!("{} {has} lost the IAM role that gives it AWS permissions", name(one));
+    }
+    let all = count(it.instances.len(), "instance", "instances");
+    let profile = code(&it.report.profile);
+    let gives = if number == 1 { "gives it" } else { "gives them" };
+    format!(
+        "{number} of {all} that hold the instance profile {profile} {has} lost the IAM role that {gives} AWS permissions"
+    )
+}
+
+/// The verb before "lost". What an instance has left while its association is stuck, nobody knows.
+fn has(it: &Explanation, number: usize) -> &'static str {
+    match it.broken().filter(|one| one.case == Case::Stuck).count() {
+        0 if number == 1 => "has",
+        0 => "have",
+        stuck if stuck == it.broken().count() => "may have",
+        _ => "have, or may have,",
+    }
+}
+
+/// Where was looked, if not in every enabled region.
+fn in_regions(it: &Explanation) -> Option<String> {
+    let regions: Vec<String> = it.wanted?.iter().map(code).collect();
+    Some(format!(" in {}", listed(&regions)))
+}
+
+/// The regions that could not be read, with the commands that look there.
+fn unread_regions(it: &Explanation) -> Option<Section> {
+    if it.unread.is_empty() {
+        return None;
+    }
+    let mut lines =
+        vec![Line::Say("Instances there may be broken as well. The command lists those with this profile.".to_owned())];
+    for region in it.unread.iter().take(REGIONS) {
+        lines.push(Line::Item(format!("{}: {}", code(&region.region), ssm::why(&region.error))));
+        lines.push(Line::Command(aws_cli::list(&region.region, &it.report.profile)));
+    }
+    let more = it.unread.len().saturating_sub(REGIONS);
+    lines.extend((more > 0).then(|| Line::Item(format!("... and {}.", count(more, "more region", "more regions")))));
+    Section::of("Regions that could not be read", lines)
 }
 
 /// The running instances whose association is on its way, and not for so long that it counts as stuck.
@@ -173,11 +248,13 @@ fn and_its_role(facts: &Facts) -> &'static str {
 fn key_facts(it: &Explanation, facts: &Facts) -> Vec<(&'static str, String)> {
     let report = it.report;
     let mut known = vec![("Account", code(&report.account)), ("Instance profile", code(&report.profile))];
-    if !report.instances.is_empty() {
-        let mut cases: Vec<Case> = report.instances.iter().map(|one| one.found.case).collect();
+    if !it.is_well() {
+        let mut cases: Vec<Case> = it.broken().map(|one| one.case).collect();
         cases.sort_unstable();
         cases.dedup();
         known.push(("Case", listed(&cases.iter().map(Case::to_string).collect::<Vec<_>>())));
+    }
+    if !report.instances.is_empty() {
         let since = match facts.since() {
             Onset::At(at) => minute(at),
             Onset::AtLatest(at) => format!("{} or earlier", minute(at)),
@@ -317,7 +394,7 @@ fn of_healthy(it: &Explanation) -> String {
 
 /// What works, and for how long.
 pub(crate) fn credentials(it: &Explanation) -> String {
-    let broken: Vec<&Affected> = it.report.instances.iter().map(|one| &one.found).collect();
+    let broken: Vec<&Affected> = it.broken().collect();
     if broken.is_empty() {
         return of_healthy(it);
     }
@@ -359,7 +436,7 @@ pub(crate) fn credentials(it: &Explanation) -> String {
 fn about_history(it: &Explanation) -> Option<Section> {
     let said = match it.looked {
         Looked::NotAsked => return None,
-        Looked::InVain(error) => format!("CloudTrail could not be asked who did it: {}", actions_taken::refusal(error)),
+        Looked::InVain(error) => format!("CloudTrail could not be asked who did it: {}", ssm::why(error)),
         Looked::Up(history) => {
             let mut said = format!(
                 "CloudTrail's event history was read in {}, from {} on (it keeps 90 days). Its newest events can be minutes \

@@ -45,9 +45,13 @@ pub fn sum(findings: &Findings) -> String {
     let created = findings.iam_repairs().filter(is_restore).count();
     let relinked = findings.iam_repairs().count() - created;
     match (all, curable, all - curable) {
-        (0, ..) => match unread::sentence(findings) {
-            None => "Nothing to do: no instance that was looked at has lost its role.".to_owned(),
-            Some(unread) => format!("Nothing to do in what could be read, which is not all: {unread}"),
+        (0, ..) => match (unread::sentence(findings), muted(findings)) {
+            (None, None) => "Nothing to do: no instance that was looked at has lost its role.".to_owned(),
+            (None, Some(muted)) => format!("Nothing to do: {muted}"),
+            (Some(unread), muted) => {
+                let muted = muted.map(|muted| format!(" Besides, {muted}")).unwrap_or_default();
+                format!("Nothing to do in what could be read, which is not all: {unread}{muted}")
+            }
         },
         (_, 0, left) => nothing_to_apply(findings, left),
         (_, _, left) => {
@@ -70,6 +74,16 @@ pub fn sum(findings: &Findings) -> String {
             format!("Plan: {}, {left} left alone.", what.join(", "))
         }
     }
+}
+
+/// Which instances are broken and left out.
+fn muted(findings: &Findings) -> Option<String> {
+    let muted = findings.muted();
+    let (has, its) = if muted == 1 { ("has", "its") } else { ("have", "their") };
+    (muted > 0).then(|| {
+        let instances = count(muted, "muted instance", "muted instances");
+        format!("{instances} {has} lost {its} role (--ignore, or the tag reprofile=ignore).")
+    })
 }
 
 /// Who has to act, and what only has to be waited for.

@@ -286,7 +286,11 @@ fn summary(findings: &Findings, terminal: Terminal) -> String {
     let mut lines = vec![terminal.paint(style, &terminal.wrap(0, &verdict::sentence(findings)))];
     let broken = findings.reported().count();
     if findings.muted() > 0 {
-        let muted = count(findings.muted(), "more is broken but muted", "more are broken but muted");
+        let muted = if broken > 0 {
+            count(findings.muted(), "more is broken but muted", "more are broken but muted")
+        } else {
+            "Muted".to_owned()
+        };
         lines.push(terminal.wrap(0, &format!("{muted} (--ignore, or the tag reprofile=ignore); --all lists them.")));
     }
     if broken > 0 {

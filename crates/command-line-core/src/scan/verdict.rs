@@ -66,10 +66,22 @@ fn of_the_account(findings: &Findings, verdict: Verdict) -> String {
             format!("{broken} of {all} with an instance profile in {regions} {}", have_lost(findings, broken))
         }
         _ if findings.instances == 0 => format!("No instance in {regions} has an instance profile."),
-        Verdict::Unsure => {
-            format!("No instance is known to have lost its IAM role: {all} with an instance profile in {regions}.")
-        }
-        _ => format!("No instance has lost its IAM role: {all} with an instance profile in {regions}."),
+        Verdict::Unsure => format!(
+            "No instance is known to have lost its IAM role{}: {all} with an instance profile in {regions}.",
+            but_for_the_muted(findings)
+        ),
+        _ => format!(
+            "No instance has lost its IAM role{}: {all} with an instance profile in {regions}.",
+            but_for_the_muted(findings)
+        ),
+    }
+}
+
+/// What an all-clear leaves out.
+fn but_for_the_muted(findings: &Findings) -> String {
+    match findings.muted() {
+        0 => String::new(),
+        muted => format!(", but for {}", count(muted, "muted instance", "muted instances")),
     }
 }
 
@@ -80,8 +92,10 @@ fn of_the_named(findings: &Findings, verdict: Verdict) -> String {
             let broken = findings.reported().count();
             format!("{} {}", count(broken, "named instance", "named instances"), have_lost(findings, broken))
         }
-        Verdict::Unsure => "None of the named is known to have lost its IAM role.".to_owned(),
-        _ => "None of the named has lost its IAM role.".to_owned(),
+        Verdict::Unsure => {
+            format!("None of the named is known to have lost its IAM role{}.", but_for_the_muted(findings))
+        }
+        _ => format!("None of the named has lost its IAM role{}.", but_for_the_muted(findings)),
     };
     let elsewhere = match findings.elsewhere {
         None => "Nothing else was checked.".to_owned(),
@@ -112,7 +126,11 @@ fn have_lost(findings: &Findings, broken: usize) -> String {
 fn checked(findings: &Findings) -> Option<String> {
     match findings.instances.saturating_sub(findings.unjudged) {
         0 => None,
-        1 => Some("The 1 instance that was checked has not lost its IAM role.".to_owned()),
-        checked => Some(format!("None of the {checked} instances that were checked has lost its IAM role.")),
+        1 if findings.muted() == 0 => Some("The 1 instance that was checked has not lost its IAM role.".to_owned()),
+        checked => {
+            let were = if checked == 1 { "instance that was" } else { "instances that were" };
+            let but = but_for_the_muted(findings);
+            Some(format!("None of the {checked} {were} checked has lost its IAM role{but}."))
+        }
     }
 }

@@ -269,9 +269,54 @@ async fn the_short_answer_is_what_is_wrong_and_the_command_that_helps() {
     "#);
 }
 
+/// The first lines, up to the facts.
+fn headline(text: &str) -> &str {
+    text.split("\n\n").next().unwrap()
+}
+
 /// What stands under "How to fix it".
 fn how_to_fix(text: &str) -> &str {
     text.split("How to fix it\n").nth(1).unwrap().split("\n\n").next().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_is_neither_unused_nor_healthy_while_a_region_is_unread() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    aws.break_region("us-east-1", Fault::DENIED);
+    let ask = Ask::of(&aws);
+    let (text, exit) = ask.about("web-role", Format::Table).await.unwrap();
+    assert_eq!(exit, Exit::Error);
+    insta::assert_snapshot!(headline(&text), @"
+    NOT KNOWN: no instance that could be seen holds the instance profile web-role. 1 region could not be
+    looked at: there may be more.
+    ");
+    assert!(text.contains("us-east-1: you lack ec2:Describe") && !text.contains("Reprofile lacks"), "{text}");
+    aws.running("eu-west-1", "web-role", "web-1");
+    insta::assert_snapshot!(headline(&ask.text("web-role").await), @"
+    NOT KNOWN: web-1 (i-00000000000000001), the only one that could be seen, holds the instance profile
+    web-role that IAM has, and the role in it lets EC2 use it. 1 region could not be looked at: there
+    may be more.
+    ");
+    aws.running("eu-west-1", "web-role", "web-2");
+    insta::assert_snapshot!(headline(&ask.text("web-role").await), @"
+    NOT KNOWN: all 2 instances that hold the instance profile web-role and could be seen hold the one
+    that IAM has, and the role in it lets EC2 use it. 1 region could not be looked at: there may be
+    more.
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_of_regions_that_nobody_asked_for() {
+    let aws = AwsModel::new();
+    aws.role_with_profile("web-role");
+    let ask = Ask { variables: vec![("REPROFILE_REGIONS", "eu-west-1")], ..Ask::of(&aws) };
+    insta::assert_snapshot!(headline(&ask.text("web-role").await), @"UNUSED: no instance in eu-west-1 holds the instance profile web-role, so nothing is broken there.");
+    aws.running_many(2, "eu-west-1", "web-role", "web");
+    insta::assert_snapshot!(headline(&ask.text("web-role").await), @"
+    HEALTHY: all 2 instances that hold the instance profile web-role in eu-west-1 hold the one that IAM
+    has, and the role in it lets EC2 use it.
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -358,6 +403,55 @@ async fn the_commands_keep_the_options_that_were_given() {
     ");
     let rest = text.split("2 more instances, use the command line:\n").nth(1).unwrap().lines().next().unwrap();
     insta::assert_snapshot!(rest.trim_start(), @"reprofile heal stale --profile prod --regions 'eu-west-1 us-east-1' --table reprofile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_muted_instance_is_broken_and_left_out_of_the_commands() {
+    let (aws, running, stopped) = trapped().await;
+    aws.tag(&stopped, "reprofile", "ignore");
+    let ask = Ask::of(&aws);
+    let (text, exit) = ask.about(stopped.as_str(), Format::Table).await.unwrap();
+    assert_eq!(exit, Exit::Fine);
+    insta::assert_snapshot!(headline(&text), @"
+    MUTED: web-2 (i-00000000000000002) has lost the IAM role that gives it AWS permissions, but is muted
+    (tag reprofile=ignore). 1 other instance of the same instance profile is broken too:
+    i-00000000000000001.
+    ");
+    insta::assert_snapshot!(how_to_fix(&text), @"
+    Reprofile neither changes nor reports what is muted. To have this repaired, take the tag
+    reprofile=ignore off i-00000000000000002.
+    ");
+    assert!(!text.contains("They work") && !text.contains("What to do now"), "{text}");
+    let value = ask.json(stopped.as_str()).await;
+    assert_eq!((&value["status"], &value["by_hand"]), (&"broken".into(), &serde_json::json!([])));
+    let (text, exit) = ask.about("web-role", Format::Table).await.unwrap();
+    assert_eq!(exit, Exit::Broken);
+    insta::assert_snapshot!(headline(&text), @"
+    BROKEN: 1 of 2 instances that hold the instance profile web-role has lost the IAM role that gives it
+    AWS permissions. 1 more is broken but muted (tag reprofile=ignore).
+    ");
+    assert!(!text.contains("aws ec2 disassociate"), "{text}");
+    let siblings = ask.text(running.as_str()).await;
+    assert!(!headline(&siblings).contains("is broken too"), "{siblings}");
+    aws.tag(&running, "reprofile", "ignore");
+    let (text, exit) = ask.about("web-role", Format::Table).await.unwrap();
+    assert_eq!(exit, Exit::Fine);
+    insta::assert_snapshot!(headline(&text), @"
+    MUTED: 2 of 2 instances that hold the instance profile web-role have lost the IAM role that gives
+    them AWS permissions, but are muted (tag reprofile=ignore).
+    ");
+    let ask = Ask { variables: vec![("REPROFILE_IGNORE", "web-*")], ..Ask::of(&aws) };
+    aws.tag(&running, "reprofile", "");
+    aws.tag(&stopped, "reprofile", "");
+    let text = ask.text("web-role").await;
+    insta::assert_snapshot!(headline(&text), @"
+    MUTED: 2 of 2 instances that hold the instance profile web-role have lost the IAM role that gives
+    them AWS permissions, but are muted (--ignore).
+    ");
+    insta::assert_snapshot!(how_to_fix(&text), @"
+    Reprofile neither changes nor reports what is muted. To have this repaired, give --ignore a list
+    without the instance profile.
+    ");
 }
 
 #[tokio::test(start_paused = true)]

@@ -334,6 +334,17 @@ async fn an_instance_between_two_states_needs_no_person() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_muted_instance_is_not_said_to_have_its_role() {
+    let (aws, instances) = broken().await;
+    for instance in &instances {
+        aws.tag(instance, "reprofile", "ignore");
+    }
+    insta::assert_snapshot!(sum(&aws).await, @"Nothing to do: 3 muted instances have lost their role (--ignore, or the tag reprofile=ignore).");
+    aws.break_region("us-east-1", Fault::DENIED);
+    insta::assert_snapshot!(sum(&aws).await, @"Nothing to do in what could be read, which is not all: 1 of 3 regions could not be read. Besides, 1 muted instance has lost its role (--ignore, or the tag reprofile=ignore).");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_swap_whose_associate_is_refused_names_the_command_that_finishes_it() {
     let (aws, instances) = with_stopped().await;
     let context = context(&aws, &[]);

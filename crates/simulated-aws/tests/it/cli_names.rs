@@ -313,8 +313,8 @@ async fn muted_instances_are_listed_where_all_is_asked_for() {
         NAME               INSTANCE             REGION     STATE    CASE
         =web-1, the first  i-00000000000000001  eu-west-1  running  stale
 
-    None of the named has lost its IAM role. Nothing else was checked.
-    1 more is broken but muted (--ignore, or the tag reprofile=ignore); --all lists them.
+    None of the named has lost its IAM role, but for 1 muted instance. Nothing else was checked.
+    Muted (--ignore, or the tag reprofile=ignore); --all lists them.
     ");
 }
 

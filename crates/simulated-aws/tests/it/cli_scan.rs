@@ -287,8 +287,8 @@ async fn what_somebody_muted_is_counted_and_not_told() {
     Account 111122223333
     Regions ap-southeast-2 eu-west-1 us-east-1
 
-    No instance has lost its IAM role: 1 instance with an instance profile in 3 regions.
-    1 more is broken but muted (--ignore, or the tag reprofile=ignore); --all lists them.
+    No instance has lost its IAM role, but for 1 muted instance: 1 instance with an instance profile in 3 regions.
+    Muted (--ignore, or the tag reprofile=ignore); --all lists them.
     ");
 }
 

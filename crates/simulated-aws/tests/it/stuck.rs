@@ -278,7 +278,7 @@ async fn explain_names_the_stuck_instance_and_the_commands() {
     assert_eq!(exit, Exit::Broken);
     let first: Vec<&str> = said.lines().take(9).collect();
     insta::assert_snapshot!(first.join("\n"), @"
-    BROKEN: hangs (i-00000000000000002) has lost the IAM role that gives it AWS permissions.
+    BROKEN: hangs (i-00000000000000002) may have lost the IAM role that gives it AWS permissions.
 
     Account:          111122223333
     Instance profile: web-role

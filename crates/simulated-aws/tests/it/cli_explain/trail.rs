@@ -54,7 +54,7 @@ async fn a_trail_that_may_not_be_read_is_said_and_all_else_is_told() {
     aws.fail_all(Operation::LookupEvents, Fault::ACCESS_DENIED);
     let ask = Ask { history: true, ..Ask::of(&aws) };
     let text = ask.text(running.as_str()).await;
-    assert!(text.contains("CloudTrail could not be asked who did it: Reprofile lacks the permission"), "{text}");
+    assert!(text.contains("CloudTrail could not be asked who did it: you lack cloudtrail:LookupEvents"), "{text}");
     assert!(text.contains("replace-iam-instance-profile-association"), "{text}");
 }
 
