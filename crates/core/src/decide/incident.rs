@@ -81,6 +81,9 @@ pub struct Incident {
     /// Whether Reprofile changed anything in EC2 or IAM for it, reported or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_changed: bool,
+    /// Whether a write to IAM got no answer, and no look has shown since that it had no effect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_write_unanswered: bool,
     /// The running instances that were healed, for the watch that follows.
     #[serde(default, skip_serializing_if = "HealedRunning::is_empty")]
     pub healed_running: HealedRunning,
@@ -218,6 +221,7 @@ impl Incident {
             sought: None,
             losses: Losses::default(),
             was_changed: false,
+            is_write_unanswered: false,
             healed_running: HealedRunning::default(),
         }
     }

@@ -88,6 +88,10 @@ pub(super) async fn repair<A: Account>(
 ) -> Result<RepairAttempt, Error> {
     let config = &context.config;
     let profile = lease.record.profile.clone();
+    // IAM lacks it still: the write before this look had no effect.
+    if let Some(open) = &mut lease.record.incident {
+        open.is_write_unanswered = false;
+    }
     let former = lease.record.former();
     let role = match former.as_ref().filter(|_| config.bounds.level >= Level::Relink) {
         Some(former) => match context.aws.iam().role(&former.role).await {
@@ -146,9 +150,10 @@ async fn record_and_write<A: Account>(
         Err(error) => error,
     };
     if let (Some(open), Some(before)) = (&mut lease.record.incident, was_changed)
-        && changed_nothing(repair, &error)
+        && is_first_call(repair, &error)
     {
         open.was_changed = before;
+        open.is_write_unanswered = error.reason == ErrorKind::Unavailable;
     }
     match error.reason {
         // No answer, or it is not as we thought: the recheck reads the state again.
@@ -160,11 +165,10 @@ async fn record_and_write<A: Account>(
     }
 }
 
-/// Whether a repair that ended with this error has surely changed nothing: AWS refused its first call.
-fn changed_nothing(repair: &IamRepair, error: &AwsError) -> bool {
-    let is_first_call = match repair {
+/// Whether it is the first call of a repair that ended with this error: then nothing was changed before it.
+fn is_first_call(repair: &IamRepair, error: &AwsError) -> bool {
+    match repair {
         IamRepair::Relink(_) => true,
         IamRepair::Restore { .. } => error.operation.ends_with("CreateInstanceProfile"),
-    };
-    is_first_call && error.reason != ErrorKind::Unavailable
+    }
 }

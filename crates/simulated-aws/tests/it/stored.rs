@@ -272,6 +272,7 @@ fn with_everything() -> ProfileRecord {
                 more_well: 2,
             },
             was_changed: true,
+            is_write_unanswered: true,
             is_missing_from_list: true,
             due: Some(AT),
             is_on_notice: true,

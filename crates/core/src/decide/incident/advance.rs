@@ -284,7 +284,7 @@ impl Look<'_> {
     /// anything for.
     fn close(self, mut incident: Incident) -> Next {
         // A document of the version before only says what was healed and not reported yet.
-        incident.was_changed |= incident.has_unreported();
+        incident.was_changed |= incident.has_unreported() || incident.is_write_unanswered;
         let status = if incident.was_changed { Status::Healed } else { Status::Resolved };
         if self.is_in_digest() || !incident.was_changed && incident.last_alert.is_none() {
             return Next::default();
