@@ -39,22 +39,6 @@ pub fn unread(unread: &[UnreadRegion], most: usize) -> Vec<Line> {
     lines
 }
 
-/// The same as a section of its own, with the commands that look there by hand.
-#[must_use]
-pub fn unread_regions(facts: &Facts, unread: &[UnreadRegion]) -> Option<Section> {
-    let mut lines = Vec::new();
-    for region in unread.iter().take(REGIONS) {
-        lines.push(Line::Item(format!("{}: {}", code(&region.region), refusal(&region.error))));
-        lines.push(Line::Command(aws_cli::list(&region.region, &facts.report.profile)));
-    }
-    lines.extend(more_regions(unread.len(), REGIONS));
-    if !lines.is_empty() {
-        let say = "Instances there may be broken as well. The command lists those with this profile.";
-        lines.insert(0, Line::Say(say.to_owned()));
-    }
-    Section::of("Regions that could not be read", lines)
-}
-
 fn more_regions(all: usize, most: usize) -> Option<Line> {
     (all > most).then(|| Line::Item(format!("... and {}.", count(all - most, "more region", "more regions"))))
 }

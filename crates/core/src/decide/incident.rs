@@ -37,6 +37,7 @@ pub struct Timing {
 
 /// A break that is being looked after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is stored under a name of its own, and is read by it")]
 pub struct Incident {
     /// Its id, the same in every alert on it.
     pub id: String,

@@ -343,9 +343,13 @@ async fn an_agent_in_hibernation_is_back_before_the_hour_and_not_reported() {
 async fn what_a_region_that_could_not_be_read_has_is_reported_when_it_can_be_read() {
     let mut scenario = Given::role("web-role").running("us-east-1", "a").running("eu-west-1", "b").swept().await;
     let agents = ["a", "b"].map(|name| scenario.instance(name));
-    agents.iter().for_each(|id| scenario.aws.has_agent(id));
+    for id in &agents {
+        scenario.aws.has_agent(id);
+    }
     scenario.run_for(HOUR).await;
-    agents.iter().for_each(|id| scenario.aws.agent_goes_offline(id));
+    for id in &agents {
+        scenario.aws.agent_goes_offline(id);
+    }
     scenario.aws.recreate_profile("web-role").unwrap();
     scenario.run_for(30 * MINUTE).await;
     scenario.aws.fail_all_in("eu-west-1", Operation::DescribeInstanceInformation, Fault::THROTTLED);
@@ -356,7 +360,9 @@ async fn what_a_region_that_could_not_be_read_has_is_reported_when_it_can_be_rea
         let message = &scenario.messages()[1 + number];
         assert!(message.subject.contains("UNRECOVERED") && message.body.contains(id.as_str()), "{}", message.body);
     }
-    agents.iter().for_each(|id| scenario.aws.agent_comes_back(id));
+    for id in &agents {
+        scenario.aws.agent_comes_back(id);
+    }
     scenario.run_for(10 * HOUR).await;
     assert_eq!(scenario.statuses(), ["HEALED", "UNRECOVERED", "UNRECOVERED", "RECOVERED"]);
 }

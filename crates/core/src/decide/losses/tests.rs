@@ -178,10 +178,10 @@ fn thousands_are_counted_as_many_as_there_are_though_they_are_healed_run_by_run(
 }
 
 /// The losses of two instances after a look that does not see them broken any more.
-fn after(last: ReconcileReport) -> Losses {
+fn after(last: &ReconcileReport) -> Losses {
     let mut losses = Losses::default();
     losses.see(&report(broken([0, 1], Case::Gone), Vec::new()), &[], NOON);
-    losses.see(&last, &[], minutes(5));
+    losses.see(last, &[], minutes(5));
     losses
 }
 
@@ -192,7 +192,7 @@ fn endings(losses: &Losses) -> Vec<Option<Ending>> {
 #[test]
 fn one_that_is_not_seen_any_more_is_not_one_that_is_well() {
     let well = instance(0, Case::Gone, Outcome::Left(Skipped::Ended)).found.instance.id;
-    let losses = after(ReconcileReport { well_again: [well].into(), ..report(Vec::new(), Vec::new()) });
+    let losses = after(&ReconcileReport { well_again: [well].into(), ..report(Vec::new(), Vec::new()) });
     assert_eq!(endings(&losses), [Some(Ending::Over), Some(Ending::NotSeen)]);
     assert_eq!((losses.back(), losses.total()), (1, 2));
 }
@@ -200,8 +200,8 @@ fn one_that_is_not_seen_any_more_is_not_one_that_is_well() {
 #[test]
 fn nothing_ends_in_a_region_that_was_not_read_nor_by_the_filter() {
     let unseen = vec![Region::new("eu-west-1").unwrap()];
-    let losses = after(ReconcileReport { unseen, ..report(Vec::new(), Vec::new()) });
+    let losses = after(&ReconcileReport { unseen, ..report(Vec::new(), Vec::new()) });
     assert_eq!(endings(&losses), [None, Some(Ending::NotSeen)]);
-    let losses = after(ReconcileReport { search: Search::ByArn, ..report(Vec::new(), Vec::new()) });
+    let losses = after(&ReconcileReport { search: Search::ByArn, ..report(Vec::new(), Vec::new()) });
     assert_eq!(endings(&losses), [None, None]);
 }
