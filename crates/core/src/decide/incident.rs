@@ -82,7 +82,7 @@ pub struct Incident {
     /// Whether Reprofile changed anything in EC2 or IAM for it, reported or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_changed: bool,
-    /// Whether a write to IAM got no answer, and no look has shown since that it had no effect.
+    /// Whether a write to IAM was begun, and neither an answer nor a later look has shown what came of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_write_unanswered: bool,
     /// The running instances that were healed, for the watch that follows.

@@ -88,9 +88,10 @@ pub(super) async fn repair<A: Account>(
 ) -> Result<RepairAttempt, Error> {
     let config = &context.config;
     let profile = lease.record.profile.clone();
-    // IAM lacks it still: the write before this look had no effect.
+    // IAM is as it was read before the write: that had no effect.
     if let Some(open) = &mut lease.record.incident {
-        open.is_write_unanswered = false;
+        let is_as_before = |reading: &Reading| reading.profile.as_ref() == live.map(|live| &live.id);
+        open.is_write_unanswered &= !open.reading.as_ref().is_some_and(is_as_before);
     }
     let former = lease.record.former();
     let role = match former.as_ref().filter(|_| config.bounds.level >= Level::Relink) {
@@ -138,30 +139,31 @@ async fn record_and_write<A: Account>(
     let now = context.aws.clock().now();
     lease.record.iam_writes.push(now);
     lease.record.is_restoring |= matches!(repair, IamRepair::Restore { .. });
-    // Should this invocation end before it can say what came of it, the incident was not ended by others alone.
-    let was_changed = lease.record.incident.as_mut().map(|open| std::mem::replace(&mut open.was_changed, true));
+    // Should this invocation end before it can say what came of it, the incident was perhaps not ended by others alone.
+    if let Some(open) = &mut lease.record.incident {
+        open.is_write_unanswered = true;
+    }
     lease.renew(context).await?;
     tracing::warn!(profile.name = %profile, ?repair, "Writing IAM for an instance profile.");
-    let error = match apply_repair(context.aws.iam(), profile, repair, now).await {
+    let written = apply_repair(context.aws.iam(), profile, repair, now).await;
+    if let Some(open) = &mut lease.record.incident {
+        let error = written.as_ref().err();
+        open.is_write_unanswered = error.is_some_and(|error| error.reason == ErrorKind::Unavailable);
+        open.was_changed |= error.is_none_or(|error| !is_first_call(repair, error));
+    }
+    match written {
         Ok(created) => {
             let repaired = Some(IamRepaired { role: repair.role().clone(), created, at: now });
-            return Ok(RepairAttempt { repaired, ..RepairAttempt::default() });
+            Ok(RepairAttempt { repaired, ..RepairAttempt::default() })
         }
-        Err(error) => error,
-    };
-    if let (Some(open), Some(before)) = (&mut lease.record.incident, was_changed)
-        && is_first_call(repair, &error)
-    {
-        open.was_changed = before;
-        open.is_write_unanswered = error.reason == ErrorKind::Unavailable;
-    }
-    match error.reason {
         // No answer, or it is not as we thought: the recheck reads the state again.
-        ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound => {
+        Err(error)
+            if matches!(error.reason, ErrorKind::Unavailable | ErrorKind::StateChanged | ErrorKind::NotFound) =>
+        {
             tracing::warn!(profile.name = %profile, %error, "A write to IAM did not go as planned; a recheck reads the state again.");
             Ok(RepairAttempt::blocked(RepairBlocked::NotYetSure))
         }
-        _ => Ok(RepairAttempt::refused(error)),
+        Err(error) => Ok(RepairAttempt::refused(error)),
     }
 }
 
