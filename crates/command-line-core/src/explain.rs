@@ -37,6 +37,7 @@ mod associations;
 mod credentials;
 mod evidence;
 mod explanation;
+mod headline;
 pub mod history;
 pub mod json;
 mod levels;

@@ -20,7 +20,6 @@ use crate::domain::names::{InstanceId, ProfileId, ProfileName};
 
 mod advance;
 mod broken;
-mod stored;
 
 pub use advance::{CONTINUE, History, Next, advance};
 
@@ -103,27 +102,34 @@ pub struct Healed {
 
 /// The last alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "stored::LastAlert", into = "stored::LastAlert")]
 pub struct LastAlert {
     /// When.
+    #[serde(with = "time::serde::rfc3339")]
     pub at: Timestamp,
     /// The status.
     pub status: Status,
     /// The case.
+    #[serde(flatten, with = "crate::domain::model::stored_case")]
     pub case: Case,
     /// The instances that were broken; of many, the first `MOST_IDS`.
     pub broken: BTreeSet<InstanceId>,
     /// How many more were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_broken: Vec<Count>,
     /// The profile that took this one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<ProfileName>,
     /// Who acts next, as the alert said; older versions did not store it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextActor>,
     /// How much the alert mattered; older versions did not store it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// Whether an alert said that Reprofile did not keep what it had promised.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_overdue: bool,
     /// Whether the role was known to be deleted; older versions did not store it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_role_deleted: Option<bool>,
 }
 

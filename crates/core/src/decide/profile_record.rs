@@ -211,8 +211,8 @@ impl ProfileRecord {
         self.lease.as_ref().is_some_and(|lease| lease.owner != owner && lease.until > now)
     }
 
-    /// Whether work is left that any recheck has to do, whatever its number. Where the last invocation ended well, the
-    /// incident's own recheck sees to the steps: more of them would each send one more.
+    /// Whether work is left that any recheck has to do, whatever its number. Steps count only where the last invocation
+    /// did not store its record. Else the incident's own recheck finishes them: a second chain of rechecks would never end.
     #[must_use]
     pub fn has_unfinished(&self) -> bool {
         let was_cut_short = self.lease.is_some() || self.incident.is_none();

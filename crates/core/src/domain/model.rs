@@ -8,7 +8,7 @@ mod iam;
 mod ping;
 mod seen;
 
-pub use case::{Affected, Case};
+pub use case::{Affected, Case, stored as stored_case};
 pub use ec2::{Association, AssociationState, Hold, Instance, InstanceState, Search};
 pub use iam::{PolicyNames, Profile, Role, RolePolicies, Trust, TrustPart};
 pub use ping::{Ping, PingStatus, Platform};

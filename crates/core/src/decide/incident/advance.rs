@@ -170,21 +170,6 @@ pub fn advance(
     now: Timestamp,
     timing: Timing,
 ) -> Next {
-    let mut next = after_look(incident, report, occasion, history, now, timing);
-    if let (Some(incident), Some(delay)) = (&mut next.incident, next.requeue) {
-        incident.due = Some(now + delay);
-    }
-    next
-}
-
-fn after_look(
-    incident: Option<Incident>,
-    report: &ReconcileReport,
-    occasion: Occasion,
-    history: History,
-    now: Timestamp,
-    timing: Timing,
-) -> Next {
     if is_no_break(incident.as_ref(), report, occasion, history) {
         return Next::default();
     }
@@ -196,25 +181,25 @@ fn after_look(
     let is_untouched = report.iam_repaired.is_none() && report.instances.iter().all(|one| Healed::of(one).is_none());
     if !is_known && is_well && is_untouched {
         return match timing.settle.filter(|_| may_break_later(report, occasion)) {
-            Some(settle) => wait(Incident::open(&report.profile, now), report, settle.max(Duration::SECOND)),
+            Some(settle) => wait(Incident::open(&report.profile, now), report, now, settle.max(Duration::SECOND)),
             None => Next::default(),
         };
     }
     let mut incident = incident.unwrap_or_else(|| Incident::open(&report.profile, now));
     let before = incident.take_in(report, now);
-    // What the digest of a first sweep reports is told already.
+    // The digest of the first sweep reports it now.
     let is_to_come_back = timing.settle.is_some() && occasion != Occasion::FirstSweep;
     if let Some(soon) = come_back_soon(&incident, report, now).filter(|_| is_to_come_back) {
-        return wait(incident, report, soon);
+        return wait(incident, report, now, soon);
     }
     let has_settled =
         timing.settle.is_none_or(Duration::is_zero) || matches!(occasion, Occasion::Recheck | Occasion::FirstSweep);
     if !has_settled {
-        // What says nothing new of the profile leaves it to the incident's own recheck, where one is under way.
+        // Only an event on the profile is news. Anything else leaves the profile to the recheck that is under way.
         let is_news = matches!(occasion, Occasion::Change { .. });
         let is_under_way = is_known && !is_news && incident.due.is_some_and(|due| now < due + LATE);
         return match timing.settle {
-            Some(settle) if !is_under_way => wait(incident, report, settle),
+            Some(settle) if !is_under_way => wait(incident, report, now, settle),
             _ => Next { incident: Some(incident), ..Next::default() },
         };
     }
@@ -225,7 +210,7 @@ fn after_look(
         look.close(incident)
     } else {
         // The filter by ARN is no proof that nothing else is broken: the recheck pages.
-        wait(incident, report, Duration::SECOND)
+        wait(incident, report, now, Duration::SECOND)
     }
 }
 
@@ -264,9 +249,10 @@ fn come_back_soon(incident: &Incident, report: &ReconcileReport, now: Timestamp)
 }
 
 /// Waits for the settling.
-fn wait(mut incident: Incident, report: &ReconcileReport, settle: Duration) -> Next {
+fn wait(mut incident: Incident, report: &ReconcileReport, now: Timestamp, settle: Duration) -> Next {
     add_changes(&mut incident.changes, report.changes.iter().cloned());
     incident.sequence += 1;
+    incident.due = Some(now + settle);
     incident.rechecks = 0;
     Next { incident: Some(incident), requeue: Some(settle), ..Next::default() }
 }
@@ -329,6 +315,7 @@ impl Look<'_> {
         if next.requeue.is_some() {
             incident.sequence += 1;
             incident.rechecks += 1;
+            incident.due = next_look;
         }
         Next { incident: Some(incident), ..next }
     }
@@ -381,7 +368,7 @@ impl Verdict {
                 } else if severity == Severity::Critical && !was_critical {
                     news.push(News::PersonActs);
                 }
-                // Of what may be broken in a region that could not be read, nothing is said before it was read.
+                // Nobody is reminded of an unread region alone.
                 let is_reminded = !broken.is_empty() && !timing.remind.is_zero();
                 if news.is_empty() && is_reminded && now - last.at >= timing.remind {
                     news.push(News::Reminder);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Association, Instance};
 use crate::domain::names::Region;
 
-mod stored;
+pub mod stored;
 
 /// What is wrong between an instance and its profile: a row of the first decision table.
 #[derive(
@@ -60,8 +60,7 @@ impl Case {
 
     /// The case as it is stored: the nearest case that every version knows, and the case itself where an older version
     /// does not know it.
-    #[must_use]
-    pub fn to_stored(self) -> (Self, Option<Self>) {
+    fn to_stored(self) -> (Self, Option<Self>) {
         match self {
             Self::Stuck => (Self::Stale, Some(Self::Stuck)),
             known => (known, None),
@@ -77,7 +76,6 @@ impl Case {
 
 /// An instance that lost its role or may have: where it runs, what EC2 holds for it, and the diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "stored::Affected", into = "stored::Affected")]
 pub struct Affected {
     /// The region of the instance and of its association.
     pub region: Region,
@@ -86,5 +84,6 @@ pub struct Affected {
     /// The association, with the profile's ARN and id that EC2 holds.
     pub association: Association,
     /// The diagnosis, from comparing the association with IAM.
+    #[serde(flatten, with = "stored")]
     pub case: Case,
 }

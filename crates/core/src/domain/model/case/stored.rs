@@ -1,35 +1,33 @@
-//! The stored form of an affected instance.
+//! How a case is stored.
 //!
-//! Invariant: `case` holds only words that the first version knew. A newer case stands beside it, in a field that older
-//! versions do not read.
+//! Invariant: `case` holds only words that the first version knew. A newer case stands beside it, where an older version
+//! does not look.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Association, Case, Instance};
-use crate::domain::names::Region;
+use super::Case;
 
-/// The stored form of [`super::Affected`].
 #[derive(Serialize, Deserialize)]
-pub(super) struct Affected {
-    region: Region,
-    instance: Instance,
-    association: Association,
+struct Stored {
     case: Case,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     newer_case: Option<Case>,
 }
 
-impl From<Affected> for super::Affected {
-    fn from(stored: Affected) -> Self {
-        let Affected { region, instance, association, case, newer_case } = stored;
-        Self { region, instance, association, case: newer_case.unwrap_or(case) }
-    }
+/// Writes the case as two fields.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(case: &Case, serializer: S) -> Result<S::Ok, S::Error> {
+    let (case, newer_case) = case.to_stored();
+    Stored { case, newer_case }.serialize(serializer)
 }
 
-impl From<super::Affected> for Affected {
-    fn from(found: super::Affected) -> Self {
-        let super::Affected { region, instance, association, case } = found;
-        let (case, newer_case) = case.to_stored();
-        Self { region, instance, association, case, newer_case }
-    }
+/// Reads the newer case, if there is one.
+///
+/// # Errors
+/// Those of the deserializer, and a word that is no case.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Case, D::Error> {
+    let Stored { case, newer_case } = Stored::deserialize(deserializer)?;
+    Ok(newer_case.unwrap_or(case))
 }
